@@ -1,0 +1,30 @@
+"""What ``airflow providers`` reads of this package.
+
+The keys are those of Airflow's ``provider_info.schema.json``; no connection type is declared, since
+the Amazon provider's ``aws`` connection is used as it is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+INTEGRATION = "AWS HealthOmics"
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Return the provider's metadata, as Airflow's provider manager expects it."""
+    return {
+        "package-name": "airflow-omics",
+        "name": INTEGRATION,
+        "description": "Gate on AWS HealthOmics workflow runs and hand their record to what comes next.",
+        "integrations": [
+            {
+                "integration-name": INTEGRATION,
+                "external-doc-url": "https://docs.aws.amazon.com/omics/",
+                "tags": ["aws"],
+            }
+        ],
+        "operators": [{"integration-name": INTEGRATION, "python-modules": ["airflow_omics.operators"]}],
+        "sensors": [{"integration-name": INTEGRATION, "python-modules": ["airflow_omics.sensors"]}],
+        "hooks": [{"integration-name": INTEGRATION, "python-modules": ["airflow_omics.hooks"]}],
+    }
