@@ -1,0 +1,103 @@
+"""What operators and sensors share: the four AWS arguments, ``run_id``, and the checks on both."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow_omics.connection import AwsArguments
+from airflow_omics.exceptions import OmicsRequestError
+from airflow_omics.identity import RunTarget, reduce_to_identity
+
+if TYPE_CHECKING:
+    from airflow_omics.hooks import OmicsHook
+
+AWS_TEMPLATE_FIELDS = ("aws_conn_id", "region_name", "verify")
+
+
+class RunTaskMixin:
+    """A task about one run, on the connection that its four AWS arguments name."""
+
+    aws_conn_id: str | None
+    region_name: str | None
+    verify: bool | str | None
+    botocore_config: dict[str, Any] | None
+
+    @property
+    def run_id(self) -> Any:
+        """The run as it was given, an id, an ARN or the identity of a record."""
+        return self._run_id
+
+    @run_id.setter
+    def run_id(self, value: Any) -> None:
+        # Airflow renders a template field by setting it, and then stores what it reads back for the UI.
+        # Cutting a record down here covers every Airflow, and mapped tasks, which set it otherwise.
+        self._run_id = reduce_to_identity(value)
+
+    def _set_aws_arguments(
+        self,
+        aws_conn_id: str | None,
+        region_name: str | None,
+        verify: bool | str | None,
+        botocore_config: dict[str, Any] | None,
+    ) -> None:
+        AwsArguments(aws_conn_id, region_name, verify, botocore_config)
+        self.aws_conn_id = aws_conn_id
+        self.region_name = region_name
+        self.verify = verify
+        self.botocore_config = botocore_config
+
+    def _check_run_id(self) -> None:
+        """Refuse at parse time what is wrong whatever happens later; a template is checked when rendered."""
+        if _is_known_now(self.run_id):
+            target = RunTarget.parse(self.run_id)
+            if _is_known_now(self.region_name):
+                target.check_region(self.region_name)
+
+    def _target(self) -> RunTarget:
+        """Return the run that the rendered arguments name, or raise OmicsRequestError."""
+        try:
+            target = RunTarget.parse(self.run_id)
+            target.check_region(self.region_name)
+        except ValueError as error:
+            raise OmicsRequestError(str(error)) from None
+        return target
+
+    def _aws_arguments(self, target: RunTarget) -> AwsArguments:
+        """Return the AWS arguments; the Region of the run's ARN counts where none was given."""
+        try:
+            arguments = AwsArguments(self.aws_conn_id, self.region_name, self.verify, self.botocore_config)
+        except ValueError as error:
+            raise OmicsRequestError(str(error)) from None
+        return arguments.in_region(target.region)
+
+    def _make_hook(self, target: RunTarget) -> OmicsHook:
+        from airflow_omics.hooks import OmicsHook
+
+        return OmicsHook.of(self._aws_arguments(target))
+
+
+def check_names(name: str, values: Any, example: str) -> tuple[str, ...] | None:
+    """Return a collection of names as a tuple, None as None, or raise ValueError.
+
+    :param name: the argument's name, for the error.
+    :param example: a good value, for the error.
+    """
+    if values is None:
+        return None
+    if (
+        isinstance(values, str | bytes | Mapping)
+        or not isinstance(values, Collection)
+        or not all(isinstance(value, str) for value in values)
+    ):
+        raise ValueError(f"{name} is {values!r}; it takes a collection of names, such as {example}.")
+    return tuple(values)
+
+
+def _is_known_now(value: Any) -> bool:
+    """Return False for a template and for an upstream task's output, which have no value while parsing."""
+    if isinstance(value, Mapping):
+        return all(_is_known_now(item) for item in value.values())
+    if isinstance(value, str):
+        return not any(mark in value for mark in ("{{", "{%", "{#"))
+    return not hasattr(value, "iter_references") and not hasattr(value, "resolve")

@@ -1,0 +1,144 @@
+"""Every error that this package raises about a run, and the fault that a call to HealthOmics can have.
+
+A DAG author's callback may rely on the classes and on their attributes.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from airflow_omics._compat import AirflowException, AirflowFailException
+from airflow_omics.records import RunRecord, describe
+
+
+class OmicsError(AirflowException):
+    """Base of every error of this package.
+
+    :param message: what happened and what to do.
+    :param run_id: the HealthOmics run it is about.
+    :param record: the last run record known, if any.
+    """
+
+    def __init__(self, message: str, *, run_id: str | None = None, record: RunRecord | None = None) -> None:
+        super().__init__(message)
+        self.run_id = run_id
+        self.record = record
+
+
+class OmicsRunError(OmicsError):
+    """A run ended, and not as the task wanted.
+
+    ``run_id``, ``status``, ``failure_reason``, ``status_message`` and ``record`` tell how. Raised by a
+    sensor it is an ``AirflowFailException`` too: a run that has ended cannot change, so no retry helps.
+    """
+
+    def __init__(self, message: str, *, run_id: str | None = None, record: RunRecord | None = None) -> None:
+        super().__init__(message, run_id=run_id, record=record)
+        known: RunRecord = record or {}
+        self.status: str | None = known.get("status")
+        self.failure_reason: str | None = known.get("failureReason")
+        self.status_message: str | None = known.get("statusMessage")
+
+
+class OmicsRunFailedError(OmicsRunError):
+    """The run ended as FAILED."""
+
+
+class OmicsRunCancelledError(OmicsRunError):
+    """The run ended as CANCELLED."""
+
+
+class OmicsRunDeletedError(OmicsRunError):
+    """The run was deleted, or its id belongs to another run now."""
+
+
+class OmicsRunNotFoundError(OmicsError):
+    """HealthOmics does not know the run, and it was never seen: deleted, or never existed."""
+
+
+class OmicsAccessError(OmicsError):
+    """AWS denied the call, or no credentials worked for five minutes."""
+
+
+class OmicsRequestError(OmicsError):
+    """A value of the request is wrong, found here or refused by AWS."""
+
+
+_ERROR_OF_STATUS: dict[str, type[OmicsRunError]] = {
+    "FAILED": OmicsRunFailedError,
+    "CANCELLED": OmicsRunCancelledError,
+    "DELETED": OmicsRunDeletedError,
+}
+
+
+def run_error(record: RunRecord) -> OmicsRunError:
+    """Return the error for a run that ended badly, by the record's status."""
+    error_class = _ERROR_OF_STATUS.get(record.get("status", ""), OmicsRunError)
+    return error_class(f"{describe(record)}.", run_id=record.get("id"), record=record)
+
+
+def without_retry(error: OmicsRunError) -> OmicsRunError:
+    """Return the same error as one that is an ``AirflowFailException`` too, which Airflow never retries."""
+    final = _final_class(type(error))(str(error), run_id=error.run_id, record=error.record)
+    # The record may have been narrowed for the XCom; what the run said of itself stays with the error.
+    final.__dict__.update(error.__dict__)
+    return final
+
+
+@cache
+def _final_class(error_class: type[OmicsRunError]) -> type[OmicsRunError]:
+    members: dict[str, Any] = {"__module__": error_class.__module__, "__doc__": error_class.__doc__}
+    return type(error_class.__name__, (error_class, AirflowFailException), members)
+
+
+class FaultKind(enum.Enum):
+    """What a failed call means for whoever waits.
+
+    ``WEATHER`` passes: throttling, an error inside the service, the network. ``CREDENTIALS`` may have
+    been rotated. ``DENIED`` and ``REFUSED`` stay until a person acts. ``NOT_FOUND`` is for the
+    one who asked to judge.
+    """
+
+    WEATHER = "weather"
+    CREDENTIALS = "credentials"
+    DENIED = "denied"
+    REFUSED = "refused"
+    NOT_FOUND = "not found"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One call to AWS that failed.
+
+    :param kind: what that means.
+    :param message: what AWS or the network said, with the operation and, where AWS gave one, the
+        request id.
+    :param code: AWS's error code, such as ``ThrottlingException``, or the name of the network error.
+    :param throttled: whether AWS asked for fewer calls.
+    """
+
+    kind: FaultKind
+    message: str
+    code: str = ""
+    throttled: bool = False
+
+
+_ERROR_OF_KIND: dict[FaultKind, type[OmicsError]] = {
+    FaultKind.CREDENTIALS: OmicsAccessError,
+    FaultKind.DENIED: OmicsAccessError,
+    FaultKind.REFUSED: OmicsRequestError,
+    FaultKind.NOT_FOUND: OmicsRunNotFoundError,
+}
+
+
+def fault_error(fault: Fault, run_id: str, record: RunRecord | None = None) -> OmicsError:
+    """Return the error to raise for a call that failed.
+
+    :param run_id: the run that was asked for.
+    :param record: the last record known of it, if any.
+    """
+    error_class = _ERROR_OF_KIND.get(fault.kind, OmicsError)
+    return error_class(f"HealthOmics run {run_id}: {fault.message}", run_id=run_id, record=record)

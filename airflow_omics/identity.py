@@ -1,0 +1,166 @@
+"""Which run is meant: from what a DAG author gives as ``run_id`` to an id, and what must match it.
+
+Run ids are unique only within an account and a Region, and HealthOmics reuses the id of a deleted run,
+so a run is told by more than its id:
+https://docs.aws.amazon.com/omics/latest/dev/starting-a-run.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from airflow_omics.records import IDENTITY_KEYS, RunRecord
+
+ACCEPTED: Final = (
+    "it takes a HealthOmics run id ('1234567' or the int), a run ARN "
+    "('arn:aws:omics:us-east-1:123456789012:run/1234567'), or a record that holds 'id' (the output of the "
+    "task that started the run)"
+)
+
+_ID: Final = re.compile(r"[0-9]{1,18}")
+_ARN: Final = re.compile(
+    r"arn:(?P<partition>aws[a-z-]*):omics:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12}):run/(?P<id>[0-9]{1,18})"
+)
+_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_AIRFLOW_RUN_ID: Final = re.compile(r"(manual|scheduled|backfill|dataset_triggered|asset_triggered)__")
+
+
+@dataclass(frozen=True)
+class RunTarget:
+    """The run that a task is about, as far as what was given tells it.
+
+    :param run_id: the run's id, 1 to 18 digits.
+    :param uuid: the run's globally unique id, where a record gave it.
+    :param partition: ``aws``, ``aws-cn``, ..., where an ARN gave it; likewise ``region`` and ``account``.
+    """
+
+    run_id: str
+    uuid: str | None = None
+    partition: str | None = None
+    region: str | None = None
+    account: str | None = None
+
+    @classmethod
+    def parse(cls, value: Any) -> RunTarget:
+        """Return the run that ``value`` names.
+
+        :param value: an id (text or int), a run ARN, or a record holding ``id`` (and maybe ``uuid`` and
+            ``arn``).
+        :raises ValueError: for anything else, in one sentence, with a hint where the mistake is known.
+        """
+        if isinstance(value, Mapping):
+            return cls._from_record(value)
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = str(value)
+        if not isinstance(value, str):
+            raise ValueError(f"run_id is {_shown(value)}; {ACCEPTED}.{_hint(value)}")
+        if _ID.fullmatch(value):
+            return cls(value)
+        if match := _ARN.fullmatch(value):
+            return cls(match["id"], None, match["partition"], match["region"], match["account"])
+        raise ValueError(f"run_id is {_shown(value)}; {ACCEPTED}.{_hint(value)}")
+
+    @classmethod
+    def _from_record(cls, record: Mapping[str, Any]) -> RunTarget:
+        if record.get("id") is None:
+            held = ", ".join(map(str, record)) or "nothing"
+            raise ValueError(f"run_id is a record without 'id' (it holds {held}); {ACCEPTED}.")
+        if isinstance(record["id"], Mapping):
+            raise ValueError(f"run_id is a record whose 'id' is itself a record; {ACCEPTED}.")
+        target = cls.parse(record["id"])
+        uuid, arn = record.get("uuid"), record.get("arn")
+        if arn is not None:
+            of_arn = cls.parse(arn)
+            if of_arn.region is None or of_arn.run_id != target.run_id:
+                raise ValueError(
+                    f"run_id is a record whose 'id' {target.run_id} and 'arn' {_shown(arn)} do not name the "
+                    f"same run; {ACCEPTED}."
+                )
+            target = of_arn
+        return cls(
+            target.run_id, str(uuid) if uuid else None, target.partition, target.region, target.account
+        )
+
+    @property
+    def arn(self) -> str | None:
+        """The run's ARN, where it is known."""
+        if not self.account:
+            return None
+        return f"arn:{self.partition}:omics:{self.region}:{self.account}:run/{self.run_id}"
+
+    def check_region(self, region_name: str | None) -> None:
+        """Raise ValueError when ``region_name`` contradicts the Region of the run's ARN."""
+        if region_name and self.region and region_name != self.region:
+            raise ValueError(
+                f"region_name is {region_name!r}, but run_id names a run in {self.region!r} ({self.arn}); "
+                "leave region_name out, or give the run's own Region."
+            )
+
+    def contradiction(self, record: RunRecord) -> str | None:
+        """Return why ``record`` cannot be about this run, or None when it can.
+
+        Only what the answer says of account, Region and id is judged here. Another ``uuid`` under the
+        right ARN is no contradiction but another run, and whoever waits must treat it as such.
+        """
+        if record.get("id") != self.run_id:
+            return f"asked for run {self.run_id}, GetRun answered with run {record.get('id')!r}"
+        arn = record.get("arn")
+        if arn is None:
+            return None
+        match = _ARN.fullmatch(str(arn))
+        if match is None or match["id"] != self.run_id:
+            return f"asked for run {self.run_id}, GetRun answered with {arn!r}"
+        for what, wanted in (("account", self.account), ("region", self.region)):
+            if wanted and match[what] != wanted:
+                return f"asked for {self.arn}, GetRun answered with {arn} (another {what})"
+        return None
+
+
+def reduce_to_identity(value: Any) -> Any:
+    """Cut a record down to ``id``, ``uuid`` and ``arn``; return anything else as it is.
+
+    Rendered template fields go to Airflow's database and UI, and trigger arguments to its database; a
+    whole record would take a run's parameters along, which may hold patient data.
+    """
+    if not isinstance(value, Mapping):
+        return value
+    if value.get("id") is None:
+        return dict.fromkeys(value)  # no run can be told by it: its keys are kept for the error
+    return {key: value[key] for key in IDENTITY_KEYS if value.get(key) is not None}
+
+
+def _shown(value: Any) -> str:
+    """Show a wrong value, short: it may be a whole record that was rendered to text."""
+    if value is None or isinstance(value, bool | int | float):
+        return repr(value)
+    if not isinstance(value, str):
+        return f"a {type(value).__name__}"
+    limit = 16 if value.lstrip()[:1] in ("{", "[") else 80
+    return repr(value if len(value) <= limit else f"{value[:limit]}...")
+
+
+def _hint(value: Any) -> str:
+    """Say what the mistake is, where it is a known one."""
+    if value is None or value == "None":
+        return " None comes from an upstream task that pushed nothing."
+    if isinstance(value, list | tuple):
+        return " For several runs map the task: .expand(run_id=[...])."
+    if not isinstance(value, str):
+        return ""
+    text = value.strip()
+    if not text:
+        return " An empty text comes from a template or variable that is not set."
+    if _AIRFLOW_RUN_ID.match(text):
+        return " This is Airflow's own run_id, the id of a DAG run."
+    if text[:1] in ("{", "[") and "{{" not in text:
+        return " This is a record rendered to text: pass the output itself, run_id=start.output."
+    if "{{" in text or "{%" in text:
+        return " This template was not rendered."
+    if _UUID.fullmatch(text):
+        return " This is a run's uuid; GetRun takes its id."
+    if text.startswith("arn:"):
+        return " This ARN is not a run's."
+    return ""

@@ -1,0 +1,80 @@
+"""Operators for AWS HealthOmics runs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from airflow_omics._compat import BaseOperator, Context
+from airflow_omics._task import AWS_TEMPLATE_FIELDS, RunTaskMixin, check_names
+from airflow_omics.exceptions import FaultKind, OmicsRequestError, fault_error
+from airflow_omics.records import RunRecord, describe, narrow
+
+
+class OmicsGetRunOperator(RunTaskMixin, BaseOperator):
+    """Read one HealthOmics run, by one GetRun, and return its record.
+
+    It reads and does not judge: the record of a FAILED run is an answer, not an error. To wait for a run
+    or to fail with it, use :class:`airflow_omics.sensors.OmicsRunSensor`.
+
+    :param run_id: a run id (text or int), a run ARN, or a record that holds ``id``, such as the output of
+        the task that started the run. Templated.
+    :param export: what to export along: ``["DEFINITION"]`` adds the workflow's definition to the record.
+    :param record_fields: members of the record to return; ``id`` and ``status`` always stay. None
+        returns all of them.
+    :param aws_conn_id: id of an Airflow connection of type ``aws``. Templated.
+    :param region_name: AWS Region; without it the Region of the run's ARN, then the connection's.
+        Templated.
+    :param verify: whether to verify TLS certificates, or the path of a CA bundle. Templated.
+    :param botocore_config: keyword arguments of ``botocore.config.Config``.
+    :return: the :class:`~airflow_omics.records.RunRecord`, in XCom as ``return_value``.
+    :raises ValueError: while parsing, for an argument that can't be right.
+    :raises OmicsRunNotFoundError: HealthOmics does not know the run.
+    :raises OmicsAccessError: AWS denied the call, or no credentials worked.
+    :raises OmicsRequestError: a value is wrong, or AWS refused it.
+
+    Needs the IAM action ``omics:GetRun``.
+    See https://docs.aws.amazon.com/omics/latest/api/API_GetRun.html
+    """
+
+    template_fields: Sequence[str] = ("run_id", *AWS_TEMPLATE_FIELDS)
+    ui_color = "#e8f4ee"
+
+    def __init__(
+        self,
+        *,
+        run_id: Any,
+        export: Collection[str] | None = None,
+        record_fields: Collection[str] | None = None,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.run_id = run_id
+        self.export = check_names("export", export, "['DEFINITION']")
+        self.record_fields = check_names("record_fields", record_fields, "['runOutputUri']")
+        self._set_aws_arguments(aws_conn_id, region_name, verify, botocore_config)
+        self._check_run_id()
+
+    def execute(self, context: Context) -> RunRecord:
+        """Read the run and return its record."""
+        from airflow_omics.hooks import fault_of
+
+        target = self._target()
+        hook = self._make_hook(target)
+        try:
+            record = hook.get_run(target.run_id, self.export)
+        except Exception as error:
+            fault = fault_of(error)
+            # Bad weather is raised as it came: Airflow retries it, and botocore's text is the known one.
+            if fault is None or fault.kind is FaultKind.WEATHER:
+                raise
+            raise fault_error(fault, target.run_id) from error
+        if contradiction := target.contradiction(record):
+            message = f"{contradiction}. Check aws_conn_id and region_name."
+            raise OmicsRequestError(message, run_id=target.run_id)
+        self.log.info("%s.", describe(record))
+        return narrow(record, self.record_fields)

@@ -1,0 +1,119 @@
+"""From the ending of a wait to success, skip or error: the one place that decides, for every mode.
+
+Airflow's base sensor treats ``soft_fail``, ``never_fail``, ``silent_fail`` and timeouts differently in
+each mode and version, so none of its code takes part in this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_omics import exceptions
+from airflow_omics._compat import AirflowSensorTimeout, AirflowSkipException
+from airflow_omics.records import ACTIVE_STATUSES, ERROR_KEYS, RunRecord, narrow
+from airflow_omics.wait import Ending
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """What a sensor makes of each ending.
+
+    :param success_statuses: terminal statuses in which the task succeeds.
+    :param skip_statuses: terminal statuses in which the task is skipped.
+    :param soft_fail: skip where a run ended badly or the sensor timed out, but not where the run could
+        not be read: a broken policy must not turn a cohort green.
+    :param never_fail: skip in every case in which the task would fail.
+    :param record_fields: the members of the record that reach XCom; None for all.
+    """
+
+    success_statuses: tuple[str, ...] = ("COMPLETED",)
+    skip_statuses: tuple[str, ...] = ()
+    soft_fail: bool = False
+    never_fail: bool = False
+    record_fields: tuple[str, ...] | None = None
+
+    @property
+    def named_statuses(self) -> tuple[str, ...]:
+        """The statuses that the DAG names; they count as terminal, known or not."""
+        return (*self.success_statuses, *self.skip_statuses)
+
+    def settle(self, ending: Ending, push: Callable[[RunRecord], Any]) -> RunRecord:
+        """Return the record where the task succeeds, or raise what skips or fails it.
+
+        :param ending: how the wait ended.
+        :param push: puts a record into the task's ``return_value``; called before anything is raised, so
+            that the record is there for downstream tasks and callbacks.
+        :raises AirflowSkipException: the task is skipped.
+        :raises AirflowSensorTimeout: the run was still active at the sensor's timeout.
+        :raises OmicsError: the run ended badly or could not be read.
+        """
+        record = ending.record
+        narrowed = narrow(record, self.record_fields) if record is not None else None
+        status = record.get("status") if record is not None else None
+        if ending.outcome == "terminal" and narrowed is not None and status in self.success_statuses:
+            return narrowed
+        if narrowed is not None:
+            push(narrowed)
+        if ending.outcome == "terminal" and status in self.skip_statuses:
+            raise AirflowSkipException(ending.message)
+        error = self._error(ending, narrowed)
+        if self.never_fail or (self.soft_fail and ending.outcome != "error"):
+            setting = "never_fail" if self.never_fail else "soft_fail"
+            raise AirflowSkipException(f"Skipped, as {setting} is set: {error}") from error
+        raise error
+
+    @staticmethod
+    def _error(ending: Ending, narrowed: RunRecord | None) -> Exception:
+        if ending.outcome == "timeout":
+            return AirflowSensorTimeout(ending.message)
+        if ending.outcome == "terminal":
+            error = exceptions.run_error(ending.record or {})
+            error.record = narrowed
+            return exceptions.without_retry(error)
+        error_class: type[exceptions.OmicsError] = getattr(exceptions, ending.error or "OmicsError")
+        run_id = None if narrowed is None else narrowed.get("id")
+        return error_class(ending.message, run_id=run_id, record=narrowed)
+
+
+def ending_to_event(ending: Ending, record_fields: Collection[str] | None) -> dict[str, Any]:
+    """Return an ending as the payload of a trigger's event, plain JSON.
+
+    The record is narrowed here, before it leaves the triggerer; what an error on the worker needs stays.
+    """
+    record = ending.record
+    if record is not None and record_fields is not None:
+        record = narrow(record, (*record_fields, *ERROR_KEYS))
+    event = {"outcome": ending.outcome, "record": record, "message": ending.message}
+    return event if ending.error is None else {**event, "error": ending.error}
+
+
+def ending_from_event(event: Any) -> Ending:
+    """Return the ending that a trigger's event tells.
+
+    :raises OmicsError: when it is no event of this package's trigger.
+    """
+    if not isinstance(event, Mapping) or event.get("outcome") not in ("terminal", "timeout", "error"):
+        raise exceptions.OmicsError("The trigger fired no event that tells how the run ended.")
+    return Ending(event["outcome"], event.get("record"), str(event.get("message", "")), event.get("error"))
+
+
+def check_statuses(name: str, statuses: Any) -> tuple[str, ...]:
+    """Return ``statuses`` as a tuple, or raise ValueError saying what the argument takes.
+
+    :param name: the argument's name, for the error.
+    """
+    if isinstance(statuses, str) or not isinstance(statuses, Collection):
+        raise ValueError(
+            f"{name} is {statuses!r}; it takes a collection of terminal run statuses, such as ('COMPLETED',)."
+        )
+    for status in statuses:
+        if status in ACTIVE_STATUSES:
+            raise ValueError(
+                f"{name} holds {status!r}, a status that a run leaves again; it takes statuses in which a "
+                "run stays: COMPLETED, FAILED, CANCELLED, DELETED."
+            )
+        if not isinstance(status, str) or status != status.upper() or not status:
+            raise ValueError(f"{name} holds {status!r}; statuses are upper-case text, such as 'COMPLETED'.")
+    return tuple(statuses)

@@ -1,0 +1,255 @@
+"""The sensor that waits for an AWS HealthOmics run to end."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.util
+import time
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_omics._compat import (
+    AirflowRescheduleException,
+    AirflowSkipException,
+    BaseSensorOperator,
+    Context,
+    PokeReturnValue,
+    TaskDeferralError,
+    conf,
+    first_reschedule_date,
+)
+from airflow_omics._task import AWS_TEMPLATE_FIELDS, RunTaskMixin, check_names
+from airflow_omics.exceptions import FaultKind, OmicsRequestError
+from airflow_omics.identity import reduce_to_identity
+from airflow_omics.outcome import Verdicts, check_statuses, ending_from_event
+from airflow_omics.records import RunRecord
+from airflow_omics.wait import Ending, RunWait
+
+if TYPE_CHECKING:
+    from airflow_omics.hooks import OmicsHook
+
+
+_BACKSTOP = 600.0  # seconds after the trigger's own deadline
+
+
+class OmicsRunSensor(RunTaskMixin, BaseSensorOperator):
+    """Wait until a HealthOmics run has ended, and leave its record in XCom.
+
+    Every ending leaves the run's record in XCom as ``return_value``, also where the task then fails or is
+    skipped. A run that ended badly fails the task without a retry, since it cannot change any more.
+
+    :param run_id: a run id (text or int), a run ARN, or a record that holds ``id``, such as the output of
+        the task that started the run. Templated.
+    :param success_statuses: terminal statuses in which the task succeeds.
+    :param skip_statuses: terminal statuses in which the task is skipped.
+    :param export: what to export along once the run has ended: ``["DEFINITION"]`` adds the workflow's
+        definition to the record.
+    :param record_fields: members of the record that reach XCom; ``id`` and ``status`` always stay. None
+        keeps all of them.
+    :param deferrable: wait in the triggerer instead of in a worker, after one look; ``[operators]
+        default_deferrable`` where it is not given. All waits of a triggerer share a few requests.
+    :param aws_conn_id: id of an Airflow connection of type ``aws``. Templated.
+    :param region_name: AWS Region; without it the Region of the run's ARN, then the connection's.
+        Templated.
+    :param verify: whether to verify TLS certificates, or the path of a CA bundle. Templated.
+    :param botocore_config: keyword arguments of ``botocore.config.Config``.
+    :param poke_interval: seconds between two looks (60). Runs take at least ten minutes: a shorter
+        interval than 30 finds nothing sooner that matters.
+    :param timeout: seconds from the first look after which the sensor gives up, by one last look;
+        ``[sensors] default_timeout`` (7 days) where it is not given.
+    :param soft_fail: skip instead of failing where the run ended badly or the sensor timed out.
+    :param never_fail: skip in every case in which the task would fail.
+    :param kwargs: every other argument of Airflow's sensors. ``silent_fail`` has nothing to hide here: what
+        passes is waited out anyway, and a terminal status or a refusal always ends the sensor.
+    :return: the :class:`~airflow_omics.records.RunRecord`.
+    :raises ValueError: while parsing, for an argument that can't be right.
+    :raises OmicsRunError: the run ended in none of the statuses asked for.
+    :raises AirflowSensorTimeout: the run was still active at ``timeout``.
+    :raises OmicsAccessError: AWS denied the call, or no credentials worked for five minutes.
+    :raises OmicsRequestError: a value is wrong, or AWS refused it.
+    :raises OmicsRunNotFoundError: HealthOmics does not know the run, two minutes after the first look.
+
+    Needs the IAM action ``omics:GetRun``; deferrable it uses ``omics:ListRuns`` where it may.
+    See https://docs.aws.amazon.com/omics/latest/dev/monitoring-runs.html
+    """
+
+    template_fields: Sequence[str] = ("run_id", *AWS_TEMPLATE_FIELDS)
+    ui_color = "#e8f4ee"
+
+    def __init__(
+        self,
+        *,
+        run_id: Any,
+        success_statuses: Collection[str] = ("COMPLETED",),
+        skip_statuses: Collection[str] = (),
+        export: Collection[str] | None = None,
+        record_fields: Collection[str] | None = None,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.run_id = run_id
+        self.success_statuses = check_statuses("success_statuses", success_statuses)
+        self.skip_statuses = check_statuses("skip_statuses", skip_statuses)
+        if not self.success_statuses:
+            raise ValueError("success_statuses is empty, so the task could never succeed; name one status.")
+        if both := sorted(set(self.success_statuses) & set(self.skip_statuses)):
+            raise ValueError(f"{', '.join(both)} is in success_statuses and in skip_statuses; name it in one.")
+        self.export = check_names("export", export, "['DEFINITION']")
+        self.record_fields = check_names("record_fields", record_fields, "['runOutputUri']")
+        self.deferrable = deferrable
+        self._set_aws_arguments(aws_conn_id, region_name, verify, botocore_config)
+        self._check_run_id()
+
+    def execute(self, context: Context) -> RunRecord:
+        """Wait for the run to end, sleeping, rescheduling or deferred between looks; return its record."""
+        if self.deferrable:
+            _check_async_client()
+        started_at = self._started_at(context)
+        wait = self._new_wait(started_at)
+        looker = _Looker(self, wait)
+        looks = 0
+        while True:
+            ending = looker.look()
+            if ending is not None:
+                return self._settle(ending, context)
+            if self.deferrable:
+                self._defer(wait)
+            looks += 1
+            now = time.time()
+            interval = self._get_next_poke_interval(started_at, lambda: time.time() - started_at, looks)
+            pause = wait.pause(interval, now)
+            if self.reschedule:
+                due = datetime.datetime.fromtimestamp(now + pause, tz=datetime.UTC)
+                raise AirflowRescheduleException(due)  # type: ignore[no-untyped-call]
+            time.sleep(pause)
+
+    def execute_complete(self, context: Context, event: Any = None) -> RunRecord:
+        """Take the trigger's event: return the record, skip or fail as in every other mode."""
+        return self._settle(ending_from_event(event), context)
+
+    def resume_execution(
+        self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context
+    ) -> Any:
+        """Go on after a deferral; Airflow's own version turns endings into skips, differently by version."""
+        kwargs = next_kwargs or {}
+        if next_method != "__fail__":
+            return getattr(self, next_method)(context, **kwargs)
+        reason = str(kwargs.get("error", "unknown"))
+        if kwargs.get("traceback"):
+            self.log.error("The trigger failed:\n%s", "\n".join(kwargs["traceback"]))
+        if "timeout" in reason.lower():
+            message = f"HealthOmics run {self._target().run_id}: deferred beyond the sensor's timeout."
+            return self._settle(Ending("timeout", None, message), context)
+        if self.never_fail:
+            raise AirflowSkipException(f"Skipped, as never_fail is set: {reason}")
+        raise TaskDeferralError(reason)
+
+    def poke(self, context: Context) -> PokeReturnValue:
+        """Look once: done with the record, not done, or raise as ``execute`` would.
+
+        Airflow never calls this, since ``execute`` is the sensor's own; it is here for those who call a
+        sensor's ``poke`` themselves, in a branch or a test.
+        """
+        ending = _Looker(self, self._new_wait(self._started_at(context))).look()
+        if ending is None:
+            return PokeReturnValue(is_done=False)
+        return PokeReturnValue(is_done=True, xcom_value=self._settle(ending, context))
+
+    def _defer(self, wait: RunWait) -> None:
+        from airflow_omics.triggers import OmicsRunTrigger
+
+        known: RunRecord = wait.record or {}
+        identity = {
+            "id": wait.target.run_id,
+            "uuid": wait.uuid,
+            "arn": known.get("arn") or wait.target.arn,
+        }
+        trigger = OmicsRunTrigger(
+            reduce_to_identity(identity),
+            started_at=wait.started_at,
+            timeout_at=wait.timeout_at,
+            created=wait.created,
+            terminal_statuses=self._verdicts.named_statuses,
+            poke_interval=self.poke_interval,
+            export=self.export,
+            record_fields=self.record_fields,
+            **self._aws_arguments(wait.target).serialize(),
+        )
+        # The trigger ends by its own deadline, and then this sensor decides. Airflow's timeout would
+        # bypass both; it only catches what the triggerer itself has lost.
+        backstop = datetime.timedelta(seconds=max(0.0, wait.timeout_at - time.time()) + _BACKSTOP)
+        self.defer(trigger=trigger, method_name="execute_complete", timeout=backstop)
+
+    @property
+    def _verdicts(self) -> Verdicts:
+        return Verdicts(
+            self.success_statuses, self.skip_statuses, self.soft_fail, self.never_fail, self.record_fields
+        )
+
+    def _settle(self, ending: Ending, context: Context) -> RunRecord:
+        def push(record: RunRecord) -> None:
+            if self.do_xcom_push:
+                context["ti"].xcom_push(key="return_value", value=record)
+
+        return self._verdicts.settle(ending, push)
+
+    def _started_at(self, context: Context) -> float:
+        first = first_reschedule_date(context, self.retries) if self.reschedule else None
+        return first.timestamp() if first is not None else time.time()
+
+    def _new_wait(self, started_at: float) -> RunWait:
+        return RunWait(
+            self._target(),
+            started_at=started_at,
+            timeout_at=started_at + self.timeout,
+            terminal_statuses=self._verdicts.named_statuses,
+        )
+
+
+def _check_async_client() -> None:
+    if importlib.util.find_spec("aiobotocore") is None:
+        raise OmicsRequestError(
+            "deferrable=True needs aiobotocore, on workers and triggerers: install "
+            "'apache-airflow-providers-amazon[aiobotocore]', or set deferrable=False."
+        )
+
+
+class _Looker:
+    """Looks at the run on behalf of a sensor that runs in a worker, and writes the sensor's log."""
+
+    def __init__(self, sensor: OmicsRunSensor, wait: RunWait) -> None:
+        self._sensor = sensor
+        self._wait = wait
+        self._hook: OmicsHook | None = None
+
+    def look(self) -> Ending | None:
+        from airflow_omics.hooks import fault_of
+
+        try:
+            record, skew = self._read()
+        except Exception as error:
+            fault = fault_of(error)
+            if fault is None:
+                raise
+            if fault.kind is FaultKind.CREDENTIALS:
+                self._hook = None  # the next look reads the Airflow connection anew
+            ending = self._wait.failed(fault, time.time())
+        else:
+            ending = self._wait.answered(record, time.time(), clock_skew=skew)
+        for level, line in self._wait.news():
+            self._sensor.log.log(level, line)
+        return ending
+
+    def _read(self) -> tuple[RunRecord, float]:
+        if self._hook is None:
+            self._hook = self._sensor._make_hook(self._wait.target)
+        run_id, export = self._wait.target.run_id, self._sensor.export
+        record = self._hook.get_run(run_id)
+        if export and self._wait.is_over(record):
+            record = self._hook.get_run(run_id, export)
+        return record, self._hook.clock_skew

@@ -1,0 +1,261 @@
+"""What one wait knows of its run, and what each answer or failed call means for it.
+
+Poke mode, reschedule mode and the watcher in the triggerer all feed the same class, so that they cannot
+come to different ends. It makes no call, reads no clock and sleeps nowhere: times are handed in, as
+seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from airflow_omics.exceptions import Fault, FaultKind
+from airflow_omics.identity import RunTarget
+from airflow_omics.records import (
+    ACTIVE_STATUSES,
+    TERMINAL_STATUSES,
+    RunRecord,
+    describe,
+    parse_time,
+    with_status,
+)
+
+NOT_FOUND_GRACE: Final = 120.0
+"""Seconds from the first poke for which a run may be unknown: nobody documents how soon GetRun knows it."""
+
+CREDENTIALS_GRACE: Final = 300.0
+"""Seconds for which credentials may be unusable, so that a rotation does not end a wait."""
+
+DENIED_SECOND_LOOK: Final = 60.0
+"""Seconds until a run that was readable, and then denied, is looked at once more."""
+
+NEWS_EVERY: Final = 600.0
+"""Seconds between two log lines while nothing changes."""
+
+LONGEST_BACKOFF: Final = 300.0
+"""Seconds at most between two looks in bad weather, unless the poke interval itself is longer."""
+
+# Clocks are compared through the Date header, which has whole seconds, and an id is never reused within
+# a minute of its run's deletion in any account that has more than a handful of runs.
+_CLOCK_MARGIN: Final = 60.0
+
+ErrorName = Literal["OmicsAccessError", "OmicsRequestError", "OmicsRunNotFoundError"]
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a wait ended; ``airflow_omics.outcome`` decides what that makes of the task.
+
+    :param outcome: ``terminal``, ``timeout`` or ``error``.
+    :param record: the run's last record, as far as one is known.
+    :param message: for logs and errors, one sentence.
+    :param error: for ``error``, the name of the class in ``airflow_omics.exceptions``.
+    """
+
+    outcome: Literal["terminal", "timeout", "error"]
+    record: RunRecord | None
+    message: str
+    error: ErrorName | None = None
+
+
+class RunWait:
+    """One wait on one run: identity, patience and news.
+
+    :param target: the run.
+    :param started_at: when the sensor looked first, also if that was in another process.
+    :param timeout_at: when the wait must end; one last look is due then.
+    :param terminal_statuses: statuses that end the wait although this package does not know them.
+    :param created: when the run was made, by the service's clock, where that is known already.
+    """
+
+    def __init__(
+        self,
+        target: RunTarget,
+        *,
+        started_at: float,
+        timeout_at: float,
+        terminal_statuses: Collection[str] = (),
+        created: float | None = None,
+    ) -> None:
+        self.target = target
+        self.started_at = started_at
+        self.timeout_at = timeout_at
+        self.record: RunRecord | None = None
+        self.uuid = target.uuid
+        self.created = created
+        self._status: str | None = None
+        self._terminal = frozenset((*TERMINAL_STATUSES, *terminal_statuses))
+        self._credentials_lost_at: float | None = None
+        self._denied_at: float | None = None
+        self._bad_weather = 0
+        self._last_fault: Fault | None = None
+        self._news: list[tuple[int, str]] = []
+        self._last_news_at = started_at
+
+    def answered(self, record: RunRecord, now: float, *, clock_skew: float = 0.0) -> Ending | None:
+        """Take GetRun's answer; return how the wait ended, or None to go on.
+
+        :param record: the answer.
+        :param now: when it came.
+        :param clock_skew: seconds by which the service's clock is ahead of ours.
+        """
+        self._credentials_lost_at = self._denied_at = self._last_fault = None
+        self._bad_weather = 0
+        if contradiction := self.target.contradiction(record):
+            message = f"{contradiction}. Check aws_conn_id and region_name."
+            return Ending("error", self.record, message, "OmicsRequestError")
+        if self._is_another_run(record, clock_skew):
+            return self._deleted("its id belongs to another run now")
+        self.uuid = record.get("uuid") or self.uuid
+        self.record = record
+        if created := record.get("creationTime"):
+            self.created = parse_time(created).timestamp()
+        if self.is_over(record):
+            return Ending("terminal", record, f"{describe(record)}.")
+        self._note_status(record["status"], now)
+        return self.timed_out(now)
+
+    def is_over(self, record: RunRecord) -> bool:
+        """Return whether the record's status is one in which a run stays."""
+        return record.get("status") in self._terminal
+
+    def failed(self, fault: Fault, now: float) -> Ending | None:
+        """Take a call that failed; return how the wait ended, or None to go on."""
+        self._last_fault = fault
+        if fault.kind is FaultKind.NOT_FOUND:
+            return self._not_found(fault, now)
+        if fault.kind is FaultKind.CREDENTIALS:
+            return self._without_credentials(fault, now)
+        if fault.kind is FaultKind.DENIED:
+            return self._denied(fault, now)
+        if fault.kind is FaultKind.REFUSED:
+            return Ending("error", self.record, self._about(fault.message), "OmicsRequestError")
+        self._bad_weather += 1
+        if self._bad_weather.bit_count() == 1:  # the 1st, 2nd, 4th, 8th, ... in a row
+            self._news.append((logging.WARNING, self._about(f"still waiting: {fault.message}")))
+        return self.timed_out(now)
+
+    def timed_out(self, now: float) -> Ending | None:
+        """Return the ending at ``timeout_at``, None before."""
+        if now < self.timeout_at:
+            return None
+        waited = f"after {now - self.started_at:.0f} s"
+        if self.record is not None:
+            message = f"{describe(self.record)}, still, {waited}, the sensor's timeout."
+        else:
+            message = self._about(f"never read {waited}, the sensor's timeout")
+        if self._last_fault is not None:
+            message += f" The last look failed: {self._last_fault.message}"
+        return Ending("timeout", self.record, message)
+
+    def listed(self, status: str, now: float) -> None:
+        """Take note that a list of active runs held the run, in ``status``; GetRun alone can end a wait."""
+        self._note_status(status, now)
+
+    def may_be_created_at(self, created: float, clock_skew: float = 0.0) -> bool:
+        """Return whether a run made at ``created``, by the service's clock, can be the one we were given.
+
+        Whoever was given a run's id was given it after the run was made.
+        """
+        return created <= self.started_at + clock_skew + _CLOCK_MARGIN
+
+    def pause(self, interval: float, now: float, rand: Callable[[], float] = random.random) -> float:
+        """Return the seconds until the next look, never past ``timeout_at``.
+
+        :param interval: the sensor's poke interval, used as it is in good weather. In bad weather the
+            pause doubles with each failed call, up to five minutes, with jitter, so that sensors which
+            were thrown back together do not come back together.
+        :param rand: a random number in [0, 1).
+        """
+        pause = interval
+        if self._denied_at is not None:
+            pause = DENIED_SECOND_LOOK
+        elif self._bad_weather:
+            longest = max(interval, LONGEST_BACKOFF)
+            grown = min(longest, max(interval, 1.0) * 2.0 ** min(self._bad_weather - 1, 10))
+            pause = grown * (0.5 + rand() / 2)
+        return max(0.0, min(pause, self.timeout_at - now))
+
+    @property
+    def has_news(self) -> bool:
+        """Whether there are log lines to hand over."""
+        return bool(self._news)
+
+    def news(self) -> Iterator[tuple[int, str]]:
+        """Hand over the log lines, each with its level, that have come up since the last call."""
+        lines, self._news = self._news, []
+        yield from lines
+
+    def _is_another_run(self, record: RunRecord, clock_skew: float) -> bool:
+        uuid, creation_time = record.get("uuid"), record.get("creationTime")
+        if self.uuid is not None and uuid is not None:
+            return uuid != self.uuid
+        if creation_time is None:
+            return False
+        created = parse_time(creation_time).timestamp()
+        if self.created is not None:
+            return abs(created - self.created) >= 1.0
+        # No memory of our run: reschedule mode has a process of its own for each look.
+        return not self.may_be_created_at(created, clock_skew)
+
+    def _deleted(self, why: str) -> Ending:
+        known: RunRecord = self.record or {"id": self.target.run_id}
+        if self.record is None:
+            if self.target.uuid:
+                known["uuid"] = self.target.uuid
+            if self.target.arn:
+                known["arn"] = self.target.arn
+        self.record = with_status(known, "DELETED")
+        return Ending("terminal", self.record, f"HealthOmics run {self.target.run_id} was deleted: {why}.")
+
+    def _not_found(self, fault: Fault, now: float) -> Ending | None:
+        self._credentials_lost_at = None  # the service answered
+        self._bad_weather = 0
+        if now - self.started_at < NOT_FOUND_GRACE:
+            self._news.append((logging.INFO, self._about("HealthOmics does not know it yet")))
+            return self.timed_out(now)
+        if self.uuid is not None or self.record is not None:
+            return self._deleted("HealthOmics does not know it any more")
+        message = self._about(f"deleted, or never existed in this account and Region ({fault.message})")
+        return Ending("error", None, message, "OmicsRunNotFoundError")
+
+    def _without_credentials(self, fault: Fault, now: float) -> Ending | None:
+        if self._credentials_lost_at is None:
+            self._credentials_lost_at = now
+        if now - self._credentials_lost_at >= CREDENTIALS_GRACE:
+            message = self._about(f"no credentials worked for 5 minutes: {fault.message}")
+            return Ending("error", self.record, message, "OmicsAccessError")
+        self._news.append((logging.WARNING, self._about(f"trying fresh credentials: {fault.message}")))
+        return self.timed_out(now)
+
+    def _denied(self, fault: Fault, now: float) -> Ending | None:
+        if self.record is None or (
+            self._denied_at is not None and now - self._denied_at >= DENIED_SECOND_LOOK
+        ):
+            hint = " It was readable before; a policy scoped by tag answers so once the run is deleted."
+            message = self._about(fault.message + (hint if self.record is not None else ""))
+            return Ending("error", self.record, message, "OmicsAccessError")
+        if self._denied_at is None:
+            self._denied_at = now
+            self._news.append((logging.WARNING, self._about(f"looking once more: {fault.message}")))
+        return self.timed_out(now)
+
+    def _note_status(self, status: str, now: float) -> None:
+        before, self._status = self._status, status
+        known = status in ACTIVE_STATUSES
+        level = logging.INFO if known else logging.WARNING
+        if before == status and now - self._last_news_at < NEWS_EVERY:
+            return
+        self._last_news_at = now
+        text = f"is {status}" if before in (None, status) else f"is {status}, was {before}"
+        if not known:
+            text += ", a status this version of airflow-omics does not know; waiting on"
+        self._news.append((level, self._about(f"{text} ({now - self.started_at:.0f} s since the first look)")))
+
+    def _about(self, text: str) -> str:
+        separator = " " if text.startswith("is ") else ": "
+        return f"HealthOmics run {self.target.run_id}{separator}{text}"

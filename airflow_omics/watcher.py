@@ -1,0 +1,314 @@
+"""Many waits, one loop: every deferred task of a triggerer that uses one AWS connection shares a watcher.
+
+GetRun is the truth. ListRuns only says which runs deserve a GetRun: where it is cheaper than a GetRun for
+each run, active runs are listed, and those that are watched and not listed are asked for. No fault of one
+run, one call or one waiter reaches another waiter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import time
+import weakref
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, ClassVar, Protocol
+
+from airflow_omics._compat import stats
+from airflow_omics.clients import ClientKeeper
+from airflow_omics.connection import AwsArguments
+from airflow_omics.exceptions import Fault, FaultKind
+from airflow_omics.rates import DEFAULT_RATE, RATES, Limiter
+from airflow_omics.records import RunRecord, parse_time
+from airflow_omics.sweep import Sweeper
+from airflow_omics.wait import Ending, RunWait
+from airflow_omics.watchlist import CHECK_EVERY, SHORTEST_INTERVAL, Entry, Waiter, Watchlist
+
+log = logging.getLogger(__name__)
+
+
+class Log(Protocol):
+    """What is asked of a logger: Airflow's are structlog's in 3.x and the standard library's in 2.11."""
+
+    def log(self, level: int, msg: str, /) -> Any:
+        """Write one line."""
+
+
+_MOST_IN_FLIGHT = 32  # GetRuns under way together: an endpoint that hangs must not hold up the others
+_LATE = 60.0  # seconds past its deadline for which a wait may queue for its last look
+_IMPATIENT = 5.0  # seconds of pause after a first failed call; the limiter takes care of the total
+
+
+class Watcher:
+    """Watches runs for as many waiters as come; use :meth:`shared` to get one.
+
+    :param arguments: the AWS connection that it uses.
+    :param requests_per_second: the most requests for any one operation.
+    """
+
+    _of_loop: ClassVar[weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Watcher]]] = (
+        weakref.WeakKeyDictionary()
+    )
+
+    def __init__(self, arguments: AwsArguments, requests_per_second: float = DEFAULT_RATE) -> None:
+        self.arguments = arguments
+        self._ceiling = requests_per_second
+        self._account: str | None = None
+        self._clients = ClientKeeper(arguments)
+        self._watchlist = Watchlist()
+        self._wake = asyncio.Event()
+        self._sweeper = Sweeper(self._watchlist, self._list_runs, self._wake)
+        self._slots = asyncio.Semaphore(_MOST_IN_FLIGHT)
+        self._calls: set[asyncio.Task[None]] = set()
+        self._next_check_at = 0.0
+        self._users = 0
+        self._main: asyncio.Task[None] | None = None
+
+    @classmethod
+    @asynccontextmanager
+    async def shared(
+        cls, arguments: AwsArguments, requests_per_second: float = DEFAULT_RATE
+    ) -> AsyncIterator[Watcher]:
+        """Give the one watcher of this event loop and connection; it is gone with its last user."""
+        watchers = cls._of_loop.setdefault(asyncio.get_running_loop(), {})
+        watcher = watchers.get(arguments.key)
+        if watcher is None:
+            watcher = watchers[arguments.key] = cls(arguments, requests_per_second)
+        watcher._users += 1
+        try:
+            yield watcher
+        finally:
+            watcher._users -= 1
+            if watcher._users == 0:
+                del watchers[arguments.key]
+                await watcher._close()
+
+    async def wait(
+        self,
+        wait: RunWait,
+        *,
+        interval: float,
+        export: Sequence[str] | None = None,
+        logger: Log = log,
+    ) -> Ending:
+        """Return how the run ended.
+
+        :param wait: what is known of the run so far.
+        :param interval: seconds between two looks that this waiter wants.
+        :param export: what to export along once the run has ended.
+        :param logger: gets one line when the status changes, and one every ten minutes otherwise.
+        """
+        future: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+        waiter = Waiter(wait, max(interval, SHORTEST_INTERVAL), export, future, asyncio.Event())
+        entry = self._watchlist.join(waiter, time.time())
+        self._account = self._account or wait.target.account
+        self._start()
+        try:
+            async with asyncio.timeout(max(0.0, wait.timeout_at - time.time()) + _LATE):
+                while not future.done():
+                    await waiter.stirred.wait()
+                    waiter.stirred.clear()
+                    for level, line in wait.news():
+                        logger.log(level, line)
+        except TimeoutError:
+            # Too many waits ended at once for a last look at each, or the service is out of reach.
+            if (ending := wait.timed_out(time.time())) is None:
+                raise
+            return ending
+        finally:
+            self._watchlist.leave(entry, waiter)
+        return future.result()
+
+    def _start(self) -> None:
+        self._wake.set()
+        if self._main is None or self._main.done():
+            # In a context of its own: a loop that inherited its first waiter's would write into that
+            # task's log, and speak to Airflow in its name, for as long as any other task waits.
+            loop = asyncio.get_running_loop()
+            self._main = loop.create_task(self._run(), context=contextvars.Context())
+
+    async def _close(self) -> None:
+        if self._main is not None:
+            self._main.cancel()
+            await asyncio.wait([self._main])
+        await self._clients.close()
+
+    async def _run(self) -> None:
+        """Look and sweep until cancelled; whatever was under way is ended with it."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._again_and_again(self._look_around))
+                group.create_task(self._again_and_again(self._sweeper.run_once))
+        finally:
+            for call in self._calls:
+                call.cancel()
+            await asyncio.gather(*self._calls, return_exceptions=True)
+
+    async def _again_and_again(self, body: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await body()
+            except Exception:  # a mistake of ours must not end everybody's wait
+                log.exception("The watcher of connection %r goes on after", self.arguments.aws_conn_id)
+                await asyncio.sleep(1.0)
+
+    async def _look_around(self) -> None:
+        """Send one GetRun, to the run that deserves it most, or wait until one does."""
+        self._wake.clear()
+        stats().gauge("omics.watcher.waiting", len(self._watchlist))
+        if not self._is_looking_due(time.time()):
+            await self._wake_until(min(self._watchlist.next_due_at(), self._next_check_at))
+            return
+        await self._slots.acquire()
+        entry = None
+        try:
+            # The choice comes last: what deserves it most may be another run by then.
+            await self._limiter("GetRun").acquire()
+            entry = self._choose(time.time())
+        finally:
+            if entry is None:
+                self._slots.release()
+        if entry is not None:
+            entry.in_flight = True
+            call = asyncio.create_task(self._look(entry))
+            self._calls.add(call)
+            call.add_done_callback(self._calls.discard)
+
+    def _is_looking_due(self, now: float) -> bool:
+        watchlist = self._watchlist
+        if watchlist.has_urgent(now) or watchlist.has_spare:
+            return True
+        if now < self._next_check_at:
+            return False
+        if watchlist.has_check(now):
+            return True
+        self._next_check_at = now + 1.0
+        return False
+
+    def _choose(self, now: float) -> Entry | None:
+        entry = self._watchlist.next_urgent(now) or self._watchlist.next_spare()
+        if entry is None and now >= self._next_check_at:
+            entry = self._watchlist.next_check(now)
+            self._next_check_at = now + _check_pause(len(self._watchlist), self._ceiling)
+        return entry
+
+    async def _wake_until(self, moment: float) -> None:
+        pause = max(0.01, min(moment - time.time(), 60.0))
+        try:
+            async with asyncio.timeout(pause):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    async def _look(self, entry: Entry) -> None:
+        """Ask for one run, and tell everybody who waits for it."""
+        try:
+            answer = await self._get_run(entry.run_id)
+            if isinstance(answer, Fault):
+                self._failed(entry, answer, time.time())
+            else:
+                await self._answered(entry, *answer)
+        finally:
+            entry.in_flight = entry.suspect = False
+            self._slots.release()
+            self._wake.set()
+
+    def _failed(self, entry: Entry, fault: Fault, now: float) -> None:
+        weather = fault.kind is FaultKind.WEATHER
+        entry.troubled = not weather
+        for waiter in list(entry.waiters):
+            self._tell(entry, waiter, partial(RunWait.failed, fault=fault, now=now))
+        if entry.waiters:
+            pauses = (
+                w.wait.pause(min(w.interval, _IMPATIENT) if weather else w.interval, now)
+                for w in entry.waiters
+            )
+            self._watchlist.schedule(entry, now + min(pauses))
+
+    async def _answered(self, entry: Entry, record: RunRecord, skew: float) -> None:
+        now = time.time()
+        entry.troubled = False
+        if entry.suspect and record["status"] == entry.status:
+            self._sweeper.suspected_wrongly += 1
+        self._watchlist.looked(entry, record, now)
+        for waiter in list(entry.waiters):
+            final = record
+            if waiter.export and waiter.wait.is_over(record):
+                await self._limiter("GetRun").acquire()
+                exported = await self._get_run(entry.run_id, waiter.export)
+                if isinstance(exported, Fault):
+                    self._tell(entry, waiter, partial(RunWait.failed, fault=exported, now=time.time()))
+                    continue
+                final = exported[0]
+            judge = partial(RunWait.answered, record=final, now=time.time(), clock_skew=skew)
+            if self._tell(entry, waiter, judge):
+                _measure_delay(final, now + skew)
+        if entry.waiters:
+            self._watchlist.schedule(entry, now + self._sweeper.patience(entry))
+
+    def _tell(self, entry: Entry, waiter: Waiter, judge: Callable[[RunWait], Ending | None]) -> bool:
+        """Let a wait judge for itself; return whether that ended it."""
+        try:
+            ending = judge(waiter.wait)
+        except Exception as error:  # a mistake of ours in one wait stays with that wait
+            if not waiter.done.done():
+                waiter.done.set_exception(error)
+        else:
+            if ending is not None and not waiter.done.done():
+                waiter.done.set_result(ending)
+        if waiter.done.done():
+            self._watchlist.leave(entry, waiter)
+        if waiter.done.done() or waiter.wait.has_news:
+            waiter.stirred.set()
+        return waiter.done.done()
+
+    async def _get_run(
+        self, run_id: str, export: Sequence[str] | None = None
+    ) -> tuple[RunRecord, float] | Fault:
+        answer = await self._clients.call(lambda client: client.get_run(run_id, export))
+        self._count("GetRun", answer)
+        if self._account is None and not isinstance(answer, Fault):
+            self._account = account_of(answer[0])
+        return answer
+
+    async def _list_runs(
+        self, status: str, token: str | None
+    ) -> tuple[list[dict[str, Any]], str | None] | Fault:
+        await self._limiter("ListRuns").acquire()
+        page = await self._clients.call(lambda client: client.list_runs(status, token))
+        self._count("ListRuns", page)
+        return page if isinstance(page, Fault) else (page.items, page.next_token)
+
+    def _count(self, operation: str, answer: object) -> None:
+        stats().incr("omics.watcher.requests")
+        if isinstance(answer, Fault) and answer.throttled:
+            stats().incr("omics.watcher.throttled")
+            self._limiter(operation).throttled()
+
+    def _limiter(self, operation: str) -> Limiter:
+        return RATES.limiter(operation, self._clients.region or "", self._account, self._ceiling)
+
+
+def account_of(record: RunRecord) -> str | None:
+    """Return the AWS account that a record's ARN names, if it has one."""
+    parts = str(record.get("arn", "")).split(":")
+    return parts[4] if len(parts) > 5 and parts[4] else None
+
+
+def _check_pause(watched: int, ceiling: float) -> float:
+    """Return the seconds between two checks of runs that only lists vouched for.
+
+    Every run within the hour, from at most a tenth of the rate. Where that cannot be done for all of them
+    anyway, half of it is taken, and each run is checked as often as that allows.
+    """
+    wanted, most = watched / CHECK_EVERY, ceiling / 10.0
+    return 1.0 / (wanted if wanted <= most else most / 2.0) if watched else 1.0
+
+
+def _measure_delay(record: RunRecord, service_now: float) -> None:
+    if stopped := record.get("stopTime"):
+        delay = max(0.0, service_now - parse_time(stopped).timestamp())
+        stats().timing("omics.watcher.detection_delay", delay * 1000.0)
