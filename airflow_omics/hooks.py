@@ -67,7 +67,7 @@ class OmicsHook(AwsBaseHook):
 
     def get_session(self, region_name: str | None = None, deferrable: bool = False) -> Any:
         """Return a session; one for async use is made cheap and never blocks the event loop later on."""
-        session = super().get_session(region_name=region_name, deferrable=deferrable)
+        session: Any = super().get_session(region_name=region_name, deferrable=deferrable)
         if deferrable:
             # The Amazon provider shares its loader with sessions that assume no role; 18 MB each otherwise.
             session.register_component("data_loader", _LOADER)
@@ -103,7 +103,8 @@ class OmicsHook(AwsBaseHook):
         request: dict[str, Any] = {"id": run_id}
         if export:
             request["export"] = list(export)
-        answer = self.conn.get_run(**request)
+        client: Any = self.conn
+        answer = client.get_run(**request)
         self.clock_skew = clock_skew(answer)
         return checked_record(answer)
 
@@ -139,9 +140,7 @@ class OmicsAsyncClient:
         """Close the client's connections."""
         await self._client.__aexit__(None, None, None)
 
-    async def get_run(
-        self, run_id: str, export: Collection[str] | None = None
-    ) -> tuple[RunRecord, float]:
+    async def get_run(self, run_id: str, export: Collection[str] | None = None) -> tuple[RunRecord, float]:
         """Return the run's record, and by how many seconds the service's clock is ahead of ours."""
         request: dict[str, Any] = {"id": run_id}
         if export:
@@ -171,7 +170,7 @@ def _build_async_client(arguments: AwsArguments) -> Any:
     hook = OmicsHook.of(arguments)
     one_try = Config(retries={"total_max_attempts": 1}, max_pool_connections=50)
     config = hook.config.merge(one_try)
-    context = hook.get_client_type(region_name=hook.region_name, config=config, deferrable=True)
+    context: Any = hook.get_client_type(region_name=hook.region_name, config=config, deferrable=True)
     # aiobotocore binds nothing to a loop before its first request, so this thread's may build the client.
     return asyncio.run(context.__aenter__())
 
@@ -187,10 +186,9 @@ def _parse_time(value: Any) -> datetime.datetime:
 
 def _refresh_in_a_thread(session: Any) -> None:
     """Let a role's credentials be refreshed in a thread: the Amazon provider's refresh is a blocking call."""
-    credentials = getattr(session, "_credentials", None)
-    refresh = getattr(credentials, "_refresh_using", None)
+    refresh = getattr(getattr(session, "_credentials", None), "_refresh_using", None)
     if refresh is not None and not asyncio.iscoroutinefunction(refresh):
-        credentials._refresh_using = lambda: asyncio.to_thread(refresh)
+        session._credentials._refresh_using = lambda: asyncio.to_thread(refresh)
 
 
 class UnusableAnswerError(Exception):

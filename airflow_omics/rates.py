@@ -14,6 +14,7 @@ DEFAULT_RATE: Final = 5.0
 """Requests a second for one operation: half of the service's default quota, so that others have room."""
 
 _RECOVERY: Final = 30.0  # seconds in which a limiter that fell to nothing creeps back to its ceiling
+_SLACK: Final = 1.03  # so that what the network bunches together stays below the ceiling in every second
 _FLOOR: Final = 0.05  # of the ceiling: throttling never stops a watcher altogether
 
 
@@ -43,7 +44,7 @@ class Limiter:
         """Return when the next request may be sent; whoever asked first goes first."""
         now = time.monotonic()
         slot = max(now, self._next_slot)
-        self._next_slot = slot + 1.0 / self.rate
+        self._next_slot = slot + _SLACK / self.rate
         # Never sooner than the slot: a timer may fire a little early, and a quota counts strictly.
         while slot > now:
             await asyncio.sleep(slot - now)

@@ -98,7 +98,9 @@ class OmicsRunSensor(RunTaskMixin, BaseSensorOperator):
         if not self.success_statuses:
             raise ValueError("success_statuses is empty, so the task could never succeed; name one status.")
         if both := sorted(set(self.success_statuses) & set(self.skip_statuses)):
-            raise ValueError(f"{', '.join(both)} is in success_statuses and in skip_statuses; name it in one.")
+            raise ValueError(
+                f"{', '.join(both)} is in success_statuses and in skip_statuses; name it in one."
+            )
         self.export = check_names("export", export, "['DEFINITION']")
         self.record_fields = check_names("record_fields", record_fields, "['runOutputUri']")
         self.deferrable = deferrable
@@ -132,9 +134,7 @@ class OmicsRunSensor(RunTaskMixin, BaseSensorOperator):
         """Take the trigger's event: return the record, skip or fail as in every other mode."""
         return self._settle(ending_from_event(event), context)
 
-    def resume_execution(
-        self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context
-    ) -> Any:
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after a deferral; Airflow's own version turns endings into skips, differently by version."""
         kwargs = next_kwargs or {}
         if next_method != "__fail__":

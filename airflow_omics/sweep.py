@@ -206,4 +206,3 @@ def _matches(entry: Entry, item: dict[str, Any]) -> bool:
     if entry.created is None:
         return all(waiter.wait.may_be_created_at(created) for waiter in entry.waiters)
     return abs(created - entry.created) < 1.0
-

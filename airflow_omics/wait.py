@@ -254,7 +254,9 @@ class RunWait:
         text = f"is {status}" if before in (None, status) else f"is {status}, was {before}"
         if not known:
             text += ", a status this version of airflow-omics does not know; waiting on"
-        self._news.append((level, self._about(f"{text} ({now - self.started_at:.0f} s since the first look)")))
+        self._news.append(
+            (level, self._about(f"{text} ({now - self.started_at:.0f} s since the first look)"))
+        )
 
     def _about(self, text: str) -> str:
         separator = " " if text.startswith("is ") else ": "

@@ -131,10 +131,12 @@ class Watcher:
             self._main = loop.create_task(self._run(), context=contextvars.Context())
 
     async def _close(self) -> None:
-        if self._main is not None:
+        if self._main is None:
+            return
+        # A second cancel would cut short the loop's own tidying up, where the whole program ends.
+        if not self._main.cancelling():
             self._main.cancel()
-            await asyncio.wait([self._main])
-        await self._clients.close()
+        await asyncio.wait([self._main])
 
     async def _run(self) -> None:
         """Look and sweep until cancelled; whatever was under way is ended with it."""
@@ -146,6 +148,7 @@ class Watcher:
             for call in self._calls:
                 call.cancel()
             await asyncio.gather(*self._calls, return_exceptions=True)
+            await self._clients.close()
 
     async def _again_and_again(self, body: Callable[[], Awaitable[None]]) -> None:
         while True:

@@ -1,0 +1,76 @@
+"""``python -m airflow_omics.emulator``: a local HealthOmics over HTTP until it is told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from types import FrameType
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    options = argparse.ArgumentParser(
+        prog="python -m airflow_omics.emulator",
+        description="A local AWS HealthOmics over HTTP, with all of moto beside it.",
+    )
+    options.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    options.add_argument("--port", type=int, default=4300, help="0 picks a free one (default: %(default)s)")
+    options.add_argument(
+        "--pace",
+        type=float,
+        default=1.0,
+        help="60 makes a run of 20 minutes take 20 seconds (default: %(default)s)",
+    )
+    options.add_argument("--life", help="life of a run that names none (default: completed)")
+    options.add_argument("--account", help="account id of every request (default: moto's, 123456789012)")
+    options.add_argument("--limit", type=float, help="calls a second, for each operation (default: no limit)")
+    options.add_argument("--seed", type=int, help="makes run ids repeatable")
+    return options
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until SIGINT or SIGTERM."""
+    options = parser().parse_args(arguments)
+    if options.account:
+        # moto reads it wherever it asks for an account.
+        os.environ["MOTO_ACCOUNT_ID"] = options.account
+    from airflow_omics.emulator import EmulatorServer
+
+    stopped = threading.Event()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        stopped.set()
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+    server = EmulatorServer(
+        options.host,
+        options.port,
+        pace=options.pace,
+        life=options.life,
+        seed=options.seed,
+        limit=options.limit,
+    )
+    try:
+        server.start()
+    except (OSError, ValueError) as error:
+        print(f"the emulator cannot start: {error}", file=sys.stderr)
+        return 2
+    print(
+        f"HealthOmics emulator ready at {server.endpoint_url}\n"
+        f"export AWS_ENDPOINT_URL={server.endpoint_url} AWS_DISABLE_HOST_PREFIX_INJECTION=true\n"
+        "export AWS_ACCESS_KEY_ID=testing AWS_SECRET_ACCESS_KEY=testing AWS_DEFAULT_REGION=us-east-1",
+        flush=True,
+    )
+    stopped.wait()
+    server.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    # The package imports before this module does, so a missing moto has already said so.
+    sys.exit(main())

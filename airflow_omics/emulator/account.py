@@ -1,0 +1,185 @@
+"""The rest of the account: what runs write to CloudWatch Logs and S3, written to moto's ``logs`` and ``s3``.
+
+Nothing is written in the background. :func:`settle` writes what has fallen due, and is called before anyone
+reads logs or S3.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from moto.backends import get_backend
+from moto.core.exceptions import ServiceException
+from werkzeug.exceptions import HTTPException
+
+from airflow_omics.emulator import views
+from airflow_omics.emulator.manifest import manifest_lines
+from airflow_omics.emulator.models import OmicsBackend, omics_backends
+from airflow_omics.emulator.timeline import Run, TaskState, scripted_running_seconds, tasks_of
+from airflow_omics.emulator.world import WORLD
+
+log = logging.getLogger(__name__)
+
+_LOG_OF_STATUS = {
+    "PENDING": (("CREATING_RUN", "Creating your workflow run."),),
+    "STARTING": (
+        ("STARTING_RUN", "Provisioning infrastructure for your workflow run."),
+        ("SET_WORKFLOW_TIMEOUT", "Your workflow will be timed out after: 10080 minutes."),
+    ),
+    "RUNNING": (("RUNNING_WORKFLOW", "Your workflow is now running."),),
+    "STOPPING": (("STOPPING_RUN", "Stopping your workflow run."),),
+    "COMPLETED": (("RUN_COMPLETED", "Workflow run completed."),),
+    "FAILED": (("RUN_FAILED", "Workflow run failed."),),
+    "CANCELLED": (("RUN_CANCELLED", "Workflow run cancelled."),),
+}
+
+
+class LogLine(NamedTuple):
+    """One log event: its reported time and its stream."""
+
+    moment: float
+    stream: str
+    message: str
+
+
+def settle() -> None:
+    """Write every log event and output that has fallen due, in every account and Region."""
+    with WORLD.lock:
+        for _, _, backend in list(omics_backends.iter_backends()):
+            if isinstance(backend, OmicsBackend):
+                for run in list(backend.unwritten.values()):
+                    backend.settle(run)
+                    _write(backend, run)
+
+
+def _write(backend: OmicsBackend, run: Run) -> None:
+    now = WORLD.clock.service()
+    over = run.ended is not None or run.gone
+    if run.members["logLevel"] != "OFF":
+        lines = sorted(_lines(run, now), key=lambda line: line.moment)
+        if run.ended is not None:
+            stream = f"manifest/run/{run.id}/{run.uuid}"
+            lines += [LogLine(run.ended.reported, stream, text) for text in manifest_lines(backend, run)]
+        _write_logs(backend, run, lines)
+    if run.ended is not None:
+        _write_outputs(backend, run)
+    if over:
+        backend.unwritten.pop(run.seq, None)
+
+
+# -- logs ----------------------------------------------------------------------------------------------------
+
+
+def _lines(run: Run, now: float) -> Iterator[LogLine]:
+    stream = f"run/{run.id}"
+    for entry in run.history:
+        for code, message in _LOG_OF_STATUS.get(entry.status, ()):
+            yield _run_line(stream, entry.reported, entry.status, code, message)
+    for moment, text in engine_lines(run, now):
+        yield LogLine(moment, f"{stream}/engine", text)
+    for task in tasks_of(run, now, WORLD.clock):
+        if task.created is None:
+            continue
+        named = f"Workflow run task: name: {task.script.name} and taskId: {task.id}"
+        yield _run_line(stream, task.created, "RUNNING", "STARTING_TASK", f"{named} is starting.")
+        if task.started is not None:
+            yield _run_line(stream, task.started, "RUNNING", "RUNNING_TASK", f"{named} is running.")
+        if task.stopped is not None and task.status == "FAILED":
+            yield _run_line(stream, task.stopped, "RUNNING", "TASK_FAILED", f"{named} failed.")
+        yield from _task_lines(task, f"{stream}/task/{task.id}")
+
+
+def _run_line(stream: str, moment: float, status: str, code: str, message: str) -> LogLine:
+    text = json.dumps({"runStatus": status, "logMessage": code, "message": message}, separators=(",", ":"))
+    return LogLine(moment, stream, text)
+
+
+def _task_lines(task: TaskState, stream: str) -> Iterator[LogLine]:
+    if task.started is None:
+        return
+    running = next((stage.seconds or 0.0 for stage in task.script.stages if stage.status == "RUNNING"), 0.0)
+    now = WORLD.clock.now()
+    rate = 1.0 if WORLD.clock.frozen else 1.0 / WORLD.clock.pace
+    count = len(task.script.log_lines)
+    for number, text in enumerate(task.script.log_lines, 1):
+        moment = task.started + running * rate * number / (count + 1)
+        if task.stopped is not None:
+            moment = min(moment, task.stopped)
+        if moment <= now:
+            yield LogLine(moment, stream, text)
+
+
+def engine_lines(run: Run, now: float) -> list[tuple[float, str]]:
+    """Return the engine log up to ``now`` (service time), each line with its reported time."""
+    began, end = run.entered("RUNNING"), run.left_running
+    if began is None:
+        return []
+    span = scripted_running_seconds(run.life)
+    span = 480.0 if math.isinf(span) else span
+    limit = now if end is None else end.service
+    lines = []
+    for number, text in enumerate(run.life.engine_log, 1):
+        moment = began.service + span * number / (len(run.life.engine_log) + 1)
+        if moment > limit and (end is None or run.cut):
+            break
+        lines.append((WORLD.clock.reported(min(moment, limit)), text))
+    return lines
+
+
+def _write_logs(backend: OmicsBackend, run: Run, lines: list[LogLine]) -> None:
+    streams: dict[str, list[LogLine]] = {}
+    for line in lines:
+        streams.setdefault(line.stream, []).append(line)
+    logs: Any = get_backend("logs")[backend.account_id][backend.region_name]
+    logs.ensure_log_group(views.LOG_GROUP)
+    group = logs.groups[views.LOG_GROUP]
+    for stream, known in streams.items():
+        fresh = known[run.written.get(stream, 0) :]
+        if not fresh:
+            continue
+        if stream not in group.streams:
+            group.create_log_stream(stream)
+        # Written past moto's PutLogEvents, which refuses events as old as a frozen clock may make them.
+        group.streams[stream].put_log_events(
+            [{"timestamp": int(line.moment * 1000), "message": line.message} for line in fresh]
+        )
+        run.written[stream] = len(known)
+
+
+# -- outputs -------------------------------------------------------------------------------------------------
+
+
+def _write_outputs(backend: OmicsBackend, run: Run) -> None:
+    ended = run.ended
+    if ended is None or ended.status not in ("COMPLETED", "FAILED") or not run.life.exports:
+        return
+    bucket, _, prefix = views.output_uri(run).removeprefix("s3://").partition("/")
+    objects: dict[str, str] = {}
+    engine = [text for _, text in engine_lines(run, WORLD.clock.service())]
+    if engine and run.members["logLevel"] != "OFF":
+        objects["logs/engine.log"] = "\n".join(engine) + "\n"
+    if ended.status == "COMPLETED":
+        objects.update(run.life.outputs)
+        if run.life.outputs:
+            located = {key.rpartition("/")[2]: f"{views.output_uri(run)}/{key}" for key in run.life.outputs}
+            objects["logs/outputs.json"] = json.dumps(located, indent=2) + "\n"
+    if objects:
+        _put(backend, bucket, {f"{prefix}/{key}": text for key, text in objects.items()})
+
+
+def _put(backend: OmicsBackend, bucket: str, objects: dict[str, str]) -> None:
+    s3: Any = get_backend("s3")[backend.account_id][backend.partition]
+    try:
+        if bucket not in get_backend("s3").bucket_accounts:  # type: ignore[attr-defined]
+            # The service would end in EXPORT_FAILED (there is a life for that); whoever plays with an
+            # emulator expects to find the outputs.
+            log.info("bucket %s does not exist; the emulator makes it", bucket)
+            s3.create_bucket(bucket, backend.region_name)
+        for key, text in objects.items():
+            s3.put_object(bucket, key, text.encode())
+    except (HTTPException, ServiceException) as error:
+        log.warning("outputs could not be written to bucket %s: %s", bucket, error)

@@ -1,0 +1,286 @@
+"""Control of the emulator from the process it lives in: clock, lives, faults, limits, and the request log."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from moto.core.base_backend import BackendDict
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.moto_api import state_manager
+
+from airflow_omics.emulator import account
+from airflow_omics.emulator.models import OmicsBackend, omics_backends
+from airflow_omics.emulator.responses import backend_for
+from airflow_omics.emulator.script import REUSED, TERMINAL, VANISHED, Life, Stage
+from airflow_omics.emulator.timeline import Run
+from airflow_omics.emulator.world import CANCEL_POLICIES, REPEAT_POLICIES, STATE_MODEL, WORLD
+
+_BULK_MEMBERS: dict[str, Any] = {
+    "workflowId": "1234567",
+    "workflowType": "PRIVATE",
+    "roleArn": "arn:aws:iam::123456789012:role/OmicsRole",
+    "outputUri": "s3://airflow-omics-emulator/runs",
+    "retentionMode": "RETAIN",
+    "storageType": "DYNAMIC",
+    "logLevel": "ALL",
+    "tags": {},
+}
+
+
+class Emulator:
+    """A handle on the emulator of this process; every handle controls the same one.
+
+    :class:`airflow_omics.emulator.EmulatorClient` has the same methods for an emulator in another process.
+    """
+
+    # -- clock -----------------------------------------------------------------------------------------------
+
+    def now(self) -> float:
+        """Return the time that the emulator's answers tell, in seconds since the epoch."""
+        return WORLD.clock.now()
+
+    @property
+    def pace(self) -> float:
+        """Service seconds in a real second: at 60, a run of 20 minutes takes 20 seconds."""
+        return WORLD.clock.pace
+
+    def set_pace(self, pace: float) -> None:
+        """Let the clock run at ``pace``, also after :meth:`freeze`; answers tell wall-clock time again."""
+        WORLD.clock.set_pace(pace)
+
+    def freeze(self) -> None:
+        """Stop the clock; only :meth:`advance` moves it now."""
+        WORLD.clock.freeze()
+
+    def advance(self, seconds: float) -> None:
+        """Turn the clock forward by ``seconds`` of service time, freezing it first if it was running."""
+        WORLD.clock.advance(seconds)
+
+    # -- lives -----------------------------------------------------------------------------------------------
+
+    def lives(self) -> list[str]:
+        """Return the names of every life, the registered ones among them."""
+        return sorted(WORLD.lives)
+
+    def add_life(self, life: Life | Mapping[str, Any]) -> None:
+        """Register a life of your own, or replace one of the library's until :meth:`reset`."""
+        if not isinstance(life, Life):
+            life = Life.from_dict(life)
+        WORLD.lives[life.name] = life
+
+    @property
+    def default_life(self) -> str:
+        """The life of a run whose StartRun names none; may be set."""
+        return WORLD.default_life
+
+    @default_life.setter
+    def default_life(self, name: str) -> None:
+        WORLD.default_life = WORLD.life(name).name
+
+    # -- runs ------------------------------------------------------------------------------------------------
+
+    def start_runs(
+        self,
+        count: int,
+        life: str | None = None,
+        *,
+        logs: bool = False,
+        account_id: str | None = None,
+        region_name: str | None = None,
+        **members: Any,
+    ) -> list[str]:
+        """Start many runs at once, past the API: no limit, no fault, no entry in the request log.
+
+        :param count: How many.
+        :param life: The life of each; the default life if left out.
+        :param logs: Whether they write logs and outputs, which is slow for thousands.
+        :param account_id: Defaults to moto's account.
+        :param region_name: Defaults to ``AWS_DEFAULT_REGION``, or us-east-1.
+        :param members: Members of StartRun in the API's spelling, and ``batchId``; ``{n}`` in ``name``
+            becomes the number of the run, from 1.
+        :returns: The ids, in order of creation.
+        """
+        if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+            raise ValueError(f"count is {count!r}; give a number of runs >= 0")
+        script = WORLD.life(life or WORLD.default_life)
+        backend = _backend(account_id, region_name)
+        name = members.get("name")
+        with WORLD.lock:
+            complete = {**_BULK_MEMBERS, **members}
+            ids = []
+            for number in range(1, count + 1):
+                if isinstance(name, str) and "{n}" in name:
+                    complete = {**complete, "name": name.replace("{n}", str(number))}
+                ids.append(backend.add_run(complete, script, quiet=not logs).id)
+            return ids
+
+    def move(
+        self,
+        run_id: str,
+        status: str,
+        failure_reason: str | None = None,
+        status_message: str | None = None,
+        *,
+        account_id: str | None = None,
+        region_name: str | None = None,
+    ) -> None:
+        """Put one run into a status now; it leaves its script and stays there until moved again.
+
+        :param run_id: The run.
+        :param status: A status of the service, or a word no SDK knows.
+        :param failure_reason: Replaces the ``failureReason`` of its life.
+        :param status_message: Replaces the ``statusMessage`` of its life.
+        :param account_id: Needed only if the id exists in several accounts.
+        :param region_name: Needed only if the id exists in several Regions.
+        """
+        with WORLD.lock:
+            backend, run = _locate(run_id, account_id, region_name)
+            if status in (VANISHED, REUSED):
+                raise ValueError(f"{status} is no status; use vanish() or reuse_id()")
+            if run.terminal and status not in TERMINAL:
+                raise ValueError(f"run {run_id} is {run.status}; a run that has ended cannot become {status}")
+            stage = Stage(status)
+            if failure_reason is not None:
+                run.reason = failure_reason
+            if status_message is not None:
+                run.says = status_message
+            backend.replan(run, (stage,))
+
+    def vanish(self, run_id: str, *, account_id: str | None = None, region_name: str | None = None) -> None:
+        """Let a run not be found from now on, as after retention mode REMOVE took it away."""
+        with WORLD.lock:
+            backend, run = _locate(run_id, account_id, region_name)
+            backend.vanish(run)
+
+    def reuse_id(
+        self,
+        run_id: str,
+        life: str | None = None,
+        *,
+        account_id: str | None = None,
+        region_name: str | None = None,
+    ) -> str:
+        """Give a run's id to another run, created now.
+
+        :returns: The uuid of the other run.
+        """
+        script = WORLD.life(life or WORLD.default_life)
+        with WORLD.lock:
+            backend, run = _locate(run_id, account_id, region_name)
+            return backend.reuse(run, script).uuid
+
+    # -- faults ----------------------------------------------------------------------------------------------
+
+    def fault(
+        self,
+        operation: str,
+        kind: str,
+        rate: float = 1.0,
+        times: int | None = None,
+        run_id: str | None = None,
+        **options: Any,
+    ) -> str:
+        """Put a fault in force.
+
+        :param operation: ``GetRun`` and so on, or ``*`` for every operation.
+        :param kind: One of :data:`airflow_omics.emulator.faults.KINDS`, or an error code such as
+            ``ThrottlingException``.
+        :param rate: The share of calls it strikes, 0 to 1.
+        :param times: Strike this many calls, then no more.
+        :param run_id: Strike only calls about this run.
+        :param options: ``message`` of an error; ``seconds`` (real) of a hang; ``status`` of an HTML answer;
+            ``seconds`` (service time) a ListRuns lags behind; ``status`` a ListRuns lies about.
+        :returns: The fault's id.
+        """
+        return WORLD.faults.add(operation, kind, rate, times, run_id, options)
+
+    def clear_faults(self) -> None:
+        """End every fault; connections that hang are dropped."""
+        WORLD.faults.clear()
+        WORLD.release()
+
+    def limit(self, operation: str, per_second: float | None) -> None:
+        """Limit an operation (``*``: each) to ``per_second`` calls a real second; ``None`` lifts the limit.
+
+        A call beyond it gets ThrottlingException. The service's default quota is 10 for most operations and 1
+        for StartRun: https://docs.aws.amazon.com/omics/latest/dev/api-quotas.html
+        """
+        WORLD.faults.limit(operation, per_second)
+
+    def repeat_request_id(self, policy: str) -> None:
+        """Say what StartRun answers to a ``requestId`` it has seen: nobody has documented it.
+
+        :param policy: ``earlier`` answers with the earlier run; ``conflict`` with ConflictException;
+            ``validation`` with ValidationException if anything else changed, else with the earlier run;
+            ``forgotten`` starts another.
+        """
+        if policy not in REPEAT_POLICIES:
+            raise ValueError(f"policy {policy!r} is unknown; give one of {', '.join(REPEAT_POLICIES)}")
+        WORLD.repeat_policy = policy
+
+    def cancel_ended_run(self, policy: str) -> None:
+        """Say what CancelRun answers for a run that has ended: ``conflict`` or ``validation``."""
+        if policy not in CANCEL_POLICIES:
+            raise ValueError(f"policy {policy!r} is unknown; give one of {', '.join(CANCEL_POLICIES)}")
+        WORLD.cancel_policy = policy
+
+    # -- what happened ---------------------------------------------------------------------------------------
+
+    def requests(self, operation: str | None = None) -> list[dict[str, Any]]:
+        """Return the latest requests, oldest first: time, operation, status, error, run_id and more."""
+        return WORLD.ledger.requests(operation)
+
+    def counts(self) -> dict[str, int]:
+        """Return how many requests each operation has had since :meth:`reset`."""
+        return WORLD.ledger.counts()
+
+    def wait_for(self, operation: str | None = None, count: int = 1, timeout: float = 10.0) -> int:
+        """Block until ``count`` requests of an operation (or of any) were seen since :meth:`reset`.
+
+        :param timeout: Real seconds.
+        :returns: How many were seen.
+        :raises TimeoutError: If they were not seen in time.
+        """
+        return WORLD.ledger.wait_for(operation, count, timeout)
+
+    def settle(self) -> None:
+        """Write to CloudWatch Logs and S3 what runs have produced by now, as reading either does."""
+        account.settle()
+
+    def reset(self) -> None:
+        """Forget everything: runs, faults, lives of your own, requests, and all of moto's other services.
+
+        Pace, default life, seed and limit are those that the emulator was started with.
+        """
+        with WORLD.lock:
+            WORLD.reset()
+            BackendDict.reset()
+            state_manager.unset_transition(STATE_MODEL)
+
+
+def _backend(account_id: str | None, region_name: str | None) -> OmicsBackend:
+    return backend_for(
+        account_id or os.environ.get("MOTO_ACCOUNT_ID") or DEFAULT_ACCOUNT_ID,
+        region_name or os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION") or "us-east-1",
+    )
+
+
+def _locate(run_id: str, account_id: str | None, region_name: str | None) -> tuple[OmicsBackend, Run]:
+    found: list[tuple[OmicsBackend, Run]] = []
+    for account_key, region_key, backend in list(omics_backends.iter_backends()):
+        if not isinstance(backend, OmicsBackend):
+            continue
+        if account_id in (None, account_key) and region_name in (None, region_key):
+            run = backend.find(str(run_id))
+            if run is not None:
+                backend.settle(run)
+                run = backend.find(str(run_id))
+            if run is not None:
+                found.append((backend, run))
+    if not found:
+        raise ValueError(f"run {run_id!r} is not in the emulator")
+    if len(found) > 1:
+        raise ValueError(f"run {run_id!r} is in several accounts or Regions; give account_id and region_name")
+    return found[0]

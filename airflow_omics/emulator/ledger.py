@@ -1,0 +1,67 @@
+"""The log of every request, for tests to read and to wait on."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, deque
+from typing import Any
+
+from airflow_omics.emulator.faults import checked_operation
+
+#: How many requests are kept; the counts go on beyond it.
+CAPACITY = 20_000
+
+
+class Ledger:
+    """A bounded record of requests, with a count for each operation."""
+
+    def __init__(self) -> None:
+        self._seen = threading.Condition()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget every request."""
+        with self._seen:
+            self._requests: deque[dict[str, Any]] = deque(maxlen=CAPACITY)
+            self._counts: Counter[str] = Counter()
+
+    def add(self, request: dict[str, Any]) -> None:
+        """Keep a request and wake who waits for it."""
+        with self._seen:
+            self._requests.append(request)
+            self._counts[request["operation"]] += 1
+            self._seen.notify_all()
+
+    def requests(self, operation: str | None = None) -> list[dict[str, Any]]:
+        """Return the requests kept, oldest first."""
+        if operation is not None:
+            checked_operation(operation)
+        with self._seen:
+            return [dict(r) for r in self._requests if operation in (None, "*", r["operation"])]
+
+    def counts(self) -> dict[str, int]:
+        """Return how many requests each operation has had."""
+        with self._seen:
+            return dict(self._counts)
+
+    def wait_for(self, operation: str | None, count: int, timeout: float) -> int:
+        """Block until ``count`` requests were seen; return how many there are.
+
+        :raises TimeoutError: After ``timeout`` real seconds.
+        """
+        if operation is not None:
+            checked_operation(operation)
+        deadline = time.monotonic() + timeout
+        with self._seen:
+            while (seen := self._count(operation)) < count:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    raise TimeoutError(
+                        f"{seen} of {count} {operation or 'requests of any operation'} seen in {timeout:g} s"
+                    )
+                self._seen.wait(left)
+            return seen
+
+    def _count(self, operation: str | None) -> int:
+        return self._counts.total() if operation in (None, "*") else self._counts[operation]

@@ -1,0 +1,133 @@
+"""The run manifest: the JSON lines in the stream ``manifest/run/<id>/<uuid>`` once a run has ended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from airflow_omics.emulator import views
+from airflow_omics.emulator.models import OmicsBackend
+from airflow_omics.emulator.timeline import Run, TaskState, tasks_of
+from airflow_omics.emulator.wire import timestamp
+from airflow_omics.emulator.world import WORLD
+
+_VCPUS = {
+    "large": 2,
+    "xlarge": 4,
+    "2xlarge": 8,
+    "4xlarge": 16,
+    "8xlarge": 32,
+    "12xlarge": 48,
+    "16xlarge": 64,
+    "24xlarge": 96,
+    "32xlarge": 128,
+    "48xlarge": 192,
+}
+_GIB_PER_VCPU = {"c": 2, "m": 4, "r": 8}
+
+
+def manifest_lines(backend: OmicsBackend, run: Run) -> Iterator[str]:
+    """Yield the manifest of a run that has ended: the run first, then each task."""
+    yield _line(_run(backend, run))
+    for task in tasks_of(run, WORLD.clock.service(), WORLD.clock):
+        yield _line(_task(backend, run, task))
+
+
+def _line(value: dict[str, Any]) -> str:
+    return json.dumps(
+        {key: inner for key, inner in value.items() if inner is not None}, separators=(",", ":")
+    )
+
+
+def _time(moment: float | None) -> str | None:
+    # The manifest has milliseconds where the API has microseconds.
+    return None if moment is None else timestamp(int(moment * 1000) / 1000)
+
+
+def _run(backend: OmicsBackend, run: Run) -> dict[str, Any]:
+    record = views.run_record(backend, run, [])
+    started, stopped = record.get("startTime"), record.get("stopTime")
+    seconds = None if started is None or stopped is None else round(stopped - started, 3)
+    # The run may be DELETED or gone by now; the manifest tells how it ended.
+    status = run.ended.status if run.ended is not None else run.status
+    gib = float(record.get("storageCapacity", 1200))
+    as_is = [
+        "arn",
+        "uuid",
+        "digest",
+        "name",
+        "outputUri",
+        "parameters",
+        "resourceDigests",
+        "roleArn",
+        "startedBy",
+        "storageType",
+        "storageCapacity",
+        "workflowType",
+        "priority",
+        "retentionMode",
+        "logLevel",
+    ]
+    return {
+        **{name: record.get(name) for name in as_is},
+        "status": status,
+        "failureReason": run.reason if status == "FAILED" else None,
+        "statusMessage": run.says,
+        "creationTime": _time(record["creationTime"]),
+        "startTime": _time(started),
+        "stopTime": _time(stopped),
+        "workflow": f"{backend.arn_prefix}workflow/{record['workflowId']}",
+        "metrics": None
+        if seconds is None
+        else {
+            "runningSeconds": seconds,
+            "storageAverageGiB": 12.5,
+            "storageMaximumGiB": 16.25,
+            "storageReservedGiB": gib,
+        },
+    }
+
+
+def instance_size(instance_type: str) -> tuple[int, int]:
+    """Return vCPUs and GiB of an instance type such as ``omics.m.2xlarge``."""
+    _, family, size = [*instance_type.split("."), "", ""][:3]
+    vcpus = _VCPUS.get(size, 2)
+    return vcpus, vcpus * _GIB_PER_VCPU.get(family, 4)
+
+
+def _task(backend: OmicsBackend, run: Run, task: TaskState) -> dict[str, Any]:
+    record = views.task_record(backend, run, task)
+    started, stopped = record.get("startTime"), record.get("stopTime")
+    vcpus, gib = instance_size(task.script.instance_type)
+    metrics = None
+    if started is not None and stopped is not None:
+        metrics = {
+            "cpusAverage": round(task.script.cpus * 0.6, 6),
+            "cpusMaximum": round(task.script.cpus * 0.95, 6),
+            "cpusReserved": vcpus,
+            "gpusReserved": task.script.gpus,
+            "memoryAverageGiB": round(task.script.memory * 0.4, 6),
+            "memoryMaximumGiB": round(task.script.memory * 0.7, 6),
+            "memoryReservedGiB": gib,
+            "runningSeconds": round(stopped - started, 3),
+        }
+    return {
+        "arn": f"{backend.arn_prefix}task/{task.id}",
+        "name": record["name"],
+        "run": run.arn,
+        "uuid": task.uuid,
+        "status": task.status,
+        "cpus": float(task.script.cpus),
+        "memory": float(task.script.memory),
+        "gpus": float(task.script.gpus),
+        "image": record["imageDetails"]["image"],
+        "instanceType": record.get("instanceType"),
+        "cacheHit": record.get("cacheHit"),
+        "creationTime": _time(task.created),
+        "startTime": _time(started),
+        "stopTime": _time(stopped),
+        "failureReason": record.get("failureReason"),
+        "statusMessage": record.get("statusMessage"),
+        "metrics": metrics,
+    }

@@ -1,0 +1,180 @@
+"""The script of a life: what happens to a run, and when, told as frozen, JSON-able data.
+
+The library of ready-made scripts is in :mod:`airflow_omics.emulator.lives`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+#: The tag on StartRun whose value names the life of the run.
+LIFE_TAG = "airflow-omics:life"
+
+#: Not a status of the service: from this stage on the run is not found, as after retention mode REMOVE took
+#: it away.
+VANISHED = "VANISHED"
+#: Not a status of the service: from this stage on the id belongs to another run, which lives
+#: ``Life.next_life``.
+REUSED = "REUSED"
+
+TERMINAL = frozenset({"COMPLETED", "FAILED", "CANCELLED", "DELETED"})
+_PSEUDO = frozenset({VANISHED, REUSED})
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One status and how long it lasts.
+
+    :param status: A ``RunStatus`` (or ``TaskStatus``) of the service, a word no SDK knows, :data:`VANISHED`
+        or
+        :data:`REUSED`.
+    :param seconds: Service seconds until the next stage; ``None`` lasts for ever.
+    """
+
+    status: str
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what could not be played."""
+        if not isinstance(self.status, str) or not self.status:
+            raise ValueError(f"a stage's status is a word such as 'RUNNING', not {self.status!r}")
+        if self.seconds is not None and (
+            not isinstance(self.seconds, int | float) or isinstance(self.seconds, bool) or self.seconds < 0
+        ):
+            raise ValueError(
+                f"stage {self.status}: seconds is {self.seconds!r}; give a number >= 0, or None for ever"
+            )
+
+
+@dataclass(frozen=True)
+class Task:
+    """The script of one task of a run.
+
+    :param name: As GetRunTask shows it.
+    :param at: Service seconds after the run entered RUNNING at which the task is created.
+    :param stages: Its statuses; the last one is where it ends.
+    :param cpus: Requested vCPUs.
+    :param memory: Requested memory in GiB.
+    :param gpus: Requested GPUs.
+    :param instance_type: The instance it runs on, such as ``omics.c.large``.
+    :param cache_hit: ``True`` for a task answered by the run cache: it has no times. ``None`` leaves the
+        member out.
+    :param cache_s3_uri: Where the cached outputs lie.
+    :param failure_reason: Shown once the task is FAILED.
+    :param status_message: Shown once the task is FAILED.
+    :param image: The container image; ``{registry}`` stands for the account's own registry.
+    :param log_lines: What it writes to its log stream, spread over its running time.
+    """
+
+    name: str
+    at: float = 0.0
+    stages: tuple[Stage, ...] = (
+        Stage("PENDING", 4),
+        Stage("STARTING", 120),
+        Stage("RUNNING", 76),
+        Stage("COMPLETED"),
+    )
+    cpus: int = 1
+    memory: int = 1
+    gpus: int = 0
+    instance_type: str = "omics.c.large"
+    cache_hit: bool | None = None
+    cache_s3_uri: str | None = None
+    failure_reason: str | None = None
+    status_message: str | None = None
+    image: str = "{registry}/amazonlinux:2023"
+    log_lines: tuple[str, ...] = ()
+
+    @property
+    def seconds(self) -> float:
+        """Service seconds from the task's creation to its last stage."""
+        return sum(stage.seconds or 0.0 for stage in self.stages[:-1])
+
+
+@dataclass(frozen=True)
+class Life:
+    """The script of one run, from StartRun to its end and beyond.
+
+    :param name: What the tag :data:`LIFE_TAG` says.
+    :param stages: Its statuses in order. PENDING comes first.
+    :param description: One sentence for the documentation.
+    :param failure_reason: ``failureReason``, shown while the run is FAILED.
+    :param status_message: ``statusMessage``, shown once the run has ended.
+    :param tasks: Its tasks.
+    :param engine_log: Lines of the engine log, spread over the running time.
+    :param outputs: Files written below ``runOutputUri`` on COMPLETED: relative key to text.
+    :param cancel_seconds: Service seconds in STOPPING after a CancelRun.
+    :param next_life: The life of the run that takes the id over at :data:`REUSED`.
+    :param storage_gib: ``storageCapacity`` of a DYNAMIC run once it has ended; ``None`` leaves it out.
+    :param exports: Whether outputs reach S3 at all (an EXPORT_FAILED run has none).
+    """
+
+    name: str
+    stages: tuple[Stage, ...]
+    description: str = ""
+    failure_reason: str | None = None
+    status_message: str | None = None
+    tasks: tuple[Task, ...] = ()
+    engine_log: tuple[str, ...] = ()
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    cancel_seconds: float = 60.0
+    next_life: str = "completed"
+    storage_gib: int | None = None
+    exports: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse a script that could not be played."""
+        if not isinstance(self.name, str) or not self.name:
+            raise ValueError(f"a life needs a name, not {self.name!r}")
+        if not self.stages:
+            raise ValueError(f"life {self.name!r} has no stages; the first is usually Stage('PENDING', 2)")
+        if self.stages[0].status in _PSEUDO:
+            raise ValueError(f"life {self.name!r} cannot begin with {self.stages[0].status}")
+        for stage in self.stages[:-1]:
+            if stage.seconds is None:
+                raise ValueError(
+                    f"life {self.name!r}: stage {stage.status} lasts for ever, so what follows never comes"
+                )
+
+    @property
+    def outcome(self) -> str:
+        """The last status the service shows for such a run."""
+        return next(stage.status for stage in reversed(self.stages) if stage.status not in _PSEUDO)
+
+    @property
+    def uses_gpu(self) -> bool:
+        """Whether any of its tasks asks for a GPU."""
+        return any(task.gpus for task in self.tasks)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the life as plain JSON."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Life:
+        """Make a life from plain JSON.
+
+        :param value: The keys of this class; stages are ``{"status": ..., "seconds": ...}``.
+        :raises ValueError: In one sentence, when it cannot be played.
+        """
+        if not isinstance(value, Mapping):
+            raise ValueError(f"a life is an object with 'name' and 'stages', not {value!r}")
+        fields = dict(value)
+        try:
+            fields["stages"] = _stages(fields.get("stages", ()))
+            fields["tasks"] = tuple(
+                Task(**{**task, **({"stages": _stages(task["stages"])} if "stages" in task else {}),
+                        "log_lines": tuple(task.get("log_lines", ()))})
+                for task in fields.get("tasks", ())
+            )  # fmt: skip
+            fields["engine_log"] = tuple(fields.get("engine_log", ()))
+            return cls(**fields)
+        except TypeError as error:
+            raise ValueError(f"life {fields.get('name')!r} cannot be read: {error}") from None
+
+
+def _stages(values: Any) -> tuple[Stage, ...]:
+    return tuple(value if isinstance(value, Stage) else Stage(**value) for value in values)

@@ -1,0 +1,207 @@
+"""The REST-JSON wire, as botocore's own model of the service describes it: routing, reading and writing.
+
+moto's serialiser is not used because it rounds timestamps to seconds, which the service does not.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+from urllib.parse import parse_qs, unquote
+
+import botocore.session
+from botocore.model import OperationModel, ServiceModel
+
+from airflow_omics.emulator.exceptions import OmicsServiceError, validation
+from airflow_omics.emulator.faults import OPERATIONS
+
+
+@cache
+def service_model() -> ServiceModel:
+    """Return the installed botocore's model of HealthOmics."""
+    return botocore.session.Session().get_service_model("omics")
+
+
+@cache
+def _routes() -> list[tuple[str, re.Pattern[str], str]]:
+    routes = []
+    model = service_model()
+    for name in model.operation_names:
+        http = model.operation_model(name).http
+        path = http["requestUri"].split("?")[0]
+        pattern = re.sub(r"\{(\w+)\+?\}", r"(?P<\1>[^/]+)", path)
+        # The emulated operations come first, so that most requests match at once.
+        routes.append((name not in OPERATIONS, http["method"], re.compile(pattern + "/?"), name))
+    return [
+        (method, pattern, name) for _, method, pattern, name in sorted(routes, key=lambda route: route[0])
+    ]
+
+
+def route(method: str, path: str) -> tuple[OperationModel, dict[str, str]]:
+    """Return the operation a request asks for, and the members in its path."""
+    for candidate, pattern, name in _routes():
+        if candidate == method and (match := pattern.fullmatch(path)):
+            if name not in OPERATIONS:
+                raise OmicsServiceError(
+                    "NotImplemented", 501, f"{name} is not emulated; {', '.join(OPERATIONS)} are"
+                )
+            return _operation(name), {key: unquote(value) for key, value in match.groupdict().items()}
+    raise OmicsServiceError(
+        "UnknownOperationException", 404, f"{method} {path} is no operation of HealthOmics"
+    )
+
+
+@cache
+def _operation(name: str) -> OperationModel:
+    return service_model().operation_model(name)
+
+
+# -- reading a request ---------------------------------------------------------------------------------------
+
+
+def read(operation: OperationModel, path: Mapping[str, str], query: str, body: bytes) -> dict[str, Any]:
+    """Return the members of a request, checked against the model as the service would.
+
+    :raises OmicsServiceError: A ValidationException that lists everything wrong with it.
+    """
+    shape = operation.input_shape
+    if shape is None:
+        return {}
+    texts = parse_qs(query, keep_blank_values=True)
+    document = _document(body) if operation.http["method"] in ("POST", "PUT", "PATCH") else {}
+    members: dict[str, Any] = {}
+    for name, member in shape.members.items():
+        location = member.serialization.get("location")
+        wire_name = member.serialization.get("name", name)
+        if location == "uri" and wire_name in path:
+            members[name] = path[wire_name]
+        elif location == "querystring" and wire_name in texts:
+            members[name] = _from_text(member, name, texts[wire_name])
+        elif location is None and document.get(wire_name) is not None:
+            members[name] = document[wire_name]
+    problems = [
+        f"Value null at '{name}' failed to satisfy constraint: Member must not be null"
+        for name in shape.required_members
+        if name not in members
+    ]
+    for name, value in members.items():
+        problems += _problems(shape.members[name], name, value)
+    if problems:
+        errors = "error" if len(problems) == 1 else "errors"
+        raise validation(f"{len(problems)} validation {errors} detected: {'; '.join(problems)}")
+    return members
+
+
+def _document(body: bytes) -> dict[str, Any]:
+    if not body:
+        return {}
+    try:
+        document = json.loads(body)
+    except ValueError:
+        raise OmicsServiceError("SerializationException", 400, "The body is not JSON") from None
+    if not isinstance(document, dict):
+        raise OmicsServiceError("SerializationException", 400, "The body is not a JSON object")
+    return document
+
+
+def _from_text(shape: Any, name: str, texts: list[str]) -> Any:
+    if shape.type_name == "list":
+        return texts
+    if shape.type_name == "integer":
+        try:
+            return int(texts[0])
+        except ValueError:
+            raise validation(f"Value '{texts[0]}' at '{name}' is not an integer") from None
+    return texts[0]
+
+
+_TYPES: dict[str, tuple[type, ...]] = {"string": (str,), "integer": (int,), "list": (list,), "map": (dict,)}
+
+
+@cache
+def _pattern(text: str) -> re.Pattern[str] | None:
+    # The model's patterns are Java's; those with Unicode classes match any text that matters here.
+    return None if "\\p{" in text else re.compile(text)
+
+
+def _problems(shape: Any, name: str, value: Any) -> list[str]:
+    if getattr(shape, "is_document_type", False):
+        return []
+    expected = _TYPES.get(shape.type_name)
+    if expected and (not isinstance(value, expected) or isinstance(value, bool)):
+        return [f"Value at '{name}' failed to satisfy constraint: Member must be of type {shape.type_name}"]
+    rules, failed = shape.metadata, []
+    at = f"at '{name}' failed to satisfy constraint: Member must"
+    if shape.type_name == "string":
+        if allowed := rules.get("enum"):
+            return (
+                []
+                if value in allowed
+                else [f"Value '{value}' {at} satisfy enum value set: [{', '.join(allowed)}]"]
+            )
+        if len(value) < rules.get("min", 0):
+            failed.append(f"Value '{value}' {at} have length greater than or equal to {rules['min']}")
+        if len(value) > rules.get("max", math.inf):
+            failed.append(f"Value '{value}' {at} have length less than or equal to {rules['max']}")
+        pattern = _pattern(rules["pattern"]) if "pattern" in rules else None
+        if pattern is not None and not pattern.fullmatch(value):
+            failed.append(f"Value '{value}' {at} satisfy regular expression pattern: {pattern.pattern}")
+    elif shape.type_name == "integer":
+        if value < rules.get("min", -math.inf):
+            failed.append(f"Value '{value}' {at} have value greater than or equal to {rules['min']}")
+        if value > rules.get("max", math.inf):
+            failed.append(f"Value '{value}' {at} have value less than or equal to {rules['max']}")
+    elif shape.type_name == "list":
+        for inner in value:
+            failed += _problems(shape.member, name, inner)
+    elif shape.type_name == "map":
+        for key, inner in value.items():
+            failed += _problems(shape.key, f"{name}.key", key) + _problems(
+                shape.value, f"{name}.{key}", inner
+            )
+    return failed
+
+
+# -- writing an answer ---------------------------------------------------------------------------------------
+
+
+def timestamp(moment: float) -> str:
+    """Return a moment as the service writes it: UTC, with as many of 0, 3 or 6 decimals as it needs."""
+    value = datetime.fromtimestamp(round(moment, 6), UTC)
+    text = value.strftime("%Y-%m-%dT%H:%M:%S")
+    if value.microsecond == 0:
+        return f"{text}Z"
+    if value.microsecond % 1000 == 0:
+        return f"{text}.{value.microsecond // 1000:03d}Z"
+    return f"{text}.{value.microsecond:06d}Z"
+
+
+def shaped(shape: Any, value: Any) -> Any:
+    """Return ``value`` as JSON, cut down to what the model knows."""
+    kind = shape.type_name
+    if kind == "structure" and not getattr(shape, "is_document_type", False):
+        members = shape.members
+        return {
+            members[name].serialization.get("name", name): shaped(members[name], inner)
+            for name, inner in value.items()
+            if name in members
+        }
+    if kind == "list":
+        return [shaped(shape.member, inner) for inner in value]
+    if kind == "timestamp":
+        return timestamp(value)
+    return value
+
+
+def write(operation: OperationModel, answer: Mapping[str, Any]) -> tuple[int, bytes]:
+    """Return the HTTP status and the body of an answer."""
+    status = int(operation.http.get("responseCode", 200))
+    shape = operation.output_shape
+    if shape is None:
+        return status, b""
+    return status, json.dumps(shaped(shape, answer), separators=(",", ":")).encode()

@@ -1,0 +1,111 @@
+"""What all accounts and Regions of one emulator share: clock, lives, faults, request log and policies."""
+
+from __future__ import annotations
+
+import random
+import threading
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_omics.emulator.clock import Clock
+from airflow_omics.emulator.exceptions import validation
+from airflow_omics.emulator.faults import FaultBook
+from airflow_omics.emulator.ledger import Ledger
+from airflow_omics.emulator.lives import DEFAULT_LIFE, LIVES
+from airflow_omics.emulator.script import LIFE_TAG, Life
+
+#: The model name under which moto's state manager knows runs.
+STATE_MODEL = "omics::run"
+REPEAT_POLICIES = ("earlier", "conflict", "validation", "forgotten")
+CANCEL_POLICIES = ("conflict", "validation")
+
+
+class World:
+    """The shared state; one in a process, because moto's backends are one in a process."""
+
+    def __init__(self) -> None:
+        self._configured: tuple[float, str | None, int | None, float | None] = (1.0, None, None, None)
+        self.lock = threading.RLock()
+        self.clock = Clock()
+        self.faults = FaultBook()
+        self.ledger = Ledger()
+        #: Set and replaced by ``reset``: ends whatever hangs.
+        self.released = threading.Event()
+        self._fresh()
+
+    def configure(
+        self,
+        *,
+        pace: float = 1.0,
+        life: str | None = None,
+        seed: int | None = None,
+        limit: float | None = None,
+    ) -> None:
+        """Say what a reset returns to, and reset."""
+        before = self._configured
+        self._configured = (pace, life, seed, limit)
+        try:
+            self.reset()
+        except ValueError:
+            self._configured = before
+            raise
+
+    def _fresh(self) -> None:
+        self.lives: dict[str, Life] = dict(LIVES)
+        self.default_life = DEFAULT_LIFE
+        self.repeat_policy = "earlier"
+        self.cancel_policy = "conflict"
+        self.seed: int | None = None
+        self.random = random.Random()
+
+    def reset(self) -> None:
+        """Return to the beginning: running clock, library of lives, no fault, empty log."""
+        pace, life, seed, limit = self._configured
+        with self.lock:
+            self.release()
+            self.clock.reset(pace)
+            self.faults.reset(seed or 0)
+            self.ledger.reset()
+            self._fresh()
+            self.seed = seed
+            self.random = random.Random(seed)
+            if life is not None:
+                self.default_life = self.life(life).name
+            if limit is not None:
+                self.faults.limit("*", limit)
+
+    def release(self) -> None:
+        """End every connection that hangs."""
+        self.released.set()
+        self.released = threading.Event()
+
+    def generator(self, scope: str) -> random.Random:
+        """Return a generator of run ids for one account and Region; repeatable when there is a seed."""
+        return random.Random() if self.seed is None else random.Random(f"{self.seed}/{scope}")
+
+    def uuid(self) -> str:
+        """Return a new random (version 4) UUID."""
+        return str(uuid.UUID(int=self.random.getrandbits(128), version=4))
+
+    def life(self, name: str) -> Life:
+        """Return the life called ``name``.
+
+        :raises ValueError: Naming those there are.
+        """
+        try:
+            return self.lives[name]
+        except (KeyError, TypeError):
+            raise ValueError(
+                f"life {name!r} is unknown; the lives are {', '.join(sorted(self.lives))}"
+            ) from None
+
+    def life_of(self, tags: Mapping[str, Any] | None) -> Life:
+        """Return the life that StartRun's tags ask for."""
+        try:
+            return self.life((tags or {}).get(LIFE_TAG, self.default_life))
+        except ValueError as error:
+            raise validation(f"tag {LIFE_TAG}: {error}") from None
+
+
+WORLD = World()

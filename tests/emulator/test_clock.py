@@ -1,0 +1,92 @@
+"""The clock, as clients see it: times in answers, the Date header, pace, freezing and turning by hand."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import pytest
+
+from airflow_omics.emulator import Emulator, mock_omics
+
+from .conftest import aws, start
+
+
+def date_of(answer: dict[str, Any]) -> float:
+    return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).timestamp()
+
+
+def test_running_times_are_wall_clock_times(client: Any) -> None:
+    before = datetime.now(UTC)
+    run = start(client)
+    assert before <= client.get_run(id=run["id"])["creationTime"] <= datetime.now(UTC)
+
+
+def test_a_pace_compresses_durations_and_never_tells_of_the_future() -> None:
+    with mock_omics(pace=1_000_000) as emulator:
+        client = aws()
+        run = start(client)
+        # A run of 1202 seconds takes 1.2 ms.
+        while client.get_run(id=run["id"])["status"] != "COMPLETED":
+            emulator.wait_for("GetRun")
+        record = client.get_run(id=run["id"])
+        assert record["creationTime"] <= record["startTime"] <= record["stopTime"] <= datetime.now(UTC)
+        assert (record["stopTime"] - record["creationTime"]).total_seconds() < 0.01
+
+
+def test_a_frozen_clock_stands_still(client: Any, emulator: Emulator) -> None:
+    emulator.freeze()
+    now = emulator.now()
+    run = start(client)
+    assert emulator.now() == now
+    assert client.get_run(id=run["id"])["creationTime"].timestamp() == pytest.approx(now, abs=0.00001)
+
+
+def test_turning_the_clock_moves_everything_it_tells(client: Any, emulator: Emulator) -> None:
+    emulator.freeze()
+    now = emulator.now()
+    emulator.advance(86_400)
+    run = start(client)
+    assert emulator.now() == now + 86_400
+    answer = client.get_run(id=run["id"])
+    assert answer["creationTime"].timestamp() == pytest.approx(now + 86_400, abs=0.00001)
+    assert 0 <= emulator.now() - date_of(answer) < 1
+
+
+def test_turning_a_running_clock_freezes_it(emulator: Emulator) -> None:
+    emulator.advance(10)
+    assert emulator.now() == emulator.now()
+    assert emulator.now() > time.time() + 5
+
+
+def test_set_pace_hands_the_clock_back_to_the_wall(client: Any, emulator: Emulator) -> None:
+    emulator.freeze()
+    run = start(client)
+    emulator.advance(600)
+    emulator.set_pace(1)
+    assert client.get_run(id=run["id"])["status"] == "RUNNING"
+    assert abs(emulator.now() - time.time()) < 5
+    assert abs(date_of(client.get_run(id=run["id"])) - time.time()) < 5
+
+
+def test_a_change_of_pace_leaves_the_past_as_it_was(client: Any, emulator: Emulator) -> None:
+    emulator.freeze()
+    run = start(client)
+    emulator.advance(600)
+    started = client.get_run(id=run["id"])["startTime"]
+    emulator.set_pace(60)
+    assert client.get_run(id=run["id"])["startTime"] == started
+
+
+@pytest.mark.parametrize("pace", [0, -1, "fast", float("nan"), True])
+def test_a_pace_is_a_number_above_zero(pace: Any, emulator: Emulator) -> None:
+    with pytest.raises(ValueError, match="pace is"):
+        emulator.set_pace(pace)
+
+
+@pytest.mark.parametrize("seconds", [-1, "ten", None])
+def test_the_clock_turns_only_forward(seconds: Any, emulator: Emulator) -> None:
+    with pytest.raises(ValueError, match="the clock only turns forward"):
+        emulator.advance(seconds)

@@ -1,0 +1,236 @@
+"""Control, the same in process and over HTTP."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import time
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from airflow_omics.emulator import Emulator, EmulatorClient, EmulatorServer, Life, Stage
+
+from .conftest import KEYS, refused, start
+
+Control = Emulator | EmulatorClient
+
+
+@pytest.fixture(params=["in process", "over HTTP"])
+def control(request: pytest.FixtureRequest, server: EmulatorServer) -> Control:
+    """Both ways to control a server."""
+    return server.control if request.param == "in process" else EmulatorClient(server.endpoint_url)
+
+
+@pytest.fixture
+def omics(connect: Callable[..., Any]) -> Any:
+    return connect(region_name="us-east-1")
+
+
+def public(kind: type) -> dict[str, Any]:
+    return {name: member for name, member in vars(kind).items() if not name.startswith("_")}
+
+
+def test_both_have_the_same_methods_with_the_same_parameters() -> None:
+    here, there = public(Emulator), public(EmulatorClient)
+    assert set(here) == set(there)
+    for name, member in here.items():
+        if inspect.isfunction(member):
+            assert inspect.signature(member) == inspect.signature(there[name]), name
+
+
+def test_clock(control: Control, omics: Any) -> None:
+    assert control.pace == 1
+    control.freeze()
+    run = start(omics)
+    now = control.now()
+    control.advance(600)
+    assert control.now() == now + 600
+    assert omics.get_run(id=run["id"])["status"] == "RUNNING"
+    control.set_pace(60)
+    assert control.pace == 60
+
+
+def test_lives(control: Control, omics: Any) -> None:
+    control.freeze()
+    control.add_life(Life("brief", (Stage("PENDING", 1), Stage("COMPLETED"))))
+    assert "brief" in control.lives()
+    assert control.default_life == "completed"
+    control.default_life = "brief"
+    assert control.default_life == "brief"
+    run = start(omics)
+    control.advance(1)
+    assert omics.get_run(id=run["id"])["status"] == "COMPLETED"
+    with pytest.raises(ValueError, match="life 'gone' is unknown; the lives are brief, cancelled"):
+        control.default_life = "gone"
+
+
+def test_start_runs(control: Control, omics: Any) -> None:
+    ids = control.start_runs(3, "failed-service-error", name="sample-{n}", batchId="77")
+    assert len(set(ids)) == 3
+    record = omics.get_run(id=ids[1])
+    assert (record["name"], record["status"]) == ("sample-2", "PENDING")
+    assert [item["id"] for item in omics.list_runs(name="sample-3")["items"]] == ids[2:]
+    assert control.counts() == {"GetRun": 1, "ListRuns": 1}
+
+
+def test_start_runs_starts_twenty_thousand_in_a_moment(control: Control) -> None:
+    began = time.monotonic()
+    assert len(control.start_runs(20_000)) == 20_000
+    assert time.monotonic() - began < 5
+
+
+def test_move(control: Control, omics: Any) -> None:
+    control.freeze()
+    (run_id,) = control.start_runs(1)
+    control.move(run_id, "RUNNING")
+    record = omics.get_run(id=run_id)
+    assert record["status"] == "RUNNING"
+    assert "startTime" in record
+    control.move(run_id, "PAUSED")
+    control.advance(86_400)
+    assert omics.get_run(id=run_id)["status"] == "PAUSED"
+    control.move(run_id, "FAILED", "OUT_OF_MEMORY_ERROR", "No memory.")
+    record = omics.get_run(id=run_id)
+    assert (record["failureReason"], record["statusMessage"]) == ("OUT_OF_MEMORY_ERROR", "No memory.")
+    assert "stopTime" in record
+    with pytest.raises(ValueError, match="a run that has ended cannot become RUNNING"):
+        control.move(run_id, "RUNNING")
+
+
+def test_a_run_moved_to_completed_has_a_start_time(control: Control, omics: Any) -> None:
+    (run_id,) = control.start_runs(1)
+    control.move(run_id, "COMPLETED")
+    assert {"startTime", "stopTime"} <= set(omics.get_run(id=run_id))
+
+
+def test_vanish(control: Control, omics: Any) -> None:
+    (run_id,) = control.start_runs(1)
+    control.vanish(run_id)
+    assert refused(omics.get_run, id=run_id)[0] == "ResourceNotFoundException"
+    with pytest.raises(ValueError, match=f"run '{run_id}' is not in the emulator"):
+        control.vanish(run_id)
+
+
+def test_reuse_id(control: Control, omics: Any) -> None:
+    control.freeze()
+    (run_id,) = control.start_runs(1)
+    before = omics.get_run(id=run_id)
+    control.advance(60)
+    uuid = control.reuse_id(run_id, "failed-service-error")
+    after = omics.get_run(id=run_id)
+    assert after["uuid"] == uuid != before["uuid"]
+    assert (after["creationTime"] - before["creationTime"]).total_seconds() == pytest.approx(60)
+
+
+def test_a_run_of_several_regions_must_be_named_whole(control: Control, connect: Callable[..., Any]) -> None:
+    control.reset()
+    ids = control.start_runs(1, region_name="us-west-2")
+    control.move(ids[0], "RUNNING", region_name="us-west-2")
+    with pytest.raises(ValueError, match="is not in the emulator"):
+        control.move(ids[0], "RUNNING", region_name="eu-west-1")
+    assert connect(region_name="us-west-2").get_run(id=ids[0])["status"] == "RUNNING"
+
+
+def test_faults_and_limits(control: Control, omics: Any) -> None:
+    assert control.fault("GetRun", "throttle", times=1, message="slower").startswith("fault-")
+    assert refused(omics.get_run, id="1")[2] == "slower"
+    control.fault("ListRuns", "hang")
+    control.clear_faults()
+    control.limit("ListRuns", 1 / 3600)
+    omics.list_runs()
+    assert refused(omics.list_runs)[0] == "ThrottlingException"
+    with pytest.raises(ValueError, match="fault kind 'gremlins' is unknown"):
+        control.fault("GetRun", "gremlins")
+
+
+def test_requests(control: Control, omics: Any) -> None:
+    omics.list_runs()
+    assert control.wait_for("ListRuns", 1, 5) == 1
+    assert [request["operation"] for request in control.requests()] == ["ListRuns"]
+    with pytest.raises(TimeoutError, match="1 of 2 ListRuns seen"):
+        control.wait_for("ListRuns", count=2, timeout=0.01)
+
+
+def test_policies(control: Control, omics: Any) -> None:
+    control.repeat_request_id("conflict")
+    start(omics, requestId="once")
+    assert refused(start, client=omics, requestId="once")[0] == "ConflictException"
+    with pytest.raises(ValueError, match="policy 'never' is unknown"):
+        control.cancel_ended_run("never")
+
+
+def test_settle_writes_what_is_due(control: Control, omics: Any) -> None:
+    control.freeze()
+    start(omics)
+    control.advance(3600)
+    control.settle()
+    assert control.counts() == {"StartRun": 1}
+
+
+def test_reset_forgets_everything(control: Control, omics: Any, connect: Callable[..., Any]) -> None:
+    connect("s3", region_name="us-east-1").create_bucket(Bucket="kept-not")
+    control.start_runs(1)
+    control.fault("*", "throttle")
+    control.limit("*", 1)
+    control.default_life = "cancelled"
+    control.advance(86_400)
+    control.reset()
+    assert omics.list_runs()["items"] == []
+    assert control.default_life == "completed"
+    assert abs(control.now() - time.time()) < 5
+    assert control.counts() == {"ListRuns": 1}
+    assert connect("s3", region_name="us-east-1").list_buckets()["Buckets"] == []
+
+
+@pytest.mark.parametrize("count", [-1, 1.5, "ten"])
+def test_a_count_is_a_number(count: Any, control: Control) -> None:
+    with pytest.raises(ValueError, match="count is"):
+        control.start_runs(count)
+
+
+def test_motos_own_reset_keeps_what_the_emulator_was_started_with() -> None:
+    with EmulatorServer(pace=60, life="cancelled") as server:
+        server.control.start_runs(2)
+        server.control.set_pace(5)
+        request = urllib.request.Request(f"{server.endpoint_url}/moto-api/reset", data=b"", method="POST")
+        with urllib.request.urlopen(request, timeout=10) as response:
+            assert json.load(response) == {"status": "ok"}
+        assert (server.control.pace, server.control.default_life) == (60, "cancelled")
+        config = Config(inject_host_prefix=False)
+        client = boto3.client(
+            "omics", region_name="us-east-1", endpoint_url=server.endpoint_url, config=config, **KEYS
+        )
+        assert client.list_runs()["items"] == []
+
+
+def test_an_unknown_control_says_what_there_is(server: EmulatorServer) -> None:
+    with pytest.raises(ValueError, match="'fly' is nothing the emulator can do; it can add_life, advance"):
+        EmulatorClient(server.endpoint_url)._call("fly")
+
+
+def test_a_wrong_argument_is_named(server: EmulatorServer) -> None:
+    with pytest.raises(ValueError, match="freeze: got an unexpected keyword argument 'minutes'"):
+        EmulatorClient(server.endpoint_url)._call("freeze", minutes=1)
+
+
+def test_a_client_says_when_nothing_answers() -> None:
+    with EmulatorServer() as server:
+        url = server.endpoint_url
+    with pytest.raises(ConnectionError, match=f"no emulator answers at {url}"):
+        EmulatorClient(url).now()
+
+
+def test_a_client_wants_a_url() -> None:
+    with pytest.raises(ValueError, match="endpoint_url is 'localhost:4300'"):
+        EmulatorClient("localhost:4300")
+
+
+def test_the_first_page_of_control_can_be_read_with_curl(server: EmulatorServer) -> None:
+    with urllib.request.urlopen(f"{server.endpoint_url}/omics-emulator/", timeout=10) as response:
+        told = json.load(response)["result"]
+    assert set(told) == {"now", "pace", "counts", "lives"}
