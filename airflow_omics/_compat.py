@@ -77,7 +77,7 @@ def first_reschedule_date(context: Context, retries: int | None) -> datetime.dat
     if hasattr(ti, "get_first_reschedule_date"):
         first: datetime.datetime | None = ti.get_first_reschedule_date(context)
         return first
-    from airflow.sensors.base import _orig_start_date
+    from airflow.sensors.base import _orig_start_date  # type: ignore[import-not-found]
 
     original: datetime.datetime | None = _orig_start_date(
         dag_id=ti.dag_id,

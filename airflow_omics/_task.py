@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +93,19 @@ def check_names(name: str, values: Any, example: str) -> tuple[str, ...] | None:
     ):
         raise ValueError(f"{name} is {values!r}; it takes a collection of names, such as {example}.")
     return tuple(values)
+
+
+def check_seconds(name: str, value: Any) -> None:
+    """Raise ValueError unless ``value`` is a span of time, as Airflow's sensors take it, or None.
+
+    Airflow's own check does not say what was given, and lets a negative timedelta pass.
+    """
+    seconds = value.total_seconds() if isinstance(value, datetime.timedelta) else value
+    if seconds is None or (
+        isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds >= 0
+    ):
+        return
+    raise ValueError(f"{name} is {value!r}; it takes seconds, zero or more, as a number or a timedelta.")
 
 
 def _is_known_now(value: Any) -> bool:

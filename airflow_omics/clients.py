@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from asgiref.sync import sync_to_async
+
 from airflow_omics.connection import AwsArguments
 from airflow_omics.exceptions import Fault, FaultKind
 
@@ -75,9 +77,7 @@ class ClientKeeper:
             if self._failure is not None and now - self._failure[0] < _REBUILD_PAUSE:
                 return self._failure[1]
             try:
-                from airflow_omics.hooks import OmicsAsyncClient
-
-                client = await OmicsAsyncClient.open(self._arguments)
+                client = await sync_to_async(_open_client)(self._arguments)
             except Exception as error:
                 self._failure = (now, _fault_of(error, building=True))
                 return self._failure[1]
@@ -87,6 +87,13 @@ class ClientKeeper:
             if old is not None and old.users == 0:
                 await old.client.close()
             return self._held
+
+
+def _open_client(arguments: AwsArguments) -> OmicsAsyncClient:
+    # In a thread, the imports too: together they take more than a second the first time.
+    from airflow_omics.hooks import OmicsAsyncClient
+
+    return OmicsAsyncClient.open(arguments)
 
 
 def _fault_of(error: Exception, *, building: bool = False) -> Fault:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class AwsArguments:
     """How to reach AWS: an Airflow connection and what overrides it.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from airflow_omics._compat import AirflowException, AirflowFailException
 from airflow_omics.records import RunRecord, describe
@@ -74,22 +74,26 @@ _ERROR_OF_STATUS: dict[str, type[OmicsRunError]] = {
 }
 
 
-def run_error(record: RunRecord) -> OmicsRunError:
-    """Return the error for a run that ended badly, by the record's status."""
+def run_error(record: RunRecord, message: str | None = None) -> OmicsRunError:
+    """Return the error for a run that ended badly, by the record's status.
+
+    :param message: what to say instead of how the run is described.
+    """
     error_class = _ERROR_OF_STATUS.get(record.get("status", ""), OmicsRunError)
-    return error_class(f"{describe(record)}.", run_id=record.get("id"), record=record)
+    return error_class(message or f"{describe(record)}.", run_id=record.get("id"), record=record)
 
 
 def without_retry(error: OmicsRunError) -> OmicsRunError:
     """Return the same error as one that is an ``AirflowFailException`` too, which Airflow never retries."""
-    final = _final_class(type(error))(str(error), run_id=error.run_id, record=error.record)
+    final_class: type[OmicsRunError] = _final_class(cast("Any", type(error)))
+    final = final_class(str(error), run_id=error.run_id, record=error.record)
     # The record may have been narrowed for the XCom; what the run said of itself stays with the error.
     final.__dict__.update(error.__dict__)
     return final
 
 
 @cache
-def _final_class(error_class: type[OmicsRunError]) -> type[OmicsRunError]:
+def _final_class(error_class: Any) -> Any:
     members: dict[str, Any] = {"__module__": error_class.__module__, "__doc__": error_class.__doc__}
     return type(error_class.__name__, (error_class, AirflowFailException), members)
 

@@ -27,4 +27,23 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [{"integration-name": INTEGRATION, "python-modules": ["airflow_omics.operators"]}],
         "sensors": [{"integration-name": INTEGRATION, "python-modules": ["airflow_omics.sensors"]}],
         "hooks": [{"integration-name": INTEGRATION, "python-modules": ["airflow_omics.hooks"]}],
+        "triggers": [{"integration-name": INTEGRATION, "python-modules": ["airflow_omics.triggers"]}],
+        "config": {
+            "omics": {
+                "description": "Options of airflow-omics, for AWS HealthOmics.",
+                "options": {
+                    "requests_per_second": {
+                        "description": (
+                            "The most requests a second that one triggerer sends to HealthOmics for any one "
+                            "operation, account and Region, for all of its deferred waits together. The total is "
+                            "this times the number of triggerers; the service's default quota is 10 a second."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "float",
+                        "example": None,
+                        "default": "5.0",
+                    }
+                },
+            }
+        },
     }

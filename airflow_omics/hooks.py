@@ -16,7 +16,6 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
-from asgiref.sync import sync_to_async
 from botocore import exceptions as aws_errors
 from botocore.config import Config
 from botocore.loaders import Loader
@@ -80,14 +79,17 @@ class OmicsHook(AwsBaseHook):
         # What was set by the user wins, also where it equals botocore's default.
         given = getattr(merged, "_user_provided_options", {})
         ours = {key: value for key, value in _DEFAULT_CONFIG.items() if key not in given}
-        if self._has_own_endpoint() and "inject_host_prefix" not in given:
+        if self._has_own_endpoint(merged) and "inject_host_prefix" not in given:
             ours["inject_host_prefix"] = False
         return merged.merge(Config(**ours))
 
-    def _has_own_endpoint(self) -> bool:
+    def _has_own_endpoint(self, config: Config) -> bool:
         if self.conn_config.get_service_endpoint_url("omics"):
             return True
-        if os.environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true":
+        ignored = getattr(config, "ignore_configured_endpoint_urls", None)
+        if ignored is None:
+            ignored = os.environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true"
+        if ignored:
             return False
         return bool(os.environ.get("AWS_ENDPOINT_URL_OMICS") or os.environ.get("AWS_ENDPOINT_URL"))
 
@@ -132,9 +134,14 @@ class OmicsAsyncClient:
         self.region: str = client.meta.region_name
 
     @classmethod
-    async def open(cls, arguments: AwsArguments) -> OmicsAsyncClient:
-        """Build a client off the event loop, which would block for about 0.1 s otherwise."""
-        return cls(await sync_to_async(_build_async_client)(arguments))
+    def open(cls, arguments: AwsArguments) -> OmicsAsyncClient:
+        """Build a client; call it in a thread, since it blocks for about 0.1 s and may call STS."""
+        hook = OmicsHook.of(arguments)
+        one_try = Config(retries={"total_max_attempts": 1}, max_pool_connections=50)
+        config = hook.config.merge(one_try)
+        context: Any = hook.get_client_type(region_name=hook.region_name, config=config, deferrable=True)
+        # aiobotocore binds nothing to a loop before its first request, so this thread's may build it.
+        return cls(asyncio.run(context.__aenter__()))
 
     async def close(self) -> None:
         """Close the client's connections."""
@@ -163,16 +170,7 @@ class OmicsAsyncClient:
         return RunPage(items, answer.get("nextToken"))
 
 
-_LOADER = Loader()  # one for the process: each holds the parsed service models it was asked for
-
-
-def _build_async_client(arguments: AwsArguments) -> Any:
-    hook = OmicsHook.of(arguments)
-    one_try = Config(retries={"total_max_attempts": 1}, max_pool_connections=50)
-    config = hook.config.merge(one_try)
-    context: Any = hook.get_client_type(region_name=hook.region_name, config=config, deferrable=True)
-    # aiobotocore binds nothing to a loop before its first request, so this thread's may build the client.
-    return asyncio.run(context.__aenter__())
+_LOADER = Loader()  # one for the process: each holds the service models that it was asked for
 
 
 def _parse_time(value: Any) -> datetime.datetime:
@@ -212,7 +210,14 @@ def clock_skew(answer: Mapping[str, Any]) -> float:
 
 
 _LOST_CREDENTIALS = frozenset(
-    ("ExpiredToken", "UnrecognizedClient", "InvalidClientTokenId", "InvalidSignature", "RequestExpired")
+    (
+        "ExpiredToken",
+        "InvalidClientTokenId",
+        "InvalidSignature",
+        "RequestExpired",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClient",
+    )
 )
 _DENIALS = frozenset(("AccessDenied", "UnauthorizedOperation", "NotAuthorized"))
 _PASSING_STATUSES = frozenset((402, 408, 409, 429))
@@ -224,6 +229,8 @@ _NO_CREDENTIALS = (
     aws_errors.TokenRetrievalError,
     aws_errors.SSOError,
     aws_errors.MetadataRetrievalError,
+    FileNotFoundError,  # a web identity's token file, which is mounted anew when it is rotated
+    PermissionError,
 )
 _NETWORK = (
     aws_errors.HTTPClientError,

@@ -25,10 +25,12 @@ _ARN: Final = re.compile(
     r"arn:(?P<partition>aws[a-z-]*):omics:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12}):run/(?P<id>[0-9]{1,18})"
 )
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_AIRFLOW_RUN_ID: Final = re.compile(r"(manual|scheduled|backfill|dataset_triggered|asset_triggered)__")
+_AIRFLOW_RUN_ID: Final = re.compile(
+    r"(manual|scheduled|backfill|dataset_triggered|asset_triggered|asset_materialization|operator_triggered)__"
+)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RunTarget:
     """The run that a task is about, as far as what was given tells it.
 
@@ -66,7 +68,8 @@ class RunTarget:
     @classmethod
     def _from_record(cls, record: Mapping[str, Any]) -> RunTarget:
         if record.get("id") is None:
-            held = ", ".join(map(str, record)) or "nothing"
+            keys = [_cut(" ".join(str(key).split()), 40) for key in list(record)[:5]]
+            held = ", ".join(keys + ["..."] * (len(record) > 5)) or "nothing"
             raise ValueError(f"run_id is a record without 'id' (it holds {held}); {ACCEPTED}.")
         if isinstance(record["id"], Mapping):
             raise ValueError(f"run_id is a record whose 'id' is itself a record; {ACCEPTED}.")
@@ -125,11 +128,30 @@ def reduce_to_identity(value: Any) -> Any:
     Rendered template fields go to Airflow's database and UI, and trigger arguments to its database; a
     whole record would take a run's parameters along, which may hold patient data.
     """
+    if isinstance(value, list | tuple):
+        return [reduce_to_identity(item) for item in value]
+    if isinstance(value, str):
+        return _cut(value) if _is_rendered_record(value) else value
     if not isinstance(value, Mapping):
         return value
     if value.get("id") is None:
         return dict.fromkeys(value)  # no run can be told by it: its keys are kept for the error
-    return {key: value[key] for key in IDENTITY_KEYS if value.get(key) is not None}
+    return {key: _plain(value[key]) for key in IDENTITY_KEYS if value.get(key) is not None}
+
+
+def _plain(value: Any) -> Any:
+    """Keep what may be an id, or will be one once it is rendered; a record in its place is emptied."""
+    if isinstance(value, Mapping):
+        return {}
+    return [] if isinstance(value, list | tuple | set) else value
+
+
+def _is_rendered_record(text: str) -> bool:
+    return text.lstrip()[:1] in ("{", "[") and not any(mark in text for mark in ("{{", "{%", "{#"))
+
+
+def _cut(text: str, limit: int = 16) -> str:
+    return text if len(text) <= limit else f"{text[:limit]}..."
 
 
 def _shown(value: Any) -> str:
@@ -138,8 +160,7 @@ def _shown(value: Any) -> str:
         return repr(value)
     if not isinstance(value, str):
         return f"a {type(value).__name__}"
-    limit = 16 if value.lstrip()[:1] in ("{", "[") else 80
-    return repr(value if len(value) <= limit else f"{value[:limit]}...")
+    return repr(_cut(value, 20 if value.lstrip()[:1] in ("{", "[") else 80))
 
 
 def _hint(value: Any) -> str:
@@ -155,7 +176,7 @@ def _hint(value: Any) -> str:
         return " An empty text comes from a template or variable that is not set."
     if _AIRFLOW_RUN_ID.match(text):
         return " This is Airflow's own run_id, the id of a DAG run."
-    if text[:1] in ("{", "[") and "{{" not in text:
+    if _is_rendered_record(text):
         return " This is a record rendered to text: pass the output itself, run_id=start.output."
     if "{{" in text or "{%" in text:
         return " This template was not rendered."

@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow_omics._compat import BaseOperator, Context
 from airflow_omics._task import AWS_TEMPLATE_FIELDS, RunTaskMixin, check_names
-from airflow_omics.exceptions import FaultKind, OmicsRequestError, fault_error
+from airflow_omics.exceptions import FaultKind, OmicsRequestError, fault_error, run_error
 from airflow_omics.records import RunRecord, describe, narrow
 
 
@@ -30,6 +30,7 @@ class OmicsGetRunOperator(RunTaskMixin, BaseOperator):
     :return: the :class:`~airflow_omics.records.RunRecord`, in XCom as ``return_value``.
     :raises ValueError: while parsing, for an argument that can't be right.
     :raises OmicsRunNotFoundError: HealthOmics does not know the run.
+    :raises OmicsRunDeletedError: the id of the record given as ``run_id`` belongs to another run now.
     :raises OmicsAccessError: AWS denied the call, or no credentials worked.
     :raises OmicsRequestError: a value is wrong, or AWS refused it.
 
@@ -76,5 +77,10 @@ class OmicsGetRunOperator(RunTaskMixin, BaseOperator):
         if contradiction := target.contradiction(record):
             message = f"{contradiction}. Check aws_conn_id and region_name."
             raise OmicsRequestError(message, run_id=target.run_id)
+        uuid = record.get("uuid")
+        if target.uuid and uuid and uuid.lower() != target.uuid.lower():
+            deleted: RunRecord = {"id": target.run_id, "uuid": target.uuid, "status": "DELETED"}
+            message = f"HealthOmics run {target.run_id} was deleted: its id belongs to another run now."
+            raise run_error(deleted, message)
         self.log.info("%s.", describe(record))
         return narrow(record, self.record_fields)

@@ -39,12 +39,15 @@ class Verdicts:
         """The statuses that the DAG names; they count as terminal, known or not."""
         return (*self.success_statuses, *self.skip_statuses)
 
-    def settle(self, ending: Ending, push: Callable[[RunRecord], Any]) -> RunRecord:
+    def settle(
+        self, ending: Ending, push: Callable[[RunRecord], Any], run_id: str | None = None
+    ) -> RunRecord:
         """Return the record where the task succeeds, or raise what skips or fails it.
 
         :param ending: how the wait ended.
         :param push: puts a record into the task's ``return_value``; called before anything is raised, so
             that the record is there for downstream tasks and callbacks.
+        :param run_id: the run that was waited for, for errors.
         :raises AirflowSkipException: the task is skipped.
         :raises AirflowSensorTimeout: the run was still active at the sensor's timeout.
         :raises OmicsError: the run ended badly or could not be read.
@@ -58,23 +61,22 @@ class Verdicts:
             push(narrowed)
         if ending.outcome == "terminal" and status in self.skip_statuses:
             raise AirflowSkipException(ending.message)
-        error = self._error(ending, narrowed)
+        error = _error(ending, narrowed, run_id)
         if self.never_fail or (self.soft_fail and ending.outcome != "error"):
             setting = "never_fail" if self.never_fail else "soft_fail"
             raise AirflowSkipException(f"Skipped, as {setting} is set: {error}") from error
         raise error
 
-    @staticmethod
-    def _error(ending: Ending, narrowed: RunRecord | None) -> Exception:
-        if ending.outcome == "timeout":
-            return AirflowSensorTimeout(ending.message)
-        if ending.outcome == "terminal":
-            error = exceptions.run_error(ending.record or {})
-            error.record = narrowed
-            return exceptions.without_retry(error)
-        error_class: type[exceptions.OmicsError] = getattr(exceptions, ending.error or "OmicsError")
-        run_id = None if narrowed is None else narrowed.get("id")
-        return error_class(ending.message, run_id=run_id, record=narrowed)
+
+def _error(ending: Ending, narrowed: RunRecord | None, run_id: str | None) -> Exception:
+    if ending.outcome == "timeout":
+        return AirflowSensorTimeout(ending.message)
+    if ending.outcome == "terminal":
+        error = exceptions.run_error(ending.record or {}, ending.message)
+        error.record = narrowed
+        return exceptions.without_retry(error)
+    error_class: type[exceptions.OmicsError] = getattr(exceptions, ending.error or "OmicsError")
+    return error_class(ending.message, run_id=run_id, record=narrowed)
 
 
 def ending_to_event(ending: Ending, record_fields: Collection[str] | None) -> dict[str, Any]:

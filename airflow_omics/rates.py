@@ -14,7 +14,7 @@ DEFAULT_RATE: Final = 5.0
 """Requests a second for one operation: half of the service's default quota, so that others have room."""
 
 _RECOVERY: Final = 30.0  # seconds in which a limiter that fell to nothing creeps back to its ceiling
-_SLACK: Final = 1.03  # so that what the network bunches together stays below the ceiling in every second
+_SLACK: Final = 1.08  # so that what the network bunches together stays below the ceiling in every second
 _FLOOR: Final = 0.05  # of the ceiling: throttling never stops a watcher altogether
 
 

@@ -153,5 +153,5 @@ def describe(record: RunRecord) -> str:
     if record.get("workflowId"):
         text += f" of workflow {record['workflowId']}"
     text += f" is {record.get('status')}"
-    reasons = [str(record[key]) for key in ("failureReason", "statusMessage") if record.get(key)]  # type: ignore[literal-required]
+    reasons = [str(record[key]) for key in ("failureReason", "statusMessage") if record.get(key)]
     return ": ".join([text, *reasons])

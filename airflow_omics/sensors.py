@@ -18,7 +18,7 @@ from airflow_omics._compat import (
     conf,
     first_reschedule_date,
 )
-from airflow_omics._task import AWS_TEMPLATE_FIELDS, RunTaskMixin, check_names
+from airflow_omics._task import AWS_TEMPLATE_FIELDS, RunTaskMixin, check_names, check_seconds
 from airflow_omics.exceptions import FaultKind, OmicsRequestError
 from airflow_omics.identity import reduce_to_identity
 from airflow_omics.outcome import Verdicts, check_statuses, ending_from_event
@@ -91,6 +91,8 @@ class OmicsRunSensor(RunTaskMixin, BaseSensorOperator):
         botocore_config: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
+        for name in ("poke_interval", "timeout", "max_wait"):
+            check_seconds(name, kwargs.get(name))
         super().__init__(**kwargs)
         self.run_id = run_id
         self.success_statuses = check_statuses("success_statuses", success_statuses)
@@ -111,28 +113,29 @@ class OmicsRunSensor(RunTaskMixin, BaseSensorOperator):
         """Wait for the run to end, sleeping, rescheduling or deferred between looks; return its record."""
         if self.deferrable:
             _check_async_client()
-        started_at = self._started_at(context)
-        wait = self._new_wait(started_at)
+        try:
+            wait = self._new_wait(context)
+        except OmicsRequestError as error:
+            return self._settle(Ending("error", None, str(error), "OmicsRequestError"), context)
         looker = _Looker(self, wait)
         looks = 0
         while True:
             ending = looker.look()
             if ending is not None:
-                return self._settle(ending, context)
+                return self._settle(ending, context, wait.target.run_id)
             if self.deferrable:
                 self._defer(wait)
             looks += 1
             now = time.time()
-            interval = self._get_next_poke_interval(started_at, lambda: time.time() - started_at, looks)
-            pause = wait.pause(interval, now)
-            if self.reschedule:
+            pause = wait.pause(self._interval(wait.started_at, looks), now)
+            if self.reschedule and not wait.needs_memory:
                 due = datetime.datetime.fromtimestamp(now + pause, tz=datetime.UTC)
                 raise AirflowRescheduleException(due)  # type: ignore[no-untyped-call]
             time.sleep(pause)
 
     def execute_complete(self, context: Context, event: Any = None) -> RunRecord:
         """Take the trigger's event: return the record, skip or fail as in every other mode."""
-        return self._settle(ending_from_event(event), context)
+        return self._settle(ending_from_event(event), context, self._target().run_id)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after a deferral; Airflow's own version turns endings into skips, differently by version."""
@@ -143,8 +146,9 @@ class OmicsRunSensor(RunTaskMixin, BaseSensorOperator):
         if kwargs.get("traceback"):
             self.log.error("The trigger failed:\n%s", "\n".join(kwargs["traceback"]))
         if "timeout" in reason.lower():
-            message = f"HealthOmics run {self._target().run_id}: deferred beyond the sensor's timeout."
-            return self._settle(Ending("timeout", None, message), context)
+            run_id = self._target().run_id
+            message = f"HealthOmics run {run_id}: deferred beyond the sensor's timeout."
+            return self._settle(Ending("timeout", None, message), context, run_id)
         if self.never_fail:
             raise AirflowSkipException(f"Skipped, as never_fail is set: {reason}")
         raise TaskDeferralError(reason)
@@ -155,10 +159,11 @@ class OmicsRunSensor(RunTaskMixin, BaseSensorOperator):
         Airflow never calls this, since ``execute`` is the sensor's own; it is here for those who call a
         sensor's ``poke`` themselves, in a branch or a test.
         """
-        ending = _Looker(self, self._new_wait(self._started_at(context))).look()
+        wait = self._new_wait(context)
+        ending = _Looker(self, wait).look()
         if ending is None:
             return PokeReturnValue(is_done=False)
-        return PokeReturnValue(is_done=True, xcom_value=self._settle(ending, context))
+        return PokeReturnValue(is_done=True, xcom_value=self._settle(ending, context, wait.target.run_id))
 
     def _defer(self, wait: RunWait) -> None:
         from airflow_omics.triggers import OmicsRunTrigger
@@ -174,6 +179,7 @@ class OmicsRunSensor(RunTaskMixin, BaseSensorOperator):
             started_at=wait.started_at,
             timeout_at=wait.timeout_at,
             created=wait.created,
+            status=known.get("status"),
             terminal_statuses=self._verdicts.named_statuses,
             poke_interval=self.poke_interval,
             export=self.export,
@@ -191,23 +197,30 @@ class OmicsRunSensor(RunTaskMixin, BaseSensorOperator):
             self.success_statuses, self.skip_statuses, self.soft_fail, self.never_fail, self.record_fields
         )
 
-    def _settle(self, ending: Ending, context: Context) -> RunRecord:
+    def _settle(self, ending: Ending, context: Context, run_id: str | None = None) -> RunRecord:
         def push(record: RunRecord) -> None:
             if self.do_xcom_push:
                 context["ti"].xcom_push(key="return_value", value=record)
 
-        return self._verdicts.settle(ending, push)
+        record = self._verdicts.settle(ending, push, run_id)
+        self.log.info("%s", ending.message)
+        return record
 
-    def _started_at(self, context: Context) -> float:
+    def _interval(self, started_at: float, looks: int) -> float:
+        # Airflow doubles the interval with each look and overflows after about a thousand of them; sixty
+        # doublings are more than any timeout.
+        return self._get_next_poke_interval(started_at, lambda: time.time() - started_at, min(looks, 60))
+
+    def _new_wait(self, context: Context) -> RunWait:
+        target = self._target()
         first = first_reschedule_date(context, self.retries) if self.reschedule else None
-        return first.timestamp() if first is not None else time.time()
-
-    def _new_wait(self, started_at: float) -> RunWait:
+        started_at = time.time() if first is None else first.timestamp()
         return RunWait(
-            self._target(),
+            target,
             started_at=started_at,
             timeout_at=started_at + self.timeout,
             terminal_statuses=self._verdicts.named_statuses,
+            looked_before=first is not None,
         )
 
 

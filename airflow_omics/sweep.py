@@ -119,16 +119,18 @@ class Sweeper:
         self._ended_at = time.time()
 
     async def _page(self, status: str, token: str | None) -> tuple[list[dict[str, Any]], str | None] | None:
-        for attempt in range(_TRIES):
+        for attempt in itertools.count():
             page = await self._list_page(status, token)
             if not isinstance(page, Fault):
                 return page
             if page.kind in (FaultKind.DENIED, FaultKind.REFUSED, FaultKind.NOT_FOUND):
                 self._switch_off(_OFF_FOR, page)
                 return None
+            if attempt == _TRIES - 1:
+                self._failures += 1
+                self._switch_off(min(30.0 * 2.0**self._failures, _OFF_FOR), page)
+                return None
             await asyncio.sleep(min(2.0**attempt / 2, 5.0))
-        self._failures += 1
-        self._switch_off(min(30.0 * 2.0**self._failures, _OFF_FOR), page)
         return None
 
     def _switch_off(self, seconds: float, fault: Fault) -> None:
@@ -153,8 +155,7 @@ class Sweeper:
         self._watchlist.vouched_for(entry, item, asked_at, asked_at + self.patience(entry))
         for waiter in entry.waiters:
             waiter.wait.listed(item.get("status", status), asked_at)
-            if waiter.wait.has_news:
-                waiter.stirred.set()
+            waiter.stir()
         return self._pass_over(run_id, seen, cursor)
 
     def _pass_over(self, run_id: str, seen: dict[str, int], cursor: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
@@ -15,6 +16,10 @@ from airflow_omics.outcome import ending_to_event
 from airflow_omics.rates import DEFAULT_RATE
 from airflow_omics.wait import Ending, RunWait
 from airflow_omics.watcher import Watcher
+
+# Airflow tells by the context in which a line is written whose log it belongs to. A logger for each trigger
+# would be a kilobyte for each wait.
+log = logging.getLogger(__name__)
 
 
 class OmicsRunEvent(TriggerEvent):
@@ -44,6 +49,7 @@ class OmicsRunTrigger(BaseTrigger):
     :param timeout_at: when the wait must end, in seconds since the epoch; it stays the same when a
         triggerer restarts. Seven days after the start when left out.
     :param created: when the run was made, in seconds since the epoch by the service's clock, if known.
+    :param status: the run's status when it was last seen, so that only a change of it is logged.
     :param terminal_statuses: statuses that end the wait besides COMPLETED, FAILED, CANCELLED and DELETED.
     :param poke_interval: seconds between two looks, kept as far as the rate allows.
     :param export: what to export along once the run has ended.
@@ -58,6 +64,7 @@ class OmicsRunTrigger(BaseTrigger):
         started_at: float | None = None,
         timeout_at: float | None = None,
         created: float | None = None,
+        status: str | None = None,
         terminal_statuses: Sequence[str] = (),
         poke_interval: float = 60.0,
         export: Sequence[str] | None = None,
@@ -72,6 +79,7 @@ class OmicsRunTrigger(BaseTrigger):
         self.started_at = time.time() if started_at is None else started_at
         self.timeout_at = self.started_at + 7 * 24 * 3600.0 if timeout_at is None else timeout_at
         self.created = created
+        self.status = status
         self.terminal_statuses = list(terminal_statuses)
         self.poke_interval = poke_interval
         self.export = None if export is None else list(export)
@@ -88,6 +96,7 @@ class OmicsRunTrigger(BaseTrigger):
             "started_at",
             "timeout_at",
             "created",
+            "status",
             "terminal_statuses",
             "poke_interval",
             "export",
@@ -116,11 +125,10 @@ class OmicsRunTrigger(BaseTrigger):
                 timeout_at=self.timeout_at,
                 terminal_statuses=self.terminal_statuses,
                 created=self.created,
+                status=self.status,
             )
-            async with Watcher.shared(arguments, rate) as watcher:
-                ending = await watcher.wait(
-                    wait, interval=self.poke_interval, export=self.export, logger=self.log
-                )
+            watcher = Watcher.shared(arguments, rate)
+            ending = await watcher.wait(wait, interval=self.poke_interval, export=self.export, logger=log)
         yield OmicsRunEvent(ending_to_event(ending, self.record_fields))  # type: ignore[call-arg]
 
 

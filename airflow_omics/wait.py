@@ -11,6 +11,7 @@ import logging
 import random
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Final, Literal
 
 from airflow_omics.exceptions import Fault, FaultKind
@@ -69,8 +70,30 @@ class RunWait:
     :param started_at: when the sensor looked first, also if that was in another process.
     :param timeout_at: when the wait must end; one last look is due then.
     :param terminal_statuses: statuses that end the wait although this package does not know them.
+    :param status: the run's status when it was last seen, in another process; only a change of it is news.
+    :param looked_before: whether another process has looked and went on waiting, whatever it saw.
     :param created: when the run was made, by the service's clock, where that is known already.
     """
+
+    # A triggerer holds thousands of these.
+    __slots__ = (
+        "_bad_weather",
+        "_credentials_lost_at",
+        "_denied_at",
+        "_last_fault",
+        "_last_news_at",
+        "_news",
+        "_seen",
+        "_status",
+        "_terminal",
+        "_was_readable",
+        "created",
+        "record",
+        "started_at",
+        "target",
+        "timeout_at",
+        "uuid",
+    )
 
     def __init__(
         self,
@@ -80,6 +103,8 @@ class RunWait:
         timeout_at: float,
         terminal_statuses: Collection[str] = (),
         created: float | None = None,
+        status: str | None = None,
+        looked_before: bool = False,
     ) -> None:
         self.target = target
         self.started_at = started_at
@@ -87,13 +112,15 @@ class RunWait:
         self.record: RunRecord | None = None
         self.uuid = target.uuid
         self.created = created
-        self._status: str | None = None
-        self._terminal = frozenset((*TERMINAL_STATUSES, *terminal_statuses))
+        self._status = status
+        self._seen = status is not None
+        self._was_readable = looked_before or self._seen
+        self._terminal = _terminal_statuses(tuple(terminal_statuses))
         self._credentials_lost_at: float | None = None
         self._denied_at: float | None = None
         self._bad_weather = 0
         self._last_fault: Fault | None = None
-        self._news: list[tuple[int, str]] = []
+        self._news: tuple[tuple[int, str], ...] = ()
         self._last_news_at = started_at
 
     def answered(self, record: RunRecord, now: float, *, clock_skew: float = 0.0) -> Ending | None:
@@ -112,6 +139,7 @@ class RunWait:
             return self._deleted("its id belongs to another run now")
         self.uuid = record.get("uuid") or self.uuid
         self.record = record
+        self._seen = self._was_readable = True
         if created := record.get("creationTime"):
             self.created = parse_time(created).timestamp()
         if self.is_over(record):
@@ -136,7 +164,7 @@ class RunWait:
             return Ending("error", self.record, self._about(fault.message), "OmicsRequestError")
         self._bad_weather += 1
         if self._bad_weather.bit_count() == 1:  # the 1st, 2nd, 4th, 8th, ... in a row
-            self._news.append((logging.WARNING, self._about(f"still waiting: {fault.message}")))
+            self._tell(logging.WARNING, self._about(f"still waiting: {fault.message}"))
         return self.timed_out(now)
 
     def timed_out(self, now: float) -> Ending | None:
@@ -175,10 +203,16 @@ class RunWait:
         if self._denied_at is not None:
             pause = DENIED_SECOND_LOOK
         elif self._bad_weather:
-            longest = max(interval, LONGEST_BACKOFF)
-            grown = min(longest, max(interval, 1.0) * 2.0 ** min(self._bad_weather - 1, 10))
+            # From half of it to all of it, and so never sooner than in good weather.
+            longest = max(2.0 * interval, LONGEST_BACKOFF)
+            grown = min(longest, max(interval, 1.0) * 2.0 ** min(self._bad_weather, 10))
             pause = grown * (0.5 + rand() / 2)
         return max(0.0, min(pause, self.timeout_at - now))
+
+    @property
+    def needs_memory(self) -> bool:
+        """Whether the next look must come from this process, as a patience of minutes has begun to run."""
+        return self._credentials_lost_at is not None or self._denied_at is not None
 
     @property
     def has_news(self) -> bool:
@@ -187,13 +221,13 @@ class RunWait:
 
     def news(self) -> Iterator[tuple[int, str]]:
         """Hand over the log lines, each with its level, that have come up since the last call."""
-        lines, self._news = self._news, []
+        lines, self._news = self._news, ()
         yield from lines
 
     def _is_another_run(self, record: RunRecord, clock_skew: float) -> bool:
         uuid, creation_time = record.get("uuid"), record.get("creationTime")
         if self.uuid is not None and uuid is not None:
-            return uuid != self.uuid
+            return uuid.lower() != self.uuid.lower()
         if creation_time is None:
             return False
         created = parse_time(creation_time).timestamp()
@@ -216,9 +250,9 @@ class RunWait:
         self._credentials_lost_at = None  # the service answered
         self._bad_weather = 0
         if now - self.started_at < NOT_FOUND_GRACE:
-            self._news.append((logging.INFO, self._about("HealthOmics does not know it yet")))
+            self._tell(logging.INFO, self._about("HealthOmics does not know it yet"))
             return self.timed_out(now)
-        if self.uuid is not None or self.record is not None:
+        if self._seen:
             return self._deleted("HealthOmics does not know it any more")
         message = self._about(f"deleted, or never existed in this account and Region ({fault.message})")
         return Ending("error", None, message, "OmicsRunNotFoundError")
@@ -229,19 +263,18 @@ class RunWait:
         if now - self._credentials_lost_at >= CREDENTIALS_GRACE:
             message = self._about(f"no credentials worked for 5 minutes: {fault.message}")
             return Ending("error", self.record, message, "OmicsAccessError")
-        self._news.append((logging.WARNING, self._about(f"trying fresh credentials: {fault.message}")))
+        self._tell(logging.WARNING, self._about(f"trying fresh credentials: {fault.message}"))
         return self.timed_out(now)
 
     def _denied(self, fault: Fault, now: float) -> Ending | None:
-        if self.record is None or (
-            self._denied_at is not None and now - self._denied_at >= DENIED_SECOND_LOOK
-        ):
+        looked_again = self._denied_at is not None and now - self._denied_at >= DENIED_SECOND_LOOK
+        if looked_again or not self._was_readable:
             hint = " It was readable before; a policy scoped by tag answers so once the run is deleted."
-            message = self._about(fault.message + (hint if self.record is not None else ""))
+            message = self._about(fault.message + (hint if self._seen else ""))
             return Ending("error", self.record, message, "OmicsAccessError")
         if self._denied_at is None:
             self._denied_at = now
-            self._news.append((logging.WARNING, self._about(f"looking once more: {fault.message}")))
+            self._tell(logging.WARNING, self._about(f"looking once more: {fault.message}"))
         return self.timed_out(now)
 
     def _note_status(self, status: str, now: float) -> None:
@@ -254,10 +287,17 @@ class RunWait:
         text = f"is {status}" if before in (None, status) else f"is {status}, was {before}"
         if not known:
             text += ", a status this version of airflow-omics does not know; waiting on"
-        self._news.append(
-            (level, self._about(f"{text} ({now - self.started_at:.0f} s since the first look)"))
-        )
+        since = f"{now - self.started_at:.0f} s since the first look"
+        self._tell(level, self._about(f"{text} ({since})"))
+
+    def _tell(self, level: int, text: str) -> None:
+        self._news = (*self._news, (level, text))
 
     def _about(self, text: str) -> str:
         separator = " " if text.startswith("is ") else ": "
         return f"HealthOmics run {self.target.run_id}{separator}{text}"
+
+
+@cache
+def _terminal_statuses(named: tuple[str, ...]) -> frozenset[str]:
+    return frozenset((*TERMINAL_STATUSES, *named))

@@ -12,10 +12,9 @@ import contextvars
 import logging
 import time
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from airflow_omics._compat import stats
 from airflow_omics.clients import ClientKeeper
@@ -28,13 +27,6 @@ from airflow_omics.wait import Ending, RunWait
 from airflow_omics.watchlist import CHECK_EVERY, SHORTEST_INTERVAL, Entry, Waiter, Watchlist
 
 log = logging.getLogger(__name__)
-
-
-class Log(Protocol):
-    """What is asked of a logger: Airflow's are structlog's in 3.x and the standard library's in 2.11."""
-
-    def log(self, level: int, msg: str, /) -> Any:
-        """Write one line."""
 
 
 _MOST_IN_FLIGHT = 32  # GetRuns under way together: an endpoint that hangs must not hold up the others
@@ -64,27 +56,16 @@ class Watcher:
         self._slots = asyncio.Semaphore(_MOST_IN_FLIGHT)
         self._calls: set[asyncio.Task[None]] = set()
         self._next_check_at = 0.0
-        self._users = 0
         self._main: asyncio.Task[None] | None = None
 
     @classmethod
-    @asynccontextmanager
-    async def shared(
-        cls, arguments: AwsArguments, requests_per_second: float = DEFAULT_RATE
-    ) -> AsyncIterator[Watcher]:
-        """Give the one watcher of this event loop and connection; it is gone with its last user."""
+    def shared(cls, arguments: AwsArguments, requests_per_second: float = DEFAULT_RATE) -> Watcher:
+        """Return the one watcher of this event loop and connection; it is gone with its last waiter."""
         watchers = cls._of_loop.setdefault(asyncio.get_running_loop(), {})
         watcher = watchers.get(arguments.key)
         if watcher is None:
             watcher = watchers[arguments.key] = cls(arguments, requests_per_second)
-        watcher._users += 1
-        try:
-            yield watcher
-        finally:
-            watcher._users -= 1
-            if watcher._users == 0:
-                del watchers[arguments.key]
-                await watcher._close()
+        return watcher
 
     async def wait(
         self,
@@ -92,35 +73,41 @@ class Watcher:
         *,
         interval: float,
         export: Sequence[str] | None = None,
-        logger: Log = log,
+        logger: logging.Logger = log,
     ) -> Ending:
         """Return how the run ended.
 
         :param wait: what is known of the run so far.
         :param interval: seconds between two looks that this waiter wants.
         :param export: what to export along once the run has ended.
-        :param logger: gets one line when the status changes, and one every ten minutes otherwise.
+        :param logger: gets one line when the status changes, and one every ten minutes otherwise, from the
+            task that waits.
         """
-        future: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
-        waiter = Waiter(wait, max(interval, SHORTEST_INTERVAL), export, future, asyncio.Event())
+        loop = asyncio.get_running_loop()
+        waiter = Waiter(wait, max(interval, SHORTEST_INTERVAL), export, loop.create_future())
         entry = self._watchlist.join(waiter, time.time())
         self._account = self._account or wait.target.account
         self._start()
+        # Too many waits may end at once for a last look at each, or the service be out of reach.
+        late = loop.call_later(max(0.0, wait.timeout_at - time.time()) + _LATE, self._give_up, entry, waiter)
         try:
-            async with asyncio.timeout(max(0.0, wait.timeout_at - time.time()) + _LATE):
-                while not future.done():
-                    await waiter.stirred.wait()
-                    waiter.stirred.clear()
-                    for level, line in wait.news():
-                        logger.log(level, line)
-        except TimeoutError:
-            # Too many waits ended at once for a last look at each, or the service is out of reach.
-            if (ending := wait.timed_out(time.time())) is None:
-                raise
-            return ending
+            while True:
+                await waiter.stirred
+                waiter.stirred = loop.create_future()
+                for level, line in wait.news():
+                    logger.log(level, line)
+                if waiter.error is not None:
+                    raise waiter.error
+                if waiter.ending is not None:
+                    return waiter.ending
         finally:
+            late.cancel()
             self._watchlist.leave(entry, waiter)
-        return future.result()
+            if not self._watchlist:
+                await self._close()
+
+    def _give_up(self, entry: Entry, waiter: Waiter) -> None:
+        self._tell(entry, waiter, partial(RunWait.timed_out, now=max(time.time(), waiter.wait.timeout_at)))
 
     def _start(self) -> None:
         self._wake.set()
@@ -131,6 +118,9 @@ class Watcher:
             self._main = loop.create_task(self._run(), context=contextvars.Context())
 
     async def _close(self) -> None:
+        watchers = self._of_loop.get(asyncio.get_running_loop(), {})
+        if watchers.get(self.arguments.key) is self:
+            del watchers[self.arguments.key]
         if self._main is None:
             return
         # A second cancel would cut short the loop's own tidying up, where the whole program ends.
@@ -257,16 +247,13 @@ class Watcher:
         try:
             ending = judge(waiter.wait)
         except Exception as error:  # a mistake of ours in one wait stays with that wait
-            if not waiter.done.done():
-                waiter.done.set_exception(error)
+            waiter.error = error
         else:
-            if ending is not None and not waiter.done.done():
-                waiter.done.set_result(ending)
-        if waiter.done.done():
+            waiter.ending = ending
+        if waiter.is_over:
             self._watchlist.leave(entry, waiter)
-        if waiter.done.done() or waiter.wait.has_news:
-            waiter.stirred.set()
-        return waiter.done.done()
+        waiter.stir()
+        return waiter.is_over
 
     async def _get_run(
         self, run_id: str, export: Sequence[str] | None = None

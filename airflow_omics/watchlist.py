@@ -29,13 +29,27 @@ CHECK_EVERY: Final = 3600.0
 
 @dataclass(slots=True, eq=False)
 class Waiter:
-    """One task that waits: what it knows, how often it wants a look, and where it hears of the end."""
+    """One task that waits: what it knows, how often it wants a look, and where it hears of news.
+
+    ``stirred`` is done as soon as there are log lines or the wait is over; the task then takes a new one.
+    """
 
     wait: RunWait
     interval: float
     export: Sequence[str] | None
-    done: asyncio.Future[Ending]
-    stirred: asyncio.Event
+    stirred: asyncio.Future[None]
+    ending: Ending | None = None
+    error: Exception | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the wait is over."""
+        return self.ending is not None or self.error is not None
+
+    def stir(self) -> None:
+        """Wake the task that waits, if there is anything to tell it."""
+        if (self.is_over or self.wait.has_news) and not self.stirred.done():
+            self.stirred.set_result(None)
 
 
 @dataclass(slots=True, eq=False)

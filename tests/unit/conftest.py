@@ -1,0 +1,140 @@
+"""Fixtures of the unit tests: an emulator whose clock stands still, a connection, a gate for each mode."""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import botocore.hooks
+import botocore.loaders
+import pytest
+from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+from hypothesis import settings
+
+from airflow_omics.emulator import mock_omics
+from tests.unit.gates import MODES, Clock, Gate, new_run
+
+REGION = "us-east-1"
+
+# A busy machine is no reason to fail, and what was found is written down as a test, not in a local database.
+settings.register_profile("unit", deadline=None, database=None, max_examples=60)
+settings.load_profile("unit")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _clients_are_built_quickly() -> Iterator[None]:
+    """In reschedule mode each look builds a client: much JSON, a call stack, many signatures."""
+    loader: Any = botocore.loaders.Loader
+    with pytest.MonkeyPatch.context() as patch:
+        for name in (
+            "list_available_services",
+            "determine_latest_version",
+            "load_service_model",
+            "load_data_with_path",
+        ):
+            patch.setattr(loader, name, _once(getattr(loader, name)))
+        aliaser: Any = botocore.hooks.EventAliaser
+        patch.setattr(aliaser, "_alias_event_name", _once(aliaser._alias_event_name))
+        patch.setattr(botocore.hooks.BaseEventHooks, "_verify_accept_kwargs", lambda self, func: None)
+        patch.setattr(AwsBaseHook, "_get_caller", lambda self, *names: "Unknown")
+        yield
+
+
+def _once(method: Any) -> Any:
+    known: dict[Any, Any] = {}
+
+    @functools.wraps(method)
+    def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
+        key = (args, tuple(sorted(kwargs.items())))
+        if key not in known:
+            known[key] = method(self, *args, **kwargs)
+        return known[key]
+
+    return wrapper
+
+
+@pytest.fixture(autouse=True)
+def _only_the_settings_of_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith(("AWS_", "AIRFLOW_CONN_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+Connect = Callable[..., None]
+
+
+@pytest.fixture
+def connect(monkeypatch: pytest.MonkeyPatch) -> Connect:
+    """Set an Airflow connection: ``connect(conn_id="aws_default", login=None, password=None, **extra)``."""
+
+    def set_connection(
+        conn_id: str = "aws_default", login: str | None = None, password: str | None = None, **extra: Any
+    ) -> None:
+        connection = {"conn_type": "aws", "login": login, "password": password, "extra": extra}
+        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(connection))
+
+    return set_connection
+
+
+@pytest.fixture
+def omics(connect: Connect) -> Iterator[Any]:
+    """The emulator's control, its clock standing still, and a connection to us-east-1."""
+    connect(region_name=REGION)
+    with mock_omics(seed=20260101) as control:
+        control.freeze()
+        yield control
+
+
+@pytest.fixture
+def clock(omics: Any, monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The worker's clock, moved by hand."""
+    turned = Clock(omics)
+    monkeypatch.setattr("airflow_omics.sensors.time", turned)
+    monkeypatch.setattr("airflow_omics.hooks.time", turned)
+    return turned
+
+
+@pytest.fixture(params=MODES)
+def gate(request: pytest.FixtureRequest, omics: Any, clock: Clock) -> Gate:
+    """A sensor's driver, in every mode."""
+    return Gate(request.param, omics, clock)
+
+
+@pytest.fixture
+def poke_gate(omics: Any, clock: Clock) -> Gate:
+    return Gate("poke", omics, clock)
+
+
+@pytest.fixture
+def reschedule_gate(omics: Any, clock: Clock) -> Gate:
+    return Gate("reschedule", omics, clock)
+
+
+@pytest.fixture
+def run_id(omics: Any) -> str:
+    """A run that stays RUNNING until it is moved."""
+    return new_run(omics)
+
+
+Output = Callable[[], str]
+
+
+@pytest.fixture
+def output(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> Output:
+    """Everything logged at INFO or above since the last call, whichever way this Airflow logs."""
+    caplog.set_level(logging.INFO)
+
+    def read() -> str:
+        seen = capfd.readouterr()
+        text = "\n".join((seen.out, seen.err, caplog.text))
+        caplog.clear()
+        return text
+
+    return read
