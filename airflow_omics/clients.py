@@ -45,6 +45,10 @@ class ClientKeeper:
         self._failure: tuple[float, Fault] | None = None
         self.region: str | None = arguments.region_name
 
+    async def prepare(self) -> None:
+        """Return when there is a client, or building one has failed."""
+        await self._current()
+
     async def call(self, request: Callable[[OmicsAsyncClient], Awaitable[T]]) -> T | Fault:
         """Return what ``request`` returns for the client, or the fault that it met."""
         held = await self._current()
@@ -77,7 +81,7 @@ class ClientKeeper:
             if self._failure is not None and now - self._failure[0] < _REBUILD_PAUSE:
                 return self._failure[1]
             try:
-                client = await sync_to_async(_open_client)(self._arguments)
+                client = await sync_to_async(_open_client, thread_sensitive=False)(self._arguments)
             except Exception as error:
                 self._failure = (now, _fault_of(error, building=True))
                 return self._failure[1]
@@ -90,7 +94,8 @@ class ClientKeeper:
 
 
 def _open_client(arguments: AwsArguments) -> OmicsAsyncClient:
-    # In a thread, the imports too: together they take more than a second the first time.
+    # In a thread, the imports too: together they take more than a second the first time. One for each
+    # connection: assuming the role of one may hang.
     from airflow_omics.hooks import OmicsAsyncClient
 
     return OmicsAsyncClient.open(arguments)

@@ -34,9 +34,10 @@ def get_provider_info() -> dict[str, Any]:
                 "options": {
                     "requests_per_second": {
                         "description": (
-                            "The most requests a second that one triggerer sends to HealthOmics for any one "
-                            "operation, account and Region, for all of its deferred waits together. The total is "
-                            "this times the number of triggerers; the service's default quota is 10 a second."
+                            "The most requests a second that one triggerer sends to HealthOmics for any "
+                            "one operation, account and Region, for all of its deferred waits together. "
+                            "The total is this times the number of triggerers; the service's default "
+                            "quota is 10 a second."
                         ),
                         "version_added": "0.1.0",
                         "type": "float",

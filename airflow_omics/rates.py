@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import weakref
 from typing import Final
 
 DEFAULT_RATE: Final = 5.0
@@ -31,6 +32,9 @@ class Limiter:
         self._rate = ceiling
         self._rate_at = self._halved_at = time.monotonic()
         self._next_slot = 0.0
+        self._locks: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = (
+            weakref.WeakKeyDictionary()
+        )
 
     @property
     def rate(self) -> float:
@@ -42,13 +46,18 @@ class Limiter:
 
     async def acquire(self) -> None:
         """Return when the next request may be sent; whoever asked first goes first."""
-        now = time.monotonic()
-        slot = max(now, self._next_slot)
-        self._next_slot = slot + _SLACK / self.rate
-        # Never sooner than the slot: a timer may fire a little early, and a quota counts strictly.
-        while slot > now:
-            await asyncio.sleep(slot - now)
-            now = time.monotonic()
+        # A lock belongs to one loop, while a limiter is the process's.
+        lock = self._locks.setdefault(asyncio.get_running_loop(), asyncio.Lock())
+        async with lock:
+            await self._acquire()
+
+    async def _acquire(self) -> None:
+        while (now := time.monotonic()) < self._next_slot:
+            await asyncio.sleep(self._next_slot - now)
+        spacing = _SLACK / self.rate
+        # Counted from when this one is really sent: a loop that was held up must not send in a bunch what
+        # it is behind with. A little is caught up, so that timers that are always a bit late cost no rate.
+        self._next_slot = max(self._next_slot + spacing, now + 0.95 * spacing)
 
     def throttled(self) -> None:
         """Take note that AWS throttled a request; those that were under way together count once."""
@@ -59,21 +68,28 @@ class Limiter:
 
 
 class RateTable:
-    """The limiters of a process, one for each operation, Region and account.
-
-    Until a watcher knows its account it shares the limiter of the unknown account of its Region, so that
-    two connections to one account never add up.
-    """
+    """The limiters of a process, one for each operation, Region and account."""
 
     def __init__(self) -> None:
-        self._limiters: dict[tuple[str, str, str | None], Limiter] = {}
+        self._limiters: dict[tuple[str, str], dict[str | None, Limiter]] = {}
 
     def limiter(self, operation: str, region: str, account: str | None, ceiling: float) -> Limiter:
         """Return the one limiter for these three; ``ceiling`` counts when it is new."""
-        key = (operation, region, account)
-        if key not in self._limiters:
-            self._limiters[key] = Limiter(ceiling)
-        return self._limiters[key]
+        accounts = self._limiters.setdefault((operation, region), {})
+        return accounts.setdefault(account, Limiter(ceiling))
+
+    async def acquire(self, operation: str, region: str, account: str | None, ceiling: float) -> None:
+        """Return when the next request may be sent.
+
+        :param account: None as long as a connection has read no run. It may then lead to any account, and
+            its requests count for each, so that two connections to one account never add up.
+        """
+        own = self.limiter(operation, region, account, ceiling)
+        if account is None:
+            for limiter in list(self._limiters[operation, region].values()):
+                if limiter is not own:
+                    await limiter.acquire()
+        await own.acquire()
 
 
 RATES: Final = RateTable()

@@ -50,6 +50,9 @@ class Sweeper:
         self.suspected_wrongly = 0
         """GetRuns since the last sweep for runs that turned out to be as they were known."""
         self._period: float | None = None
+        self._lasted: float | None = (
+            None  # seconds that the last sweep took; None where lists are not relied on
+        )
         self._order: dict[str, int] = {}
         self._ids: list[str] = []
         self._is_steady = False
@@ -66,16 +69,17 @@ class Sweeper:
     def patience(self, entry: Entry) -> float:
         """Return for how many seconds a run may go without a word before it is due for a GetRun."""
         interval = entry.interval
-        if self._period is None or interval < self._period:
+        if self._period is None or interval < self._period or self._lasted is None:
             return interval
-        return 2.0 * interval + 30.0
+        return interval + 1.5 * max(5.0, self._lasted)
 
     def _is_due(self, now: float) -> bool:
         if not len(self._watchlist) or now < self._off_until:
             return False
         backlog = self._watchlist.gather(now)
+        pages = self._cost.estimate(len(self._watchlist), now, self._watchlist.statuses_to_ask())
         # So many runs are due at once that a sweep is the quicker way; not again where it did not help.
-        if now >= self._ended_at + _BURST_PAUSE and backlog > self._cost.estimate(len(self._watchlist), now):
+        if now >= self._ended_at + _BURST_PAUSE and backlog > pages:
             return True
         return self._period is not None and now >= self._begun_at + self._period
 
@@ -109,6 +113,7 @@ class Sweeper:
                     break
                 if self._is_too_dear(pages, begun_at):
                     self._cost = SweepCost(pages + 1, time.time() + _COST_HOLDS)
+                    self._do_without()
                     return
         self._suspect_missing(seen, begun_at)
         self._failures = 0
@@ -117,6 +122,7 @@ class Sweeper:
         self._cost = SweepCost(pages + self.suspected_wrongly, time.time() + _COST_HOLDS)
         self.suspected_wrongly = 0
         self._ended_at = time.time()
+        self._lasted = self._ended_at - begun_at
 
     async def _page(self, status: str, token: str | None) -> tuple[list[dict[str, Any]], str | None] | None:
         for attempt in itertools.count():
@@ -136,9 +142,14 @@ class Sweeper:
     def _switch_off(self, seconds: float, fault: Fault) -> None:
         """Do without ListRuns for a while: it is a help, and nobody's wait depends on it."""
         self._off_until = time.time() + seconds
+        self._do_without()
         log.warning(
             "Watching by GetRun alone for %.0f s, as runs cannot be listed: %s", seconds, fault.message
         )
+
+    def _do_without(self) -> None:
+        self._period = self._lasted = None
+        self._watchlist.expect_no_list()
         self._wake.set()
 
     def _listed(
@@ -154,7 +165,7 @@ class Sweeper:
         seen[run_id] = len(seen)
         self._watchlist.vouched_for(entry, item, asked_at, asked_at + self.patience(entry))
         for waiter in entry.waiters:
-            waiter.wait.listed(item.get("status", status), asked_at)
+            waiter.wait.listed(entry.status or status, asked_at)
             waiter.stir()
         return self._pass_over(run_id, seen, cursor)
 

@@ -12,7 +12,7 @@ import contextvars
 import logging
 import time
 import weakref
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -24,12 +24,13 @@ from airflow_omics.rates import DEFAULT_RATE, RATES, Limiter
 from airflow_omics.records import RunRecord, parse_time
 from airflow_omics.sweep import Sweeper
 from airflow_omics.wait import Ending, RunWait
-from airflow_omics.watchlist import CHECK_EVERY, SHORTEST_INTERVAL, Entry, Waiter, Watchlist
+from airflow_omics.watchlist import CHECK_AGE, CHECK_EVERY, SHORTEST_INTERVAL, Entry, Waiter, Watchlist
 
 log = logging.getLogger(__name__)
 
 
 _MOST_IN_FLIGHT = 32  # GetRuns under way together: an endpoint that hangs must not hold up the others
+_FIRST_ANSWER = 1.0  # seconds to wait at most for the first answer, before requests overlap
 _LATE = 60.0  # seconds past its deadline for which a wait may queue for its last look
 _IMPATIENT = 5.0  # seconds of pause after a first failed call; the limiter takes care of the total
 
@@ -55,6 +56,7 @@ class Watcher:
         self._sweeper = Sweeper(self._watchlist, self._list_runs, self._wake)
         self._slots = asyncio.Semaphore(_MOST_IN_FLIGHT)
         self._calls: set[asyncio.Task[None]] = set()
+        self._has_answered = False
         self._next_check_at = 0.0
         self._main: asyncio.Task[None] | None = None
 
@@ -86,7 +88,6 @@ class Watcher:
         loop = asyncio.get_running_loop()
         waiter = Waiter(wait, max(interval, SHORTEST_INTERVAL), export, loop.create_future())
         entry = self._watchlist.join(waiter, time.time())
-        self._account = self._account or wait.target.account
         self._start()
         # Too many waits may end at once for a last look at each, or the service be out of reach.
         late = loop.call_later(max(0.0, wait.timeout_at - time.time()) + _LATE, self._give_up, entry, waiter)
@@ -158,17 +159,25 @@ class Watcher:
         await self._slots.acquire()
         entry = None
         try:
+            # Requests saved up while a client is built would be sent all at once.
+            await self._clients.prepare()
+            if not self._has_answered and self._calls:
+                # A client's first request takes long to send; others would leave together with it.
+                await asyncio.wait(self._calls, timeout=_FIRST_ANSWER)
+            await self._may_send("GetRun")
             # The choice comes last: what deserves it most may be another run by then.
-            await self._limiter("GetRun").acquire()
             entry = self._choose(time.time())
         finally:
             if entry is None:
                 self._slots.release()
         if entry is not None:
             entry.in_flight = True
-            call = asyncio.create_task(self._look(entry))
-            self._calls.add(call)
-            call.add_done_callback(self._calls.discard)
+            self._spawn(self._look(entry))
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        call = asyncio.create_task(coroutine)
+        self._calls.add(call)
+        call.add_done_callback(self._calls.discard)
 
     def _is_looking_due(self, now: float) -> bool:
         watchlist = self._watchlist
@@ -203,7 +212,7 @@ class Watcher:
             if isinstance(answer, Fault):
                 self._failed(entry, answer, time.time())
             else:
-                await self._answered(entry, *answer)
+                self._answered(entry, *answer)
         finally:
             entry.in_flight = entry.suspect = False
             self._slots.release()
@@ -221,26 +230,35 @@ class Watcher:
             )
             self._watchlist.schedule(entry, now + min(pauses))
 
-    async def _answered(self, entry: Entry, record: RunRecord, skew: float) -> None:
+    def _answered(self, entry: Entry, record: RunRecord, skew: float) -> None:
         now = time.time()
         entry.troubled = False
         if entry.suspect and record["status"] == entry.status:
             self._sweeper.suspected_wrongly += 1
         self._watchlist.looked(entry, record, now)
         for waiter in list(entry.waiters):
-            final = record
+            if waiter.exporting:
+                continue
             if waiter.export and waiter.wait.is_over(record):
-                await self._limiter("GetRun").acquire()
-                exported = await self._get_run(entry.run_id, waiter.export)
-                if isinstance(exported, Fault):
-                    self._tell(entry, waiter, partial(RunWait.failed, fault=exported, now=time.time()))
-                    continue
-                final = exported[0]
-            judge = partial(RunWait.answered, record=final, now=time.time(), clock_skew=skew)
-            if self._tell(entry, waiter, judge):
-                _measure_delay(final, now + skew)
+                waiter.exporting = True
+                self._spawn(self._export(entry, waiter))
+                continue
+            self._tell(entry, waiter, partial(_answered, record=record, now=now, skew=skew))
         if entry.waiters:
             self._watchlist.schedule(entry, now + self._sweeper.patience(entry))
+
+    async def _export(self, entry: Entry, waiter: Waiter) -> None:
+        """Ask once more for a run that is over, with what the waiter wants exported, for it alone."""
+        try:
+            await self._may_send("GetRun")
+            answer = await self._get_run(entry.run_id, waiter.export)
+        finally:
+            waiter.exporting = False
+        now = time.time()
+        if isinstance(answer, Fault):
+            self._tell(entry, waiter, partial(RunWait.failed, fault=answer, now=now))
+        else:
+            self._tell(entry, waiter, partial(_answered, record=answer[0], now=now, skew=answer[1]))
 
     def _tell(self, entry: Entry, waiter: Waiter, judge: Callable[[RunWait], Ending | None]) -> bool:
         """Let a wait judge for itself; return whether that ended it."""
@@ -259,6 +277,7 @@ class Watcher:
         self, run_id: str, export: Sequence[str] | None = None
     ) -> tuple[RunRecord, float] | Fault:
         answer = await self._clients.call(lambda client: client.get_run(run_id, export))
+        self._has_answered = True
         self._count("GetRun", answer)
         if self._account is None and not isinstance(answer, Fault):
             self._account = account_of(answer[0])
@@ -267,7 +286,8 @@ class Watcher:
     async def _list_runs(
         self, status: str, token: str | None
     ) -> tuple[list[dict[str, Any]], str | None] | Fault:
-        await self._limiter("ListRuns").acquire()
+        await self._clients.prepare()
+        await self._may_send("ListRuns")
         page = await self._clients.call(lambda client: client.list_runs(status, token))
         self._count("ListRuns", page)
         return page if isinstance(page, Fault) else (page.items, page.next_token)
@@ -277,6 +297,9 @@ class Watcher:
         if isinstance(answer, Fault) and answer.throttled:
             stats().incr("omics.watcher.throttled")
             self._limiter(operation).throttled()
+
+    async def _may_send(self, operation: str) -> None:
+        await RATES.acquire(operation, self._clients.region or "", self._account, self._ceiling)
 
     def _limiter(self, operation: str) -> Limiter:
         return RATES.limiter(operation, self._clients.region or "", self._account, self._ceiling)
@@ -294,11 +317,13 @@ def _check_pause(watched: int, ceiling: float) -> float:
     Every run within the hour, from at most a tenth of the rate. Where that cannot be done for all of them
     anyway, half of it is taken, and each run is checked as often as that allows.
     """
-    wanted, most = watched / CHECK_EVERY, ceiling / 10.0
+    wanted, most = watched / (0.95 * (CHECK_EVERY - CHECK_AGE)), ceiling / 10.0
     return 1.0 / (wanted if wanted <= most else most / 2.0) if watched else 1.0
 
 
-def _measure_delay(record: RunRecord, service_now: float) -> None:
-    if stopped := record.get("stopTime"):
-        delay = max(0.0, service_now - parse_time(stopped).timestamp())
+def _answered(wait: RunWait, record: RunRecord, now: float, skew: float) -> Ending | None:
+    ending = wait.answered(record, now, clock_skew=skew)
+    if ending is not None and (stopped := record.get("stopTime")):
+        delay = max(0.0, now + skew - parse_time(stopped).timestamp())
         stats().timing("omics.watcher.detection_delay", delay * 1000.0)
+    return ending

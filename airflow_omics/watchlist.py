@@ -40,6 +40,7 @@ class Waiter:
     stirred: asyncio.Future[None]
     ending: Ending | None = None
     error: Exception | None = None
+    exporting: bool = False
 
     @property
     def is_over(self) -> bool:
@@ -59,7 +60,7 @@ class Entry:
     run_id: str
     joined_at: float
     confirmed_at: float  # when it was last known to be active: until then nothing can have been missed
-    looked_at: float  # when GetRun was last asked
+    looked_at: float  # when GetRun last answered; 0 before it did
     due_at: float
     queued_at: float | None = None  # the time under which it stands in the queue, never after due_at
     waiters: list[Waiter] = field(default_factory=list)
@@ -70,6 +71,11 @@ class Entry:
     suspect: bool = False
     troubled: bool = False  # the last GetRun failed in a way that a list cannot mend
     check_queued: bool = False
+
+    @property
+    def checked_at(self) -> float:
+        """When GetRun last spoke for the run, in a worker perhaps, just before the run came here."""
+        return self.looked_at or self.joined_at
 
     @property
     def interval(self) -> float:
@@ -107,7 +113,7 @@ class Watchlist:
         target = waiter.wait.target
         entry = self.entries.get(target.run_id)
         if entry is None:
-            entry = Entry(target.run_id, now, now, now, now)
+            entry = Entry(target.run_id, now, now, 0.0, now)
             entry.arn, entry.created = target.arn, waiter.wait.created
             self.entries[target.run_id] = entry
         else:
@@ -140,6 +146,12 @@ class Watchlist:
         if entry.queued_at is None or entry.due_at < entry.queued_at:
             self._queue(entry)
 
+    def expect_no_list(self) -> None:
+        """Make every run due by its own interval, since no list will vouch for it any more."""
+        for entry in self.entries.values():
+            if not entry.troubled:
+                self.schedule(entry, min(entry.due_at, entry.confirmed_at + entry.interval))
+
     def suspect(self, entry: Entry) -> None:
         """Mark a run that a complete list of active runs did not hold: it deserves the next GetRun."""
         if not entry.suspect and not entry.in_flight:
@@ -158,7 +170,7 @@ class Watchlist:
     def vouched_for(self, entry: Entry, item: Mapping[str, Any], now: float, due_at: float) -> None:
         """Take note that ListRuns held this run; without another word of it, it is due at ``due_at``."""
         entry.confirmed_at = now
-        entry.status = item.get("status", entry.status)
+        entry.status = later_status(entry.status, item.get("status"))
         entry.arn = item.get("arn", entry.arn)
         if entry.created is None:
             entry.created = created_at(item)
@@ -168,7 +180,7 @@ class Watchlist:
             self.schedule(entry, due_at)
         if not entry.check_queued:
             entry.check_queued = True
-            heapq.heappush(self._checks, (entry.looked_at, next(self._order), entry))
+            heapq.heappush(self._checks, (entry.checked_at, next(self._order), entry))
 
     def next_urgent(self, now: float) -> Entry | None:
         """Take the run that deserves a GetRun most, of those that cannot wait."""
@@ -194,9 +206,9 @@ class Watchlist:
     def next_check(self, now: float) -> Entry | None:
         """Take the run that only lists vouched for during the longest time, if that is long enough."""
         while self.has_check(now):
-            looked_at, _, entry = heapq.heappop(self._checks)
+            checked_at, _, entry = heapq.heappop(self._checks)
             entry.check_queued = False
-            if self._is_free(entry) and looked_at == entry.looked_at:
+            if self._is_free(entry) and checked_at == entry.checked_at:
                 return entry
         return None
 
@@ -235,6 +247,12 @@ class Watchlist:
         held = {entry.status for entry in self.entries.values()}
         return next((s for s in ACTIVE_STATUSES if s in held or None in held), ACTIVE_STATUSES[0])
 
+    def statuses_to_ask(self) -> int:
+        """Return how many statuses a sweep asks for; among many runs it hardly matters, and 2 is taken."""
+        if len(self.entries) > 400:
+            return 2
+        return len(ACTIVE_STATUSES) - ACTIVE_STATUSES.index(self.earliest_status())
+
     def intervals_in_use(self) -> Iterator[tuple[float, int]]:
         """Yield each interval with the number of runs that want it, shortest first."""
         yield from sorted((interval, n) for interval, n in self.intervals.items() if n > 0)
@@ -255,6 +273,13 @@ class Watchlist:
                 heapq.heapify(heap)
 
 
+def later_status(known: str | None, listed: str | None) -> str | None:
+    """Return the later of two active statuses: a run only moves forward, and a list may lag."""
+    if known in ACTIVE_STATUSES and listed in ACTIVE_STATUSES:
+        return max(known, listed, key=ACTIVE_STATUSES.index)
+    return listed or known
+
+
 @dataclass
 class SweepCost:
     """What a sweep of ListRuns costs here, as far as is known, and whether it is the cheaper way.
@@ -266,9 +291,9 @@ class SweepCost:
     pages: int = 0
     known_until: float = 0.0
 
-    def estimate(self, watched: int, now: float) -> float:
-        """Return how many requests a sweep would take."""
-        least = math.ceil(watched / 100) + 1
+    def estimate(self, watched: int, now: float, statuses: int = 2) -> float:
+        """Return how many requests a sweep would take, one at least for each status that is asked for."""
+        least = math.ceil(watched / 100) + statuses - 1
         return max(least, self.pages) if now < self.known_until else least
 
     def period(self, watchlist: Watchlist, now: float) -> float | None:
@@ -277,7 +302,7 @@ class SweepCost:
         A sweep every T seconds serves the runs whose interval is T or longer; the others get a GetRun
         each. Of all T in use, the cheapest is taken.
         """
-        pages = self.estimate(len(watchlist), now)
+        pages = self.estimate(len(watchlist), now, watchlist.statuses_to_ask())
         total = sum(n / interval for interval, n in watchlist.intervals_in_use())
         best, period, below = total, None, 0.0
         for interval, n in watchlist.intervals_in_use():
