@@ -264,5 +264,17 @@ class _Looker:
         run_id, export = self._wait.target.run_id, self._sensor.export
         record = self._hook.get_run(run_id)
         if export and self._wait.is_over(record):
-            record = self._hook.get_run(run_id, export)
+            record = self._export(self._hook, record, export)
         return record, self._hook.clock_skew
+
+    @staticmethod
+    def _export(hook: OmicsHook, record: RunRecord, export: Collection[str]) -> RunRecord:
+        from airflow_omics.hooks import fault_of
+
+        try:
+            return hook.get_run(record["id"], export)
+        except Exception as error:
+            fault = fault_of(error)
+            if fault is not None and fault.kind is FaultKind.NOT_FOUND:
+                return record  # removed since; how it ended is known
+            raise

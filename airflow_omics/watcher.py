@@ -241,13 +241,13 @@ class Watcher:
                 continue
             if waiter.export and waiter.wait.is_over(record):
                 waiter.exporting = True
-                self._spawn(self._export(entry, waiter))
+                self._spawn(self._export(entry, waiter, record))
                 continue
             self._tell(entry, waiter, partial(_answered, record=record, now=now, skew=skew))
         if entry.waiters:
             self._watchlist.schedule(entry, now + self._sweeper.patience(entry))
 
-    async def _export(self, entry: Entry, waiter: Waiter) -> None:
+    async def _export(self, entry: Entry, waiter: Waiter, record: RunRecord) -> None:
         """Ask once more for a run that is over, with what the waiter wants exported, for it alone."""
         try:
             await self._may_send("GetRun")
@@ -255,6 +255,8 @@ class Watcher:
         finally:
             waiter.exporting = False
         now = time.time()
+        if isinstance(answer, Fault) and answer.kind is FaultKind.NOT_FOUND:
+            answer = (record, 0.0)  # removed since; how it ended is known
         if isinstance(answer, Fault):
             self._tell(entry, waiter, partial(RunWait.failed, fault=answer, now=now))
         else:

@@ -1,0 +1,49 @@
+# Needs Python 3.11 to 3.13 and make; everything else goes into .venv and .cache.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# The first of these that is one of the Pythons in range; `make PYTHON=...` names another.
+PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
+	if $$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2> /dev/null; \
+	then echo $$name; break; fi; done)
+RUN := .venv/bin/python
+# Arguments for pytest: `make test ARGS='-k gate'`.
+ARGS ?=
+
+.PHONY: help demo up test lint matrix bench-parse environment schemas clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+demo: environment ## Run a gate through real Airflow against the local HealthOmics, and watch it
+	@$(RUN) scripts/demo.py
+
+up: environment ## Open Airflow's UI with the local HealthOmics beside it, until Ctrl-C
+	@$(RUN) scripts/up.py
+
+test: lint schemas ## Lint, type-check and run every test on the newest Airflow
+	@$(RUN) -m pytest -n 2 --dist loadgroup $(ARGS)
+
+lint: environment ## Run ruff and mypy
+	@$(RUN) -m ruff check .
+	@$(RUN) -m ruff format --check .
+	@$(RUN) -m mypy
+
+matrix: environment schemas ## Run the tests on every supported Airflow (ROWS='lowest 3.0' picks some)
+	@$(RUN) scripts/matrix.py $(ROWS)
+
+bench-parse: environment ## Measure what the sensor costs a DAG file
+	@$(RUN) benchmarks/parse.py
+
+environment:
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "airflow-omics needs Python 3.11, 3.12 or 3.13, and none of them is on the PATH." >&2; exit 1; fi
+	@$(PYTHON) scripts/environment.py airflow-3.3 .venv
+
+schemas: environment
+	@$(RUN) scripts/schemas.py
+
+clean: ## Remove every environment, cache and build
+	rm -rf .venv .venv-* .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -1,0 +1,178 @@
+"""A process in which real Airflow runs DAGs, seen from the tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+REPOSITORY = Path(__file__).parents[2]
+EXAMPLE_DAGS = REPOSITORY / "example_dags"
+CASE_DAGS = Path(__file__).parent / "dags"
+_WORKER = Path(__file__).with_name("worker.py")
+
+
+@dataclass
+class DagRunReport:
+    """What Airflow's database holds of a finished DAG run."""
+
+    state: str
+    tasks: list[dict[str, Any]]
+    xcoms: list[dict[str, Any]]
+    rendered: list[dict[str, Any]]
+    log: str = field(repr=False)
+
+    @property
+    def states(self) -> dict[str, str]:
+        """State by task id; a mapped task's is ``id[index]``."""
+        return {_name(row): row["state"] for row in self.tasks}
+
+    @property
+    def tries(self) -> dict[str, int]:
+        """Try number by task id."""
+        return {_name(row): row["try_number"] for row in self.tasks}
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """Value of the XCom ``return_value`` by task id."""
+        return {_name(row): row["value"] for row in self.xcoms if row["key"] == "return_value"}
+
+    @property
+    def rendered_fields(self) -> dict[str, Any]:
+        """Rendered template fields by task id."""
+        return {_name(row): row["fields"] for row in self.rendered}
+
+
+def _name(row: dict[str, Any]) -> str:
+    return row["task_id"] if row["map_index"] < 0 else f"{row['task_id']}[{row['map_index']}]"
+
+
+class AirflowProcess:
+    """Real Airflow with a new home and SQLite database; ``run`` executes a DAG with ``dag.test``.
+
+    :param home: where its files go.
+    :param environment: added to its environment.
+    :param patience: seconds after which a DAG run that has not ended is a failure.
+    """
+
+    def __init__(self, home: Path, environment: dict[str, str], patience: float = 120.0) -> None:
+        dags = home / "dags"
+        dags.mkdir(parents=True)
+        (dags / "examples").symlink_to(EXAMPLE_DAGS)
+        (dags / "cases").symlink_to(CASE_DAGS)
+        self.home = home
+        self._patience = patience
+        self._log = home / "output.log"
+        self._environment = {
+            **os.environ,
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONUNBUFFERED": "1",
+            **environment,
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> AirflowProcess:
+        self._migrate()
+        theirs_in, self._requests = os.pipe()
+        self._answers, theirs_out = os.pipe()
+        with self._log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, str(_WORKER), str(theirs_in), str(theirs_out)],
+                env=self._environment,
+                cwd=self.home,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                pass_fds=(theirs_in, theirs_out),
+            )
+        os.close(theirs_in)
+        os.close(theirs_out)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._process is not None
+        os.close(self._requests)
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        os.close(self._answers)
+
+    def _migrate(self) -> None:
+        done = subprocess.run(
+            [sys.executable, "-m", "airflow", "db", "migrate"],
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, f"airflow db migrate failed:\n{done.stdout[-4000:]}"
+
+    def run(
+        self,
+        path: Path,
+        conf: dict[str, Any] | None = None,
+        dag_id: str | None = None,
+        environment: dict[str, str] | None = None,
+    ) -> DagRunReport:
+        """Execute one run of a DAG to its end.
+
+        :param path: the DAG file.
+        :param conf: what the run is triggered with.
+        :param dag_id: defaults to the file's name.
+        :param environment: set in the process from now on.
+        """
+        assert self._process is not None
+        start = self._log.stat().st_size
+        request = {
+            "path": str(path),
+            "dag_id": dag_id or path.stem,
+            "conf": conf or {},
+            "environment": environment or {},
+        }
+        os.write(self._requests, (json.dumps(request) + "\n").encode())
+        line = self._read_line()
+        with self._log.open("rb") as output:
+            output.seek(start)
+            log = output.read().decode(errors="replace")
+        assert line is not None, (
+            f"no answer from Airflow within {self._patience} s; its output:\n{log[-6000:]}"
+        )
+        print(log)  # pytest shows it when the test fails
+        result = json.loads(line)
+        assert "error" not in result, result["error"]
+        return DagRunReport(**result, log=log)
+
+    def _read_line(self) -> bytes | None:
+        line = b""
+        while not line.endswith(b"\n"):
+            ready, _, _ = select.select([self._answers], [], [], self._patience)
+            chunk = os.read(self._answers, 65536) if ready else b""
+            if not chunk:
+                return None
+            line += chunk
+        return line
+
+    def written(self) -> str:
+        """Return what Airflow has written to its output and to files in its home, but for the database."""
+        texts = [
+            path.read_text(errors="replace")
+            for path in self.home.rglob("*")
+            if path.is_file() and not path.name.startswith("airflow.db") and "dags" not in path.parts
+        ]
+        return "\n".join(texts)

@@ -1,0 +1,88 @@
+"""Every example DAG, executed by real Airflow against the emulator."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_omics.emulator import Emulator
+from tests.airflow.conftest import FOREVER
+from tests.airflow.process import EXAMPLE_DAGS, AirflowProcess
+
+EXECUTED = {
+    "gate_and_use_record",
+    "branch_on_outcome",
+    "gate_allowed_to_fail",
+    "many_runs_mapped",
+}
+
+
+def test_every_example_is_executed_by_a_test() -> None:
+    assert {path.stem for path in EXAMPLE_DAGS.glob("*.py")} == EXECUTED
+
+
+def test_gate_hands_the_record_to_the_next_task(airflow: AirflowProcess, emulator: Emulator) -> None:
+    [run_id] = emulator.start_runs(1, "completed", outputUri="s3://results/cohort")
+    emulator.advance(FOREVER)
+    report = airflow.run(EXAMPLE_DAGS / "gate_and_use_record.py", {"omics_run_id": run_id})
+    assert report.state == "success"
+    assert report.states == {"gate": "success", "find_outputs": "success"}
+    record = report.results["gate"]
+    assert (record["id"], record["status"]) == (run_id, "COMPLETED")
+    assert record["arn"] == f"arn:aws:omics:us-east-1:123456789012:run/{run_id}"
+    assert report.results["find_outputs"] == f"s3://results/cohort/{run_id}/out"
+
+
+def test_gate_on_a_failed_run_stops_the_pipeline(airflow: AirflowProcess, emulator: Emulator) -> None:
+    [run_id] = emulator.start_runs(1, "failed-run-task-failed")
+    emulator.advance(FOREVER)
+    report = airflow.run(EXAMPLE_DAGS / "gate_and_use_record.py", {"omics_run_id": run_id})
+    assert report.state == "failed"
+    assert report.states == {"gate": "failed", "find_outputs": "upstream_failed"}
+    assert report.results["gate"]["failureReason"] == "RUN_TASK_FAILED"
+
+
+@pytest.mark.parametrize(
+    ("life", "taken", "left", "told"),
+    [
+        ("completed", "publish", "explain", "s3://airflow-omics-emulator/runs/{id}"),
+        ("failed-run-task-failed", "explain", "publish", "run {id} is FAILED: RUN_TASK_FAILED"),
+        ("cancelled", "explain", "publish", "run {id} is CANCELLED: no reason given"),
+        ("deleted", "explain", "publish", "run {id} is DELETED: no reason given"),
+    ],
+)
+def test_branch_follows_the_outcome(
+    airflow: AirflowProcess, emulator: Emulator, life: str, taken: str, left: str, told: str
+) -> None:
+    [run_id] = emulator.start_runs(1, life)
+    emulator.advance(FOREVER)
+    report = airflow.run(EXAMPLE_DAGS / "branch_on_outcome.py", {"omics_run_id": run_id})
+    assert report.state == "success"
+    assert report.states == {"gate": "success", "choose": "success", taken: "success", left: "skipped"}
+    assert report.results[taken] == told.format(id=run_id)
+
+
+def test_failed_gate_still_hands_its_record_on(airflow: AirflowProcess, emulator: Emulator) -> None:
+    [run_id] = emulator.start_runs(1, "failed-run-task-failed")
+    emulator.advance(FOREVER)
+    report = airflow.run(EXAMPLE_DAGS / "gate_allowed_to_fail.py", {"omics_run_id": run_id})
+    assert report.states == {"gate": "failed", "report": "success"}
+    assert report.results["report"] == f"{run_id} FAILED RUN_TASK_FAILED"
+
+
+def test_gate_that_could_not_read_the_run_hands_on_nothing(
+    airflow: AirflowProcess, emulator: Emulator
+) -> None:
+    [run_id] = emulator.start_runs(1)
+    emulator.fault("GetRun", "AccessDeniedException")
+    report = airflow.run(EXAMPLE_DAGS / "gate_allowed_to_fail.py", {"omics_run_id": run_id})
+    assert report.states == {"gate": "failed", "report": "success"}
+    assert report.results["report"] == "the run could not be read; the gate's log says why"
+
+
+def test_many_runs_are_awaited_each_by_its_own_gate(airflow: AirflowProcess, emulator: Emulator) -> None:
+    run_ids = emulator.start_runs(3, "completed", outputUri="s3://results")
+    emulator.advance(FOREVER)
+    report = airflow.run(EXAMPLE_DAGS / "many_runs_mapped.py", {"omics_run_ids": run_ids})
+    assert report.state == "success"
+    assert [report.results[f"gate[{index}]"]["id"] for index in range(3)] == run_ids
+    assert report.results["collect"] == {run_id: f"s3://results/{run_id}" for run_id in run_ids}
