@@ -317,3 +317,22 @@ def test_poke_raises_as_execute_does(poke_gate: Gate, run_id: str) -> None:
     with pytest.raises(exceptions.OmicsRunCancelledError):
         poke_gate.sensor(run_id=run_id).poke(context_of(ti))
     assert [record["status"] for record in ti.pushed] == ["CANCELLED"]
+
+
+def test_a_run_removed_before_its_export_still_ended_as_it_did(
+    gate: Gate, run_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow_omics.hooks import OmicsHook
+
+    get_run = OmicsHook.get_run
+
+    def vanishes_first(hook: OmicsHook, id_: str, export: Any = None) -> Any:
+        if export:
+            gate.omics.vanish(id_)
+        return get_run(hook, id_, export)
+
+    monkeypatch.setattr(OmicsHook, "get_run", vanishes_first)
+    gate.clock.at(130, gate.omics.move, run_id, "COMPLETED")
+    end = gate(run_id=run_id, export=["DEFINITION"])
+    assert end.result["status"] == "COMPLETED"
+    assert "definition" not in end.result

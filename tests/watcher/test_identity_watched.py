@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_omics.emulator import Emulator
+from airflow_omics.hooks import OmicsAsyncClient
 from airflow_omics.triggers import OmicsRunTrigger
 from tests.watcher.drive import ends, fire, identity, run_loop, seen, seen_more, start_waits, stop
 
@@ -188,3 +189,26 @@ def test_a_connection_with_a_role_is_watched_too(omics: Emulator, server: Any, c
         return await ends(waits)
 
     assert run_loop(body) == dict.fromkeys(run_ids, "COMPLETED")
+
+
+def test_a_run_removed_before_its_export_still_ended_as_it_did(
+    omics: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [run_id] = omics.start_runs(1, life="pending-forever")
+    get_run = OmicsAsyncClient.get_run
+
+    async def vanishes_first(client: Any, id_: str, export: Any = None) -> Any:
+        if export:
+            omics.vanish(id_)
+        return await get_run(client, id_, export)
+
+    monkeypatch.setattr(OmicsAsyncClient, "get_run", vanishes_first)
+
+    async def body() -> dict[Any, str]:
+        # Long after the two minutes in which a run may be unknown.
+        waits = start_waits([run_id], export=["DEFINITION"], started_at=time.time() - 3600.0)
+        await seen(omics, "GetRun", 1)
+        omics.move(run_id, "COMPLETED")
+        return await ends(waits)
+
+    assert run_loop(body) == {run_id: "COMPLETED"}
