@@ -222,7 +222,8 @@ class Watcher:
         weather = fault.kind is FaultKind.WEATHER
         entry.troubled = not weather
         for waiter in list(entry.waiters):
-            self._tell(entry, waiter, partial(RunWait.failed, fault=fault, now=now))
+            if not waiter.exporting:  # it knows how its run ended
+                self._tell(entry, waiter, partial(RunWait.failed, fault=fault, now=now))
         if entry.waiters:
             pauses = (
                 w.wait.pause(min(w.interval, _IMPATIENT) if weather else w.interval, now)
