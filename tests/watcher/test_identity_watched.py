@@ -192,9 +192,10 @@ def test_a_connection_with_a_role_is_watched_too(omics: Emulator, server: Any, c
 
 
 def test_a_run_removed_before_its_export_still_ended_as_it_did(
-    omics: Emulator, monkeypatch: pytest.MonkeyPatch
+    omics: Emulator, server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     [run_id] = omics.start_runs(1, life="pending-forever")
+    uuid = identity(server, run_id)["uuid"]
     get_run = OmicsAsyncClient.get_run
 
     async def vanishes_first(client: Any, id_: str, export: Any = None) -> Any:
@@ -204,11 +205,17 @@ def test_a_run_removed_before_its_export_still_ended_as_it_did(
 
     monkeypatch.setattr(OmicsAsyncClient, "get_run", vanishes_first)
 
-    async def body() -> dict[Any, str]:
+    async def body() -> dict[str, Any]:
         # Long after the two minutes in which a run may be unknown.
-        waits = start_waits([run_id], export=["DEFINITION"], started_at=time.time() - 3600.0)
-        await seen(omics, "GetRun", 1)
+        hour_ago = time.time() - 3600.0
+        trigger = OmicsRunTrigger(
+            {"id": run_id, "uuid": uuid}, export=["DEFINITION"], started_at=hour_ago, poke_interval=0.5
+        )
+        wait = asyncio.create_task(fire(trigger))
+        await seen_more(omics, "GetRun", 1)
         omics.move(run_id, "COMPLETED")
-        return await ends(waits)
+        return await wait
 
-    assert run_loop(body) == {run_id: "COMPLETED"}
+    event = run_loop(body)
+    assert event["record"]["status"] == "COMPLETED"
+    assert "definition" not in event["record"]
