@@ -44,7 +44,11 @@ def test_an_active_status_is_no_end(name: str, status: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("value", ["COMPLETED", "", "FAILED,CANCELLED", None, 3, iter(["FAILED"])], ids=str)
+@pytest.mark.parametrize(
+    "value",
+    ["COMPLETED", "", "FAILED,CANCELLED", None, 3, iter(["FAILED"])],
+    ids=["text", "empty text", "a list in text", "None", "a number", "an iterator"],
+)
 def test_statuses_are_a_collection(name: str, value: Any) -> None:
     message = refusal(lambda: sensor(**{name: value}))
     assert message.startswith(f"{name} is ")
