@@ -29,10 +29,10 @@ ROWS = {
     "3.3": ("airflow-3.3", "3.11"),
     "3.3-py3.13": ("airflow-3.3", "3.13"),
 }
-# The watcher is plain asyncio, and slow to test: on the oldest AWS libraries and on the newest Python is
-# enough here, since `make test` runs it as well.
+# What meets Airflow is tested on each. The watcher is plain asyncio, and slow to test: once on the oldest
+# AWS libraries and once on the newest Python is enough here, since `make test` runs it as well.
 _EVERYWHERE = ("tests/unit", "tests/emulator", "tests/airflow")
-_WHOLE = ("lowest", "3.3-py3.13")
+_WATCHER_TOO = ("lowest", "3.3-py3.13")
 _WATCHED = ("apache-airflow", "apache-airflow-providers-amazon", "botocore", "aiobotocore")
 _VERSIONS = """
 import importlib.metadata, json, platform, airflow
@@ -126,7 +126,7 @@ def _run_tests(result: Result, interpreter: Path) -> None:
     report = CACHE / f"matrix-{result.row}.xml"
     log = CACHE / f"matrix-{result.row}.log"
     report.unlink(missing_ok=True)
-    folders = ("tests",) if result.row in _WHOLE else _EVERYWHERE
+    folders = (*_EVERYWHERE, "tests/watcher") if result.row in _WATCHER_TOO else _EVERYWHERE
     options = ["-n", "2", "--dist", "loadgroup", "-q", "-p", "no:cacheprovider", f"--junitxml={report}"]
     with log.open("wb") as output:
         done = subprocess.run(
@@ -144,7 +144,8 @@ def _run_tests(result: Result, interpreter: Path) -> None:
     result.green = done.returncode == 0 and result.passed > 0
     lines = log.read_text(errors="replace").splitlines() or ["no output"]
     if result.green:
-        print(f"{result.row}: {lines[-1]}", flush=True)
+        closing = next(line for line in reversed(lines) if " passed" in line)
+        print(f"{result.row}: {closing}", flush=True)
     else:
         print("\n".join([f"--- {result.row}; all of it is in {log}", *lines[-60:]]), flush=True)
 
