@@ -75,8 +75,9 @@ def first_reschedule_date(context: Context, retries: int | None) -> datetime.dat
     """
     ti: Any = context["ti"]
     if hasattr(ti, "get_first_reschedule_date"):
-        first: datetime.datetime | None = ti.get_first_reschedule_date(context)
-        return first
+        first: datetime.datetime | str | None = ti.get_first_reschedule_date(context)
+        # Airflow 3.0 hands over text where the task runs in the process of dag.test().
+        return datetime.datetime.fromisoformat(first) if isinstance(first, str) else first
     from airflow.sensors.base import _orig_start_date  # type: ignore[import-not-found]
 
     original: datetime.datetime | None = _orig_start_date(

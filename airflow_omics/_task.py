@@ -1,4 +1,8 @@
-"""What operators and sensors share: the four AWS arguments, ``run_id``, and the checks on both."""
+"""What operators and sensors share: the four AWS arguments, ``run_id``, and the checks on both.
+
+Every DAG file that names one of them imports this module, so that what only a running task needs is
+imported where it is needed.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,11 @@ import datetime
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_omics.connection import AwsArguments
-from airflow_omics.exceptions import OmicsRequestError
 from airflow_omics.identity import RunTarget, reduce_to_identity
+from airflow_omics.records import ACTIVE_STATUSES
 
 if TYPE_CHECKING:
+    from airflow_omics.connection import AwsArguments
     from airflow_omics.hooks import OmicsHook
 
 AWS_TEMPLATE_FIELDS = ("aws_conn_id", "region_name", "verify")
@@ -42,7 +46,10 @@ class RunTaskMixin:
         verify: bool | str | None,
         botocore_config: dict[str, Any] | None,
     ) -> None:
-        AwsArguments(aws_conn_id, region_name, verify, botocore_config)
+        if botocore_config is not None:
+            from airflow_omics.connection import AwsArguments
+
+            AwsArguments(aws_conn_id, region_name, verify, botocore_config)  # refuses what cannot be carried
         self.aws_conn_id = aws_conn_id
         self.region_name = region_name
         self.verify = verify
@@ -57,6 +64,8 @@ class RunTaskMixin:
 
     def _target(self) -> RunTarget:
         """Return the run that the rendered arguments name, or raise OmicsRequestError."""
+        from airflow_omics.exceptions import OmicsRequestError
+
         try:
             target = RunTarget.parse(self.run_id)
             target.check_region(self.region_name)
@@ -66,6 +75,9 @@ class RunTaskMixin:
 
     def _aws_arguments(self, target: RunTarget) -> AwsArguments:
         """Return the AWS arguments; the Region of the run's ARN counts where none was given."""
+        from airflow_omics.connection import AwsArguments
+        from airflow_omics.exceptions import OmicsRequestError
+
         try:
             arguments = AwsArguments(self.aws_conn_id, self.region_name, self.verify, self.botocore_config)
         except ValueError as error:
@@ -93,6 +105,26 @@ def check_names(name: str, values: Any, example: str) -> tuple[str, ...] | None:
     ):
         raise ValueError(f"{name} is {values!r}; it takes a collection of names, such as {example}.")
     return tuple(values)
+
+
+def check_statuses(name: str, statuses: Any) -> tuple[str, ...]:
+    """Return ``statuses`` as a tuple, or raise ValueError saying what the argument takes.
+
+    :param name: the argument's name, for the error.
+    """
+    if isinstance(statuses, str) or not isinstance(statuses, Collection):
+        raise ValueError(
+            f"{name} is {statuses!r}; it takes a collection of terminal run statuses, such as ('COMPLETED',)."
+        )
+    for status in statuses:
+        if status in ACTIVE_STATUSES:
+            raise ValueError(
+                f"{name} holds {status!r}, a status that a run leaves again; it takes statuses in which a "
+                "run stays: COMPLETED, FAILED, CANCELLED, DELETED."
+            )
+        if not isinstance(status, str) or status != status.upper() or not status:
+            raise ValueError(f"{name} holds {status!r}; statuses are upper-case text, such as 'COMPLETED'.")
+    return tuple(statuses)
 
 
 def check_seconds(name: str, value: Any) -> None:

@@ -6,9 +6,8 @@ A DAG author's callback may rely on the classes and on their attributes.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from functools import cache
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from airflow_omics._compat import AirflowException, AirflowFailException
 from airflow_omics.records import RunRecord, describe
@@ -113,8 +112,7 @@ class FaultKind(enum.Enum):
     NOT_FOUND = "not found"
 
 
-@dataclass(frozen=True)
-class Fault:
+class Fault(NamedTuple):
     """One call to AWS that failed.
 
     :param kind: what that means.

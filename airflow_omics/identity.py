@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from airflow_omics.records import IDENTITY_KEYS, RunRecord
 
@@ -20,18 +19,20 @@ ACCEPTED: Final = (
     "task that started the run)"
 )
 
-_ID: Final = re.compile(r"[0-9]{1,18}")
-_ARN: Final = re.compile(
-    r"arn:(?P<partition>aws[a-z-]*):omics:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12}):run/(?P<id>[0-9]{1,18})"
+# Compiled when they are first used: every DAG file that imports a sensor pays for this module.
+_ID: Final = r"[0-9]{1,18}"
+_ARN: Final = (
+    r"arn:(?P<partition>aws[a-z-]*):omics:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12}):run/"
+    r"(?P<id>[0-9]{1,18})"
 )
-_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_AIRFLOW_RUN_ID: Final = re.compile(
-    r"(manual|scheduled|backfill|dataset_triggered|asset_triggered|asset_materialization|operator_triggered)__"
+_UUID: Final = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_AIRFLOW_RUN_ID: Final = (
+    r"(manual|scheduled|backfill|dataset_triggered|asset_triggered|asset_materialization"
+    r"|operator_triggered)__"
 )
 
 
-@dataclass(frozen=True, slots=True)
-class RunTarget:
+class RunTarget(NamedTuple):
     """The run that a task is about, as far as what was given tells it.
 
     :param run_id: the run's id, 1 to 18 digits.
@@ -59,9 +60,9 @@ class RunTarget:
             value = str(value)
         if not isinstance(value, str):
             raise ValueError(f"run_id is {_shown(value)}; {ACCEPTED}.{_hint(value)}")
-        if _ID.fullmatch(value):
+        if re.fullmatch(_ID, value):
             return cls(value)
-        if match := _ARN.fullmatch(value):
+        if match := re.fullmatch(_ARN, value):
             return cls(match["id"], None, match["partition"], match["region"], match["account"])
         raise ValueError(f"run_id is {_shown(value)}; {ACCEPTED}.{_hint(value)}")
 
@@ -113,7 +114,7 @@ class RunTarget:
         arn = record.get("arn")
         if arn is None:
             return None
-        match = _ARN.fullmatch(str(arn))
+        match = re.fullmatch(_ARN, str(arn))
         if match is None or match["id"] != self.run_id:
             return f"asked for run {self.run_id}, GetRun answered with {arn!r}"
         for what, wanted in (("account", self.account), ("region", self.region)):
@@ -174,13 +175,13 @@ def _hint(value: Any) -> str:
     text = value.strip()
     if not text:
         return " An empty text comes from a template or variable that is not set."
-    if _AIRFLOW_RUN_ID.match(text):
+    if re.match(_AIRFLOW_RUN_ID, text):
         return " This is Airflow's own run_id, the id of a DAG run."
     if _is_rendered_record(text):
         return " This is a record rendered to text: pass the output itself, run_id=start.output."
     if "{{" in text or "{%" in text:
         return " This template was not rendered."
-    if _UUID.fullmatch(text):
+    if re.fullmatch(_UUID, text):
         return " This is a run's uuid; GetRun takes its id."
     if text.startswith("arn:"):
         return " This ARN is not a run's."

@@ -7,7 +7,6 @@ from typing import Any
 
 from airflow_omics._compat import BaseOperator, Context
 from airflow_omics._task import AWS_TEMPLATE_FIELDS, RunTaskMixin, check_names
-from airflow_omics.exceptions import FaultKind, OmicsRequestError, fault_error, run_error
 from airflow_omics.records import RunRecord, describe, narrow
 
 
@@ -62,6 +61,7 @@ class OmicsGetRunOperator(RunTaskMixin, BaseOperator):
 
     def execute(self, context: Context) -> RunRecord:
         """Read the run and return its record."""
+        from airflow_omics.exceptions import FaultKind, OmicsRequestError, fault_error, run_error
         from airflow_omics.hooks import fault_of
 
         target = self._target()

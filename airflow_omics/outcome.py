@@ -7,17 +7,15 @@ each mode and version, so none of its code takes part in this.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from airflow_omics import exceptions
 from airflow_omics._compat import AirflowSensorTimeout, AirflowSkipException
-from airflow_omics.records import ACTIVE_STATUSES, ERROR_KEYS, RunRecord, narrow
+from airflow_omics.records import ERROR_KEYS, RunRecord, narrow
 from airflow_omics.wait import Ending
 
 
-@dataclass(frozen=True)
-class Verdicts:
+class Verdicts(NamedTuple):
     """What a sensor makes of each ending.
 
     :param success_statuses: terminal statuses in which the task succeeds.
@@ -99,23 +97,3 @@ def ending_from_event(event: Any) -> Ending:
     if not isinstance(event, Mapping) or event.get("outcome") not in ("terminal", "timeout", "error"):
         raise exceptions.OmicsError("The trigger fired no event that tells how the run ended.")
     return Ending(event["outcome"], event.get("record"), str(event.get("message", "")), event.get("error"))
-
-
-def check_statuses(name: str, statuses: Any) -> tuple[str, ...]:
-    """Return ``statuses`` as a tuple, or raise ValueError saying what the argument takes.
-
-    :param name: the argument's name, for the error.
-    """
-    if isinstance(statuses, str) or not isinstance(statuses, Collection):
-        raise ValueError(
-            f"{name} is {statuses!r}; it takes a collection of terminal run statuses, such as ('COMPLETED',)."
-        )
-    for status in statuses:
-        if status in ACTIVE_STATUSES:
-            raise ValueError(
-                f"{name} holds {status!r}, a status that a run leaves again; it takes statuses in which a "
-                "run stays: COMPLETED, FAILED, CANCELLED, DELETED."
-            )
-        if not isinstance(status, str) or status != status.upper() or not status:
-            raise ValueError(f"{name} holds {status!r}; statuses are upper-case text, such as 'COMPLETED'.")
-    return tuple(statuses)

@@ -18,15 +18,20 @@ from airflow_omics._compat import (
     conf,
     first_reschedule_date,
 )
-from airflow_omics._task import AWS_TEMPLATE_FIELDS, RunTaskMixin, check_names, check_seconds
-from airflow_omics.exceptions import FaultKind, OmicsRequestError
+from airflow_omics._task import (
+    AWS_TEMPLATE_FIELDS,
+    RunTaskMixin,
+    check_names,
+    check_seconds,
+    check_statuses,
+)
 from airflow_omics.identity import reduce_to_identity
-from airflow_omics.outcome import Verdicts, check_statuses, ending_from_event
-from airflow_omics.records import RunRecord
-from airflow_omics.wait import Ending, RunWait
 
 if TYPE_CHECKING:
     from airflow_omics.hooks import OmicsHook
+    from airflow_omics.outcome import Verdicts
+    from airflow_omics.records import RunRecord
+    from airflow_omics.wait import Ending, RunWait
 
 
 _BACKSTOP = 600.0  # seconds after the trigger's own deadline
@@ -111,6 +116,9 @@ class OmicsRunSensor(RunTaskMixin, BaseSensorOperator):
 
     def execute(self, context: Context) -> RunRecord:
         """Wait for the run to end, sleeping, rescheduling or deferred between looks; return its record."""
+        from airflow_omics.exceptions import OmicsRequestError
+        from airflow_omics.wait import Ending
+
         if self.deferrable:
             _check_async_client()
         try:
@@ -135,6 +143,8 @@ class OmicsRunSensor(RunTaskMixin, BaseSensorOperator):
 
     def execute_complete(self, context: Context, event: Any = None) -> RunRecord:
         """Take the trigger's event: return the record, skip or fail as in every other mode."""
+        from airflow_omics.outcome import ending_from_event
+
         return self._settle(ending_from_event(event), context, self._target().run_id)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
@@ -146,6 +156,8 @@ class OmicsRunSensor(RunTaskMixin, BaseSensorOperator):
         if kwargs.get("traceback"):
             self.log.error("The trigger failed:\n%s", "\n".join(kwargs["traceback"]))
         if "timeout" in reason.lower():
+            from airflow_omics.wait import Ending
+
             run_id = self._target().run_id
             message = f"HealthOmics run {run_id}: deferred beyond the sensor's timeout."
             return self._settle(Ending("timeout", None, message), context, run_id)
@@ -193,6 +205,8 @@ class OmicsRunSensor(RunTaskMixin, BaseSensorOperator):
 
     @property
     def _verdicts(self) -> Verdicts:
+        from airflow_omics.outcome import Verdicts
+
         return Verdicts(
             self.success_statuses, self.skip_statuses, self.soft_fail, self.never_fail, self.record_fields
         )
@@ -212,6 +226,8 @@ class OmicsRunSensor(RunTaskMixin, BaseSensorOperator):
         return self._get_next_poke_interval(started_at, lambda: time.time() - started_at, min(looks, 60))
 
     def _new_wait(self, context: Context) -> RunWait:
+        from airflow_omics.wait import RunWait
+
         target = self._target()
         first = first_reschedule_date(context, self.retries) if self.reschedule else None
         started_at = time.time() if first is None else first.timestamp()
@@ -226,6 +242,8 @@ class OmicsRunSensor(RunTaskMixin, BaseSensorOperator):
 
 def _check_async_client() -> None:
     if importlib.util.find_spec("aiobotocore") is None:
+        from airflow_omics.exceptions import OmicsRequestError
+
         raise OmicsRequestError(
             "deferrable=True needs aiobotocore, on workers and triggerers: install "
             "'apache-airflow-providers-amazon[aiobotocore]', or set deferrable=False."
@@ -241,6 +259,7 @@ class _Looker:
         self._hook: OmicsHook | None = None
 
     def look(self) -> Ending | None:
+        from airflow_omics.exceptions import FaultKind
         from airflow_omics.hooks import fault_of
 
         try:
@@ -269,6 +288,7 @@ class _Looker:
 
     @staticmethod
     def _export(hook: OmicsHook, record: RunRecord, export: Collection[str]) -> RunRecord:
+        from airflow_omics.exceptions import FaultKind
         from airflow_omics.hooks import fault_of
 
         try:

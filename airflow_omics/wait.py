@@ -10,9 +10,8 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
 from functools import cache
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from airflow_omics.exceptions import Fault, FaultKind
 from airflow_omics.identity import RunTarget
@@ -47,8 +46,7 @@ _CLOCK_MARGIN: Final = 60.0
 ErrorName = Literal["OmicsAccessError", "OmicsRequestError", "OmicsRunNotFoundError"]
 
 
-@dataclass(frozen=True)
-class Ending:
+class Ending(NamedTuple):
     """How a wait ended; ``airflow_omics.outcome`` decides what that makes of the task.
 
     :param outcome: ``terminal``, ``timeout`` or ``error``.
