@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
 from airflow_omics.emulator import Emulator
 from tests.airflow.conftest import FOREVER
-from tests.airflow.process import EXAMPLE_DAGS, AirflowProcess
+from tests.airflow.process import EXAMPLE_DAGS, REPOSITORY, AirflowProcess
 
 EXECUTED = {
     "gate_and_use_record",
@@ -39,6 +43,32 @@ def test_gate_on_a_failed_run_stops_the_pipeline(airflow: AirflowProcess, emulat
     assert report.state == "failed"
     assert report.states == {"gate": "failed", "find_outputs": "upstream_failed"}
     assert report.results["gate"]["failureReason"] == "RUN_TASK_FAILED"
+
+
+def test_the_dag_of_the_readme_works_as_printed(
+    airflow: AirflowProcess, emulator: Emulator, dag_file: Callable[[str, str], Path]
+) -> None:
+    [run_id] = emulator.start_runs(1, "completed", outputUri="s3://results/cohort")
+    emulator.advance(FOREVER)
+    printed = (REPOSITORY / "README.md").read_text().split("```python\n")[1].split("```")[0]
+    assert len(printed.strip().splitlines()) <= 20
+    if importlib.util.find_spec("airflow.sdk") is None:  # as the README says for Airflow 2.11
+        printed = printed.replace("from airflow.sdk import", "from airflow.decorators import")
+    # The driver finds a DAG by a name of its module.
+    path = dag_file("after_the_run", printed + "\ndag_of_the_readme = after_the_run()\n")
+    report = airflow.run(path, {"run_id": run_id})
+    assert report.states == {"gate": "success", "report": "success"}
+    assert f"COMPLETED s3://results/cohort/{run_id}" in report.log
+
+
+@pytest.fixture
+def dag_file(airflow: AirflowProcess) -> Callable[[str, str], Path]:
+    def write(name: str, text: str) -> Path:
+        path = airflow.home / "dags" / f"{name}.py"
+        path.write_text(text)
+        return path
+
+    return write
 
 
 @pytest.mark.parametrize(
