@@ -49,7 +49,7 @@ def make_trigger(contestant: str, run_id: str, interval: float) -> Any:
 
         # As the sensor defers it: it has looked once, and knows which run it is.
         return OmicsRunTrigger(
-            {"id": run_id, "uuid": UUIDS[run_id]}, poke_interval=interval, status="RUNNING"
+            {"id": run_id, "uuid": UUIDS[run_id] or None}, poke_interval=interval, status="RUNNING"
         )
     if contestant == "sleep":
 
@@ -127,6 +127,7 @@ async def contest(contestant: str, ids: list[str], interval: float) -> None:
     dog = asyncio.create_task(watchdog(longest))
     cpu = time.process_time()
     # What the first wait brings along (a client, the service model) is told apart from what each costs.
+    UUIDS[ids[0]] = ""  # it has not looked yet, and so looks at once
     first = asyncio.create_task(consume(make_trigger(contestant, ids[0], interval), delays))
     await asyncio.sleep(5)
     base = memory()
@@ -137,10 +138,10 @@ async def contest(contestant: str, ids: list[str], interval: float) -> None:
         if len(waits) % 50 == 0:  # a triggerer takes 50 in one turn of its loop
             await asyncio.sleep(0)
     loop = asyncio.get_running_loop()
-    while (await loop.run_in_executor(None, sys.stdin.readline)).strip():
+    while question := (await loop.run_in_executor(None, sys.stdin.readline)).strip():
         figures = {
             "cpu": time.process_time() - cpu,
-            "memory": memory() - base,
+            "memory": memory() - base if question == "memory" else 0,  # collecting garbage blocks the loop
             "first_wait": base - alone,
             "longest_block": longest[0],
             "delays": delays[:],
@@ -175,9 +176,9 @@ class Contestant:
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
 
-    def figures(self) -> dict[str, Any]:
-        """Ask for the figures so far."""
-        self._send("figures")
+    def figures(self, question: str = "figures") -> dict[str, Any]:
+        """Ask for the figures so far; ``memory`` asks for the memory too."""
+        self._send(question)
         assert self.process.stdout is not None
         for line in self.process.stdout:
             if line.startswith("{"):
@@ -229,6 +230,7 @@ def measure(name: str, control: Any, options: argparse.Namespace) -> dict[str, A
         per = len(ids) * options.intervals
         row["cpu_ms_a_wait_an_interval"] = 1000 * (after["cpu"] - before["cpu"]) / per
         row["mb_first_wait"] = after["first_wait"] / 1024**2
+        after["memory"] = contestant.figures("memory")["memory"]
         row["kb_each_further_wait"] = after["memory"] / (len(ids) - 1) / 1024
         row["longest_block_s"] = after["longest_block"]
         row["requests_an_interval"] = {
