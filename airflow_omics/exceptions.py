@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any, NamedTuple, cast
 
 from airflow_omics._compat import AirflowException, AirflowFailException
-from airflow_omics.records import RunRecord, describe
+from airflow_omics.records import RunRecord, sentence
 
 
 class OmicsError(AirflowException):
@@ -79,7 +79,7 @@ def run_error(record: RunRecord, message: str | None = None) -> OmicsRunError:
     :param message: what to say instead of how the run is described.
     """
     error_class = _ERROR_OF_STATUS.get(record.get("status", ""), OmicsRunError)
-    return error_class(message or f"{describe(record)}.", run_id=record.get("id"), record=record)
+    return error_class(message or sentence(record), run_id=record.get("id"), record=record)
 
 
 def without_retry(error: OmicsRunError) -> OmicsRunError:

@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow_omics._compat import BaseOperator, Context
 from airflow_omics._task import AWS_TEMPLATE_FIELDS, RunTaskMixin, check_names
-from airflow_omics.records import RunRecord, describe, narrow
+from airflow_omics.records import RunRecord, narrow, sentence
 
 
 class OmicsGetRunOperator(RunTaskMixin, BaseOperator):
@@ -82,5 +82,5 @@ class OmicsGetRunOperator(RunTaskMixin, BaseOperator):
             deleted: RunRecord = {"id": target.run_id, "uuid": target.uuid, "status": "DELETED"}
             message = f"HealthOmics run {target.run_id} was deleted: its id belongs to another run now."
             raise run_error(deleted, message)
-        self.log.info("%s.", describe(record))
+        self.log.info("%s", sentence(record))
         return narrow(record, self.record_fields)

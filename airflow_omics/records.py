@@ -155,3 +155,8 @@ def describe(record: RunRecord) -> str:
     text += f" is {record.get('status')}"
     reasons = [str(record[key]) for key in ("failureReason", "statusMessage") if record.get(key)]
     return ": ".join([text, *reasons])
+
+
+def sentence(record: RunRecord) -> str:
+    """Return :func:`describe`'s line with a full stop, which AWS's own message may bring along."""
+    return f"{describe(record).removesuffix('.')}."

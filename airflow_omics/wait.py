@@ -21,6 +21,7 @@ from airflow_omics.records import (
     RunRecord,
     describe,
     parse_time,
+    sentence,
     with_status,
 )
 
@@ -141,7 +142,7 @@ class RunWait:
         if created := record.get("creationTime"):
             self.created = parse_time(created).timestamp()
         if self.is_over(record):
-            return Ending("terminal", record, f"{describe(record)}.")
+            return Ending("terminal", record, sentence(record))
         self._note_status(record["status"], now)
         return self.timed_out(now)
 

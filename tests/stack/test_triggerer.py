@@ -100,9 +100,11 @@ def test_a_run_that_fails_fails_its_deferred_gate_at_once(stack: Stack, omics: E
     omics.move(run_id, "FAILED", "OUT_OF_MEMORY_ERROR", "A task ran out of memory.")
     assert pipeline.until_ended() == {"gate": "failed", "report": "success"}
     gate = next(task for task in pipeline.tasks() if task["task_id"] == "gate")
-    # Tries were left: a scheduler may itself use one up, where a gate resumes so soon that the executor still
-    # reports the end of its first half.
-    assert gate["try_number"] <= gate["max_tries"], pipeline.log("gate")
+    # Seen on Python 3.13: a second try, for a reason not established. Whatever ended a try before, the run's
+    # failure itself is raised once, and Airflow leaves it at that although tries were left.
+    logs = [pipeline.log("gate", number) for number in range(1, gate["try_number"] + 1)]
+    assert ["OmicsRunFailedError" in log for log in logs] == [False] * (len(logs) - 1) + [True], logs
+    assert gate["try_number"] <= gate["max_tries"]
     assert pipeline.xcom("gate")["failureReason"] == "OUT_OF_MEMORY_ERROR"
     assert pipeline.xcom("report") == f"{run_id} FAILED OUT_OF_MEMORY_ERROR"
     assert "A task ran out of memory." in pipeline.log("gate")
