@@ -97,7 +97,7 @@ def clock(omics: Any, monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The worker's clock, moved by hand."""
     turned = Clock(omics)
     monkeypatch.setattr("airflow_omics.sensors.time", turned)
-    monkeypatch.setattr("airflow_omics.hooks.time", turned)
+    monkeypatch.setattr("airflow_omics.hooks.answers.time", turned)
     return turned
 
 

@@ -192,7 +192,7 @@ def test_the_service_s_clock_is_compared_by_the_date_header(
     class Time:
         time = staticmethod(lambda: omics.now() - ahead)
 
-    monkeypatch.setattr("airflow_omics.hooks.time", Time)
+    monkeypatch.setattr("airflow_omics.hooks.answers.time", Time)
     hook = OmicsHook(aws_conn_id="aws_default")
     hook.get_run(run_id)
     assert hook.clock_skew == pytest.approx(ahead, abs=1.1)

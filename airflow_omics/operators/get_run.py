@@ -1,4 +1,4 @@
-"""Operators for AWS HealthOmics runs."""
+"""The operator that reads one run."""
 
 from __future__ import annotations
 

@@ -1,0 +1,20 @@
+"""The only room that talks to AWS: a hook for HealthOmics, its async half, and what their errors mean.
+
+botocore is imported here and nowhere else in the package. Operators and sensors import this package
+inside ``execute``, so that parsing a DAG file does not pay for it.
+"""
+
+from airflow_omics.hooks.aio import OmicsAsyncClient, RunPage
+from airflow_omics.hooks.answers import UnusableAnswerError, checked_record, clock_skew
+from airflow_omics.hooks.faults import fault_of
+from airflow_omics.hooks.omics import OmicsHook
+
+__all__ = [
+    "OmicsAsyncClient",
+    "OmicsHook",
+    "RunPage",
+    "UnusableAnswerError",
+    "checked_record",
+    "clock_skew",
+    "fault_of",
+]

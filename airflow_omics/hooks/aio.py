@@ -1,0 +1,74 @@
+"""The async half: one client for as many waits as share a connection."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.config import Config
+
+from airflow_omics.connection import AwsArguments
+from airflow_omics.hooks.answers import UnusableAnswerError, checked_record, clock_skew
+from airflow_omics.hooks.omics import OmicsHook
+from airflow_omics.records import RunRecord
+
+
+@dataclass(frozen=True)
+class RunPage:
+    """One page of ListRuns.
+
+    :param items: the runs, each with ``id``, ``arn``, ``status`` and ``creationTime`` at least.
+    :param next_token: for the next page; None on the last.
+    """
+
+    items: list[dict[str, Any]]
+    next_token: str | None
+
+
+class OmicsAsyncClient:
+    """One aiobotocore client, for as many waits as share a connection.
+
+    It never retries by itself: whoever shares it keeps count of the requests.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self.region: str = client.meta.region_name
+
+    @classmethod
+    def open(cls, arguments: AwsArguments) -> OmicsAsyncClient:
+        """Build a client; call it in a thread, since it blocks for about 0.1 s and may call STS."""
+        hook = OmicsHook.of(arguments)
+        one_try = Config(retries={"total_max_attempts": 1}, max_pool_connections=50)
+        config = hook.config.merge(one_try)
+        context: Any = hook.get_client_type(region_name=hook.region_name, config=config, deferrable=True)
+        # aiobotocore binds nothing to a loop before its first request, so this thread's may build it.
+        return cls(asyncio.run(context.__aenter__()))
+
+    async def close(self) -> None:
+        """Close the client's connections."""
+        await self._client.__aexit__(None, None, None)
+
+    async def get_run(self, run_id: str, export: Collection[str] | None = None) -> tuple[RunRecord, float]:
+        """Return the run's record, and by how many seconds the service's clock is ahead of ours."""
+        request: dict[str, Any] = {"id": run_id}
+        if export:
+            request["export"] = list(export)
+        answer = await self._client.get_run(**request)
+        return checked_record(answer), clock_skew(answer)
+
+    async def list_runs(self, status: str, token: str | None = None) -> RunPage:
+        """Return a page of up to 100 runs that are in ``status``.
+
+        See https://docs.aws.amazon.com/omics/latest/api/API_ListRuns.html
+        """
+        request: dict[str, Any] = {"status": status, "maxResults": 100}
+        if token:
+            request["startingToken"] = token
+        answer = await self._client.list_runs(**request)
+        items = answer.get("items")
+        if not isinstance(items, list) or not all(isinstance(item.get("id"), str) for item in items):
+            raise UnusableAnswerError("ListRuns answered without a list of runs")
+        return RunPage(items, answer.get("nextToken"))

@@ -1,0 +1,30 @@
+"""What an answer of HealthOmics must be before anyone relies on it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from airflow_omics.records import RunRecord, to_record
+
+
+class UnusableAnswerError(Exception):
+    """An answer that no HealthOmics gives, such as a proxy's HTML page with status 200."""
+
+
+def checked_record(answer: Mapping[str, Any]) -> RunRecord:
+    """Return GetRun's answer as a record, or raise UnusableAnswerError when it is about no run."""
+    if not isinstance(answer.get("id"), str) or not isinstance(answer.get("status"), str):
+        raise UnusableAnswerError("GetRun answered without the run's id and status")
+    return to_record(answer)
+
+
+def clock_skew(answer: Mapping[str, Any]) -> float:
+    """Return by how many seconds the service's clock, by the answer's ``Date``, is ahead of ours."""
+    date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+    try:
+        return parsedate_to_datetime(date).timestamp() - time.time() if date else 0.0
+    except ValueError:
+        return 0.0

@@ -1,0 +1,5 @@
+"""Operators for AWS HealthOmics runs."""
+
+from airflow_omics.operators.get_run import OmicsGetRunOperator
+
+__all__ = ["OmicsGetRunOperator"]
