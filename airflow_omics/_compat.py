@@ -8,23 +8,33 @@ from __future__ import annotations
 
 import datetime
 import functools
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from airflow.sdk import BaseOperator, BaseSensorOperator, Context, PokeReturnValue, conf
+    from airflow.sdk import (
+        BaseOperator,
+        BaseOperatorLink,
+        BaseSensorOperator,
+        Context,
+        PokeReturnValue,
+        conf,
+    )
     from airflow.sdk.exceptions import (
         AirflowException,
         AirflowFailException,
         AirflowRescheduleException,
         AirflowSensorTimeout,
         AirflowSkipException,
+        AirflowTaskTimeout,
         TaskDeferralError,
     )
 else:
     try:
-        from airflow.sdk import BaseOperator, BaseSensorOperator, Context, PokeReturnValue
+        from airflow.sdk import BaseOperator, BaseOperatorLink, BaseSensorOperator, Context, PokeReturnValue
     except ImportError:  # Airflow 2.11
         from airflow.models.baseoperator import BaseOperator
+        from airflow.models.baseoperatorlink import BaseOperatorLink
         from airflow.sensors.base import BaseSensorOperator, PokeReturnValue
         from airflow.utils.context import Context
     try:
@@ -38,6 +48,7 @@ else:
             AirflowRescheduleException,
             AirflowSensorTimeout,
             AirflowSkipException,
+            AirflowTaskTimeout,
             TaskDeferralError,
         )
     except ImportError:  # before Airflow 3.2
@@ -47,6 +58,7 @@ else:
             AirflowRescheduleException,
             AirflowSensorTimeout,
             AirflowSkipException,
+            AirflowTaskTimeout,
             TaskDeferralError,
         )
 
@@ -56,7 +68,9 @@ __all__ = [
     "AirflowRescheduleException",
     "AirflowSensorTimeout",
     "AirflowSkipException",
+    "AirflowTaskTimeout",
     "BaseOperator",
+    "BaseOperatorLink",
     "BaseSensorOperator",
     "Context",
     "PokeReturnValue",
@@ -64,6 +78,7 @@ __all__ = [
     "conf",
     "first_reschedule_date",
     "stats",
+    "xcom_value",
 ]
 
 
@@ -98,3 +113,52 @@ def stats() -> Any:
     except ImportError:  # before Airflow 3.2
         from airflow.stats import Stats
     return Stats
+
+
+def xcom_value(ti_key: Any, key: str) -> Any:
+    """Return one XCom of a task instance, or None where there is none.
+
+    :param ti_key: what Airflow hands to an extra link: from 3.0 on, on the worker, the task instance itself.
+    """
+    try:
+        from airflow.sdk.execution_time.xcom import XCom
+    except ImportError:  # Airflow 2.11
+        from airflow.models.xcom import XCom  # type: ignore[no-redef]
+    return XCom.get_value(ti_key=ti_key, key=key)
+
+
+def redact(text: str, name: str | None = None) -> str:
+    """Return ``text`` as Airflow's own secrets masker leaves it.
+
+    :param name: the key under which the text stood; the whole text is masked where Airflow counts the
+        key as sensitive.
+    """
+    masked: str = _redact()(text, name)
+    return masked
+
+
+@functools.cache
+def _redact() -> Any:
+    # Where a module has moved, its old path may be there still, with a warning: the newest comes first.
+    for path in (
+        "airflow.sdk.log",
+        "airflow.sdk.execution_time.secrets_masker",  # Airflow 3.0
+        "airflow.utils.log.secrets_masker",  # Airflow 2.11
+    ):
+        try:
+            function = getattr(importlib.import_module(path), "redact", None)
+        except ImportError:
+            continue
+        if function is not None:
+            return function
+    raise ImportError("This Airflow has no secrets masker where airflow-omics knows to look for it.")
+
+
+def __getattr__(name: str) -> Any:
+    # Only DAG files that name a notifier pay for importing it.
+    if name != "BaseNotifier":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        return importlib.import_module("airflow.sdk").BaseNotifier
+    except ImportError:  # Airflow 2.11
+        return importlib.import_module("airflow.notifications.basenotifier").BaseNotifier

@@ -7,15 +7,19 @@ imported where it is needed.
 from __future__ import annotations
 
 import datetime
+import logging
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_omics.identity import RunTarget, reduce_to_identity
-from airflow_omics.records import ACTIVE_STATUSES
+from airflow_omics.records import ACTIVE_STATUSES, RunRecord
 
 if TYPE_CHECKING:
     from airflow_omics.connection import AwsArguments
+    from airflow_omics.diagnosis import Diagnosis
     from airflow_omics.hooks import OmicsHook
+
+log = logging.getLogger(__name__)
 
 AWS_TEMPLATE_FIELDS = ("aws_conn_id", "region_name", "verify")
 
@@ -89,6 +93,43 @@ class RunTaskMixin:
 
         return OmicsHook.of(self._aws_arguments(target))
 
+    def _explain(
+        self, record: RunRecord, headline: str, context: Any, target: RunTarget | None = None
+    ) -> Diagnosis | None:
+        """Return why the run ended badly, and push it as the XCom ``diagnosis``; None where that went wrong.
+
+        Whatever goes wrong here, the task ends as it would have ended without it.
+
+        :param headline: the first line of the report.
+        :param target: the run, where it is not what ``run_id`` names.
+        """
+        diagnosis: Diagnosis | None = None
+        try:
+            from airflow_omics.diagnosis import diagnose
+
+            diagnosis = diagnose(self._make_hook(target or self._target()), record, headline=headline)
+            if getattr(self, "do_xcom_push", True):
+                context["ti"].xcom_push(key="diagnosis", value=diagnosis.to_plain())
+        except Exception:
+            done = "found out" if diagnosis is None else "pushed to XCom"
+            log.warning("Why HealthOmics run %s failed was not %s", record.get("id"), done, exc_info=True)
+        return diagnosis
+
+    @staticmethod
+    def _checked(target: RunTarget, record: RunRecord) -> RunRecord:
+        """Return GetRun's answer when it is about the run that was meant, or raise what it is instead."""
+        from airflow_omics.exceptions import OmicsRequestError, run_error
+
+        if contradiction := target.contradiction(record):
+            message = f"{contradiction}. Check aws_conn_id and region_name."
+            raise OmicsRequestError(message, run_id=target.run_id)
+        uuid = record.get("uuid")
+        if target.uuid and uuid and uuid.lower() != target.uuid.lower():
+            deleted: RunRecord = {"id": target.run_id, "uuid": target.uuid, "status": "DELETED"}
+            message = f"HealthOmics run {target.run_id} was deleted: its id belongs to another run now."
+            raise run_error(deleted, message)
+        return record
+
 
 def check_names(name: str, values: Any, example: str) -> tuple[str, ...] | None:
     """Return a collection of names as a tuple, None as None, or raise ValueError.
@@ -127,17 +168,24 @@ def check_statuses(name: str, statuses: Any) -> tuple[str, ...]:
     return tuple(statuses)
 
 
-def check_seconds(name: str, value: Any) -> None:
-    """Raise ValueError unless ``value`` is a span of time, as Airflow's sensors take it, or None.
+def check_seconds(name: str, value: Any, *, required: bool = False) -> None:
+    """Raise ValueError unless ``value`` is a span of time, as Airflow's sensors take it.
 
     Airflow's own check does not say what was given, and lets a negative timedelta pass.
+
+    :param required: whether None is refused, too.
     """
     seconds = value.total_seconds() if isinstance(value, datetime.timedelta) else value
-    if seconds is None or (
+    if (seconds is None and not required) or (
         isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds >= 0
     ):
         return
     raise ValueError(f"{name} is {value!r}; it takes seconds, zero or more, as a number or a timedelta.")
+
+
+def to_seconds(value: float | datetime.timedelta | None) -> float | None:
+    """Return a span of time that :func:`check_seconds` let pass, in seconds."""
+    return value.total_seconds() if isinstance(value, datetime.timedelta) else value
 
 
 def _is_known_now(value: Any) -> bool:

@@ -30,8 +30,10 @@ class OmicsError(AirflowException):
 class OmicsRunError(OmicsError):
     """A run ended, and not as the task wanted.
 
-    ``run_id``, ``status``, ``failure_reason``, ``status_message`` and ``record`` tell how. Raised by a
-    sensor it is an ``AirflowFailException`` too: a run that has ended cannot change, so no retry helps.
+    ``run_id``, ``status``, ``failure_reason``, ``status_message`` and ``record`` tell how. ``diagnosis``, a
+    :class:`airflow_omics.diagnosis.Diagnosis`, tells why, where that was looked into; then the error's text
+    is the whole report. Raised by a sensor it is an ``AirflowFailException`` too: a run that has ended
+    cannot change, so no retry helps.
     """
 
     def __init__(self, message: str, *, run_id: str | None = None, record: RunRecord | None = None) -> None:
@@ -40,6 +42,7 @@ class OmicsRunError(OmicsError):
         self.status: str | None = known.get("status")
         self.failure_reason: str | None = known.get("failureReason")
         self.status_message: str | None = known.get("statusMessage")
+        self.diagnosis: Any = None
 
 
 class OmicsRunFailedError(OmicsRunError):
@@ -52,6 +55,10 @@ class OmicsRunCancelledError(OmicsRunError):
 
 class OmicsRunDeletedError(OmicsRunError):
     """The run was deleted, or its id belongs to another run now."""
+
+
+class OmicsRunTimeoutError(OmicsError):
+    """A run that the task started was still active at ``wait_timeout``."""
 
 
 class OmicsRunNotFoundError(OmicsError):

@@ -27,11 +27,33 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [{"integration-name": INTEGRATION, "python-modules": ["airflow_omics.operators"]}],
         "sensors": [{"integration-name": INTEGRATION, "python-modules": ["airflow_omics.sensors"]}],
         "hooks": [{"integration-name": INTEGRATION, "python-modules": ["airflow_omics.hooks"]}],
-        "triggers": [{"integration-name": INTEGRATION, "python-modules": ["airflow_omics.triggers"]}],
+        "triggers": [
+            {
+                "integration-name": INTEGRATION,
+                "python-modules": ["airflow_omics.triggers", "airflow_omics.started_run_trigger"],
+            }
+        ],
+        "extra-links": [
+            "airflow_omics.links.OmicsRunLink",
+            "airflow_omics.links.OmicsRunLogLink",
+            "airflow_omics.links.OmicsEngineLogLink",
+        ],
+        "notifications": ["airflow_omics.notifications.OmicsRunNotifier"],
         "config": {
             "omics": {
                 "description": "Options of airflow-omics, for AWS HealthOmics.",
                 "options": {
+                    "deployment": {
+                        "description": (
+                            "A name for this Airflow, for the tokens and tags of the runs that it starts. "
+                            "Set it where several Airflows with DAGs of the same ids start runs in one AWS "
+                            "account: otherwise a task of one would take up the run of the other's."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "production",
+                        "default": "",
+                    },
                     "requests_per_second": {
                         "description": (
                             "The most requests a second that one triggerer sends to HealthOmics for any "
@@ -43,7 +65,7 @@ def get_provider_info() -> dict[str, Any]:
                         "type": "float",
                         "example": None,
                         "default": "5.0",
-                    }
+                    },
                 },
             }
         },

@@ -7,12 +7,15 @@ each mode and version, so none of its code takes part in this.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from airflow_omics import exceptions
 from airflow_omics._compat import AirflowSensorTimeout, AirflowSkipException
-from airflow_omics.records import ERROR_KEYS, RunRecord, narrow
+from airflow_omics.records import ERROR_KEYS, LINK_KEYS, RunRecord, narrow
 from airflow_omics.wait import Ending
+
+if TYPE_CHECKING:
+    from airflow_omics.diagnosis import Diagnosis
 
 
 class Verdicts(NamedTuple):
@@ -37,8 +40,24 @@ class Verdicts(NamedTuple):
         """The statuses that the DAG names; they count as terminal, known or not."""
         return (*self.success_statuses, *self.skip_statuses)
 
+    def state_of(self, ending: Ending) -> Literal["success", "skipped"] | None:
+        """Return the state that the run's own status asks for, or None for every other end of a wait.
+
+        That other end is a failure, or a skip in the place of one.
+        """
+        if ending.outcome != "terminal" or ending.record is None:
+            return None
+        status = ending.record.get("status")
+        if status in self.success_statuses:
+            return "success"
+        return "skipped" if status in self.skip_statuses else None
+
     def settle(
-        self, ending: Ending, push: Callable[[RunRecord], Any], run_id: str | None = None
+        self,
+        ending: Ending,
+        push: Callable[[RunRecord], Any],
+        run_id: str | None = None,
+        explain: Callable[[Ending, bool], Diagnosis | None] | None = None,
     ) -> RunRecord:
         """Return the record where the task succeeds, or raise what skips or fails it.
 
@@ -46,32 +65,39 @@ class Verdicts(NamedTuple):
         :param push: puts a record into the task's ``return_value``; called before anything is raised, so
             that the record is there for downstream tasks and callbacks.
         :param run_id: the run that was waited for, for errors.
+        :param explain: finds out why a run ended badly; its second argument says whether the task is
+            skipped, so that no error will carry the report. None where nobody wants to know.
         :raises AirflowSkipException: the task is skipped.
         :raises AirflowSensorTimeout: the run was still active at the sensor's timeout.
         :raises OmicsError: the run ended badly or could not be read.
         """
         record = ending.record
         narrowed = narrow(record, self.record_fields) if record is not None else None
-        status = record.get("status") if record is not None else None
-        if ending.outcome == "terminal" and narrowed is not None and status in self.success_statuses:
+        state = self.state_of(ending)
+        if state == "success" and narrowed is not None:
             return narrowed
         if narrowed is not None:
             push(narrowed)
-        if ending.outcome == "terminal" and status in self.skip_statuses:
+        if state == "skipped":
             raise AirflowSkipException(ending.message)
-        error = _error(ending, narrowed, run_id)
-        if self.never_fail or (self.soft_fail and ending.outcome != "error"):
+        skipped = self.never_fail or (self.soft_fail and ending.outcome != "error")
+        diagnosis = explain(ending, skipped) if explain and ending.outcome == "terminal" else None
+        error = _error(ending, narrowed, run_id, diagnosis)
+        if skipped:
             setting = "never_fail" if self.never_fail else "soft_fail"
-            raise AirflowSkipException(f"Skipped, as {setting} is set: {error}") from error
+            raise AirflowSkipException(f"Skipped, as {setting} is set: {ending.message}") from error
         raise error
 
 
-def _error(ending: Ending, narrowed: RunRecord | None, run_id: str | None) -> Exception:
+def _error(
+    ending: Ending, narrowed: RunRecord | None, run_id: str | None, diagnosis: Diagnosis | None
+) -> Exception:
     if ending.outcome == "timeout":
         return AirflowSensorTimeout(ending.message)
     if ending.outcome == "terminal":
-        error = exceptions.run_error(ending.record or {}, ending.message)
+        error = exceptions.run_error(ending.record or {}, diagnosis.text if diagnosis else ending.message)
         error.record = narrowed
+        error.diagnosis = diagnosis
         return exceptions.without_retry(error)
     error_class: type[exceptions.OmicsError] = getattr(exceptions, ending.error or "OmicsError")
     return error_class(ending.message, run_id=run_id, record=narrowed)
@@ -80,11 +106,12 @@ def _error(ending: Ending, narrowed: RunRecord | None, run_id: str | None) -> Ex
 def ending_to_event(ending: Ending, record_fields: Collection[str] | None) -> dict[str, Any]:
     """Return an ending as the payload of a trigger's event, plain JSON.
 
-    The record is narrowed here, before it leaves the triggerer; what an error on the worker needs stays.
+    The record is narrowed here, before it leaves the triggerer; what an error and the links on the worker
+    need stays.
     """
     record = ending.record
     if record is not None and record_fields is not None:
-        record = narrow(record, (*record_fields, *ERROR_KEYS))
+        record = narrow(record, (*record_fields, *ERROR_KEYS, *LINK_KEYS))
     event = {"outcome": ending.outcome, "record": record, "message": ending.message}
     return event if ending.error is None else {**event, "error": ending.error}
 

@@ -19,11 +19,17 @@ ACTIVE_STATUSES: Final = ("PENDING", "STARTING", "RUNNING", "STOPPING")
 TERMINAL_STATUSES: Final = ("COMPLETED", "FAILED", "CANCELLED", "DELETED")
 """The statuses in which a run stays. A status in neither of the two sets is one that AWS added later."""
 
+TASK_STATUSES: Final = ("PENDING", "STARTING", "RUNNING", "STOPPING", "COMPLETED", "CANCELLED", "FAILED")
+"""The statuses of a task inside a run."""
+
 IDENTITY_KEYS: Final = ("id", "uuid", "arn")
 """What is left of a record where only its identity matters: rendered fields, trigger arguments."""
 
 ERROR_KEYS: Final = (*IDENTITY_KEYS, "status", "name", "workflowId", "failureReason", "statusMessage")
 """What an error needs of a record, whatever ``record_fields`` says of the XCom."""
+
+LINK_KEYS: Final = ("arn", "logLevel", "logLocation")
+"""What the extra links need of a record besides its ``id``."""
 
 
 class RunRecord(TypedDict, total=False):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime
 import importlib.util
 import time
+import warnings
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_omics import _in_triggerer
 from airflow_omics._compat import (
     AirflowRescheduleException,
     AirflowSkipException,
@@ -18,6 +20,7 @@ from airflow_omics._compat import (
     conf,
     first_reschedule_date,
 )
+from airflow_omics._in_triggerer import BACKSTOP, StartArguments, why_not_end, why_not_start
 from airflow_omics._task import (
     AWS_TEMPLATE_FIELDS,
     RunTaskMixin,
@@ -26,15 +29,17 @@ from airflow_omics._task import (
     check_statuses,
 )
 from airflow_omics.identity import reduce_to_identity
+from airflow_omics.links import RUN_LINKS, RunLinks, persist_links
 
 if TYPE_CHECKING:
-    from airflow_omics.hooks import OmicsHook
+    from airflow.triggers.base import StartTriggerArgs
+
+    from airflow_omics.connection import AwsArguments
+    from airflow_omics.diagnosis import Diagnosis
+    from airflow_omics.looker import Looker
     from airflow_omics.outcome import Verdicts
     from airflow_omics.records import RunRecord
     from airflow_omics.wait import Ending, RunWait
-
-
-_BACKSTOP = 600.0  # seconds after the trigger's own deadline
 
 
 class OmicsRunSensor(RunTaskMixin, BaseSensorOperator):
@@ -51,8 +56,18 @@ class OmicsRunSensor(RunTaskMixin, BaseSensorOperator):
         definition to the record.
     :param record_fields: members of the record that reach XCom; ``id`` and ``status`` always stay. None
         keeps all of them.
+    :param diagnose: where the run ended badly, find out why, within 30 seconds, on a worker: the error's text
+        is the report, and the diagnosis is the XCom ``diagnosis``, for notifiers and branches. What may not
+        be read is a line of the report.
     :param deferrable: wait in the triggerer instead of in a worker, after one look; ``[operators]
         default_deferrable`` where it is not given. All waits of a triggerer share a few requests.
+    :param start_from_trigger: begin in the triggerer, with no worker to look first; implies
+        ``deferrable``. Needs Airflow 3.3 and arguments that a triggerer can resolve; a task that cannot
+        begin there, or is mapped, defers from a worker, with one warning that says why.
+    :param end_from_trigger: end in the triggerer, with no worker to end the task, where it succeeds or its
+        run ended in one of ``skip_statuses``; implies ``deferrable``. Every failure, and every skip that
+        would be one but for ``soft_fail`` or ``never_fail``, is brought to a worker. A task with something
+        that only a worker does, such as ``outlets``, ends in one, with one warning that says why.
     :param aws_conn_id: id of an Airflow connection of type ``aws``. Templated.
     :param region_name: AWS Region; without it the Region of the run's ARN, then the connection's.
         Templated.
@@ -74,12 +89,16 @@ class OmicsRunSensor(RunTaskMixin, BaseSensorOperator):
     :raises OmicsRequestError: a value is wrong, or AWS refused it.
     :raises OmicsRunNotFoundError: HealthOmics does not know the run, two minutes after the first look.
 
-    Needs the IAM action ``omics:GetRun``; deferrable it uses ``omics:ListRuns`` where it may.
+    Needs the IAM action ``omics:GetRun``; deferrable it uses ``omics:ListRuns`` where it may. To tell why a
+    run failed it uses ``omics:ListRunTasks``, ``omics:GetRunTask``, ``omics:GetRunGroup`` and
+    ``logs:GetLogEvents`` where it may.
     See https://docs.aws.amazon.com/omics/latest/dev/monitoring-runs.html
     """
 
     template_fields: Sequence[str] = ("run_id", *AWS_TEMPLATE_FIELDS)
+    operator_extra_links = RUN_LINKS
     ui_color = "#e8f4ee"
+    start_trigger_args = StartArguments()
 
     def __init__(
         self,
@@ -89,7 +108,10 @@ class OmicsRunSensor(RunTaskMixin, BaseSensorOperator):
         skip_statuses: Collection[str] = (),
         export: Collection[str] | None = None,
         record_fields: Collection[str] | None = None,
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        diagnose: bool = True,
+        deferrable: bool | None = None,
+        start_from_trigger: bool = False,
+        end_from_trigger: bool = False,
         aws_conn_id: str | None = "aws_default",
         region_name: str | None = None,
         verify: bool | str | None = None,
@@ -110,9 +132,16 @@ class OmicsRunSensor(RunTaskMixin, BaseSensorOperator):
             )
         self.export = check_names("export", export, "['DEFINITION']")
         self.record_fields = check_names("record_fields", record_fields, "['runOutputUri']")
+        if deferrable is None:
+            by_default = conf.getboolean("operators", "default_deferrable", fallback=False)
+            deferrable = start_from_trigger or end_from_trigger or by_default
         self.deferrable = deferrable
+        self.diagnose = diagnose
         self._set_aws_arguments(aws_conn_id, region_name, verify, botocore_config)
         self._check_run_id()
+        self.start_from_trigger, self.end_from_trigger = False, False
+        if start_from_trigger or end_from_trigger:
+            self._step_into_triggerer(start_from_trigger, end_from_trigger)
 
     def execute(self, context: Context) -> RunRecord:
         """Wait for the run to end, sleeping, rescheduling or deferred between looks; return its record."""
@@ -125,10 +154,12 @@ class OmicsRunSensor(RunTaskMixin, BaseSensorOperator):
             wait = self._new_wait(context)
         except OmicsRequestError as error:
             return self._settle(Ending("error", None, str(error), "OmicsRequestError"), context)
-        looker = _Looker(self, wait)
+        looker = self._looker(wait)
         looks = 0
+        links: RunLinks | None = None
         while True:
             ending = looker.look()
+            links = persist_links(context, wait.record, links)
             if ending is not None:
                 return self._settle(ending, context, wait.target.run_id)
             if self.deferrable:
@@ -145,7 +176,9 @@ class OmicsRunSensor(RunTaskMixin, BaseSensorOperator):
         """Take the trigger's event: return the record, skip or fail as in every other mode."""
         from airflow_omics.outcome import ending_from_event
 
-        return self._settle(ending_from_event(event), context, self._target().run_id)
+        ending = ending_from_event(event)
+        persist_links(context, ending.record)
+        return self._settle(ending, context, self._target().run_id)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after a deferral; Airflow's own version turns endings into skips, differently by version."""
@@ -172,7 +205,7 @@ class OmicsRunSensor(RunTaskMixin, BaseSensorOperator):
         sensor's ``poke`` themselves, in a branch or a test.
         """
         wait = self._new_wait(context)
-        ending = _Looker(self, wait).look()
+        ending = self._looker(wait).look()
         if ending is None:
             return PokeReturnValue(is_done=False)
         return PokeReturnValue(is_done=True, xcom_value=self._settle(ending, context, wait.target.run_id))
@@ -191,17 +224,67 @@ class OmicsRunSensor(RunTaskMixin, BaseSensorOperator):
             started_at=wait.started_at,
             timeout_at=wait.timeout_at,
             created=wait.created,
+            hold_until=time.time() + _in_triggerer.HOLD,
             status=known.get("status"),
-            terminal_statuses=self._verdicts.named_statuses,
-            poke_interval=self.poke_interval,
-            export=self.export,
-            record_fields=self.record_fields,
-            **self._aws_arguments(wait.target).serialize(),
+            **self._trigger_arguments(self._aws_arguments(wait.target)),
         )
         # The trigger ends by its own deadline, and then this sensor decides. Airflow's timeout would
         # bypass both; it only catches what the triggerer itself has lost.
-        backstop = datetime.timedelta(seconds=max(0.0, wait.timeout_at - time.time()) + _BACKSTOP)
+        backstop = datetime.timedelta(seconds=max(0.0, wait.timeout_at - time.time()) + BACKSTOP)
         self.defer(trigger=trigger, method_name="execute_complete", timeout=backstop)
+
+    def _start_arguments(self) -> StartTriggerArgs:
+        """Return what Airflow starts the trigger with where no worker has; it renders the templates there."""
+        from airflow.triggers.base import StartTriggerArgs
+
+        from airflow_omics.connection import AwsArguments
+
+        as_given = AwsArguments(self.aws_conn_id, self.region_name, self.verify, self.botocore_config)
+        return StartTriggerArgs(
+            trigger_cls="airflow_omics.triggers.OmicsRunTrigger",
+            trigger_kwargs={
+                "run_id": self.run_id,
+                "timeout": self.timeout,
+                **self._trigger_arguments(as_given),
+            },
+            next_method="execute_complete",
+            timeout=datetime.timedelta(seconds=self.timeout + BACKSTOP),
+        )
+
+    def _trigger_arguments(self, aws_arguments: AwsArguments) -> dict[str, Any]:
+        # Airflow has a worker push the result of a whole DAG in a way of its own.
+        ends_itself = self.end_from_trigger and not getattr(self, "returns_dag_result", False)
+        return {
+            "terminal_statuses": list(self._verdicts.named_statuses),
+            "success_statuses": list(self.success_statuses) if ends_itself else [],
+            "skip_statuses": list(self.skip_statuses) if ends_itself else [],
+            "push_record": self.do_xcom_push,
+            "poke_interval": self.poke_interval,
+            "export": self.export and list(self.export),
+            "record_fields": self.record_fields and list(self.record_fields),
+            **aws_arguments.serialize(),
+        }
+
+    def _step_into_triggerer(self, start: bool, end: bool) -> None:
+        """Begin and end in the triggerer as far as that can be, and warn once of what cannot."""
+        kept = []
+        refused = None if self.deferrable else "deferrable=False is given"
+        if start:
+            reason = refused or why_not_start(self)
+            self.start_from_trigger = reason is None
+            if reason:
+                kept.append(f"start_from_trigger ({reason})")
+        if end:
+            reason = refused or why_not_end(self)
+            self.end_from_trigger = reason is None
+            if reason:
+                kept.append(f"end_from_trigger ({reason})")
+        if kept:
+            warnings.warn(
+                f"Task {self.task_id!r} goes by way of a worker instead of {' and '.join(kept)}.",
+                UserWarning,
+                stacklevel=3,
+            )
 
     @property
     def _verdicts(self) -> Verdicts:
@@ -216,7 +299,14 @@ class OmicsRunSensor(RunTaskMixin, BaseSensorOperator):
             if self.do_xcom_push:
                 context["ti"].xcom_push(key="return_value", value=record)
 
-        record = self._verdicts.settle(ending, push, run_id)
+        def explain(ending: Ending, skipped: bool) -> Diagnosis | None:
+            diagnosis = self._explain(ending.record or {}, ending.message, context)
+            if diagnosis is not None and skipped:
+                for line in diagnosis.text.splitlines():
+                    self.log.warning("%s", line)
+            return diagnosis
+
+        record = self._verdicts.settle(ending, push, run_id, explain if self.diagnose else None)
         self.log.info("%s", ending.message)
         return record
 
@@ -224,6 +314,11 @@ class OmicsRunSensor(RunTaskMixin, BaseSensorOperator):
         # Airflow doubles the interval with each look and overflows after about a thousand of them; sixty
         # doublings are more than any timeout.
         return self._get_next_poke_interval(started_at, lambda: time.time() - started_at, min(looks, 60))
+
+    def _looker(self, wait: RunWait) -> Looker:
+        from airflow_omics.looker import Looker
+
+        return Looker(wait, lambda: self._make_hook(wait.target), self.export, self.log)
 
     def _new_wait(self, context: Context) -> RunWait:
         from airflow_omics.wait import RunWait
@@ -248,53 +343,3 @@ def _check_async_client() -> None:
             "deferrable=True needs aiobotocore, on workers and triggerers: install "
             "'apache-airflow-providers-amazon[aiobotocore]', or set deferrable=False."
         )
-
-
-class _Looker:
-    """Looks at the run on behalf of a sensor that runs in a worker, and writes the sensor's log."""
-
-    def __init__(self, sensor: OmicsRunSensor, wait: RunWait) -> None:
-        self._sensor = sensor
-        self._wait = wait
-        self._hook: OmicsHook | None = None
-
-    def look(self) -> Ending | None:
-        from airflow_omics.exceptions import FaultKind
-        from airflow_omics.hooks import fault_of
-
-        try:
-            record, skew = self._read()
-        except Exception as error:
-            fault = fault_of(error)
-            if fault is None:
-                raise
-            if fault.kind is FaultKind.CREDENTIALS:
-                self._hook = None  # the next look reads the Airflow connection anew
-            ending = self._wait.failed(fault, time.time())
-        else:
-            ending = self._wait.answered(record, time.time(), clock_skew=skew)
-        for level, line in self._wait.news():
-            self._sensor.log.log(level, line)
-        return ending
-
-    def _read(self) -> tuple[RunRecord, float]:
-        if self._hook is None:
-            self._hook = self._sensor._make_hook(self._wait.target)
-        run_id, export = self._wait.target.run_id, self._sensor.export
-        record = self._hook.get_run(run_id)
-        if export and self._wait.is_over(record):
-            record = self._export(self._hook, record, export)
-        return record, self._hook.clock_skew
-
-    @staticmethod
-    def _export(hook: OmicsHook, record: RunRecord, export: Collection[str]) -> RunRecord:
-        from airflow_omics.exceptions import FaultKind
-        from airflow_omics.hooks import fault_of
-
-        try:
-            return hook.get_run(record["id"], export)
-        except Exception as error:
-            fault = fault_of(error)
-            if fault is not None and fault.kind is FaultKind.NOT_FOUND:
-                return record  # removed since; how it ended is known
-            raise

@@ -150,6 +150,31 @@ class EmulatorClient:
             self._call("reuse_id", run_id=run_id, life=life, account_id=account_id, region_name=region_name)
         )
 
+    def run_group(
+        self,
+        run_group_id: str,
+        *,
+        name: str | None = None,
+        max_runs: int | None = None,
+        max_cpus: int | None = None,
+        max_gpus: int | None = None,
+        max_duration: int | None = None,
+        account_id: str | None = None,
+        region_name: str | None = None,
+    ) -> None:
+        """See :meth:`Emulator.run_group`."""
+        self._call(
+            "run_group",
+            run_group_id=run_group_id,
+            name=name,
+            max_runs=max_runs,
+            max_cpus=max_cpus,
+            max_gpus=max_gpus,
+            max_duration=max_duration,
+            account_id=account_id,
+            region_name=region_name,
+        )
+
     def fault(
         self,
         operation: str,

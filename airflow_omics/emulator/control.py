@@ -171,6 +171,44 @@ class Emulator:
             backend, run = _locate(run_id, account_id, region_name)
             return backend.reuse(run, script).uuid
 
+    def run_group(
+        self,
+        run_group_id: str,
+        *,
+        name: str | None = None,
+        max_runs: int | None = None,
+        max_cpus: int | None = None,
+        max_gpus: int | None = None,
+        max_duration: int | None = None,
+        account_id: str | None = None,
+        region_name: str | None = None,
+    ) -> None:
+        """Say what GetRunGroup tells of a run group. It holds no run back: a life says how long one waits.
+
+        :param run_group_id: Its id, such as a run's ``runGroupId``.
+        :param name: Its name.
+        :param max_runs: Runs at once.
+        :param max_cpus: vCPUs at once.
+        :param max_gpus: GPUs at once.
+        :param max_duration: Minutes a run may take.
+        :param account_id: Defaults to moto's account.
+        :param region_name: Defaults to ``AWS_DEFAULT_REGION``, or us-east-1.
+        """
+        with WORLD.lock:
+            backend = _backend(account_id, region_name)
+            group: dict[str, Any] = {
+                "arn": f"{backend.arn_prefix}runGroup/{run_group_id}",
+                "id": str(run_group_id),
+                "name": name,
+                "maxRuns": max_runs,
+                "maxCpus": max_cpus,
+                "maxGpus": max_gpus,
+                "maxDuration": max_duration,
+                "creationTime": WORLD.clock.now(),
+                "tags": {},
+            }
+            backend.run_groups[str(run_group_id)] = {k: v for k, v in group.items() if v is not None}
+
     # -- faults ----------------------------------------------------------------------------------------------
 
     def fault(
@@ -184,14 +222,16 @@ class Emulator:
     ) -> str:
         """Put a fault in force.
 
-        :param operation: ``GetRun`` and so on, or ``*`` for every operation.
+        :param operation: ``GetRun`` and so on, or ``*`` for every operation of HealthOmics; of CloudWatch
+            Logs ``GetLogEvents`` and ``DescribeLogStreams`` can have an error.
         :param kind: One of :data:`airflow_omics.emulator.faults.KINDS`, or an error code such as
             ``ThrottlingException``.
         :param rate: The share of calls it strikes, 0 to 1.
         :param times: Strike this many calls, then no more.
         :param run_id: Strike only calls about this run.
-        :param options: ``message`` of an error; ``seconds`` (real) of a hang; ``status`` of an HTML answer;
-            ``seconds`` (service time) a ListRuns lags behind; ``status`` a ListRuns lies about.
+        :param options: ``message`` of an error; ``seconds`` (real) of a hang or a lost answer; ``status`` of
+            an HTML answer; ``seconds`` (service time) a ListRuns lags behind; ``status`` a ListRuns lies
+            about.
         :returns: The fault's id.
         """
         return WORLD.faults.add(operation, kind, rate, times, run_id, options)

@@ -14,7 +14,18 @@ from typing import Any
 from airflow_omics.emulator.exceptions import OmicsServiceError, service_error
 
 #: The operations that are emulated.
-OPERATIONS = ("StartRun", "GetRun", "ListRuns", "CancelRun", "DeleteRun", "ListRunTasks", "GetRunTask")
+OPERATIONS = (
+    "StartRun",
+    "GetRun",
+    "ListRuns",
+    "CancelRun",
+    "DeleteRun",
+    "ListRunTasks",
+    "GetRunTask",
+    "GetRunGroup",
+)
+#: Operations of CloudWatch Logs that can have a fault, if it is an error; moto answers them.
+LOG_OPERATIONS = ("DescribeLogStreams", "GetLogEvents")
 
 _ERRORS: dict[str, tuple[str, str]] = {
     "throttle": ("ThrottlingException", "Rate exceeded"),
@@ -32,13 +43,14 @@ _ERRORS: dict[str, tuple[str, str]] = {
     ),
 }
 #: Faults of the connection: no answer at all, or one that is not the service's.
-WIRE_FAULTS = ("hang", "drop", "html")
+WIRE_FAULTS = ("hang", "drop", "lost-answer", "html")
 #: Faults of ListRuns that leave the answer well-formed and wrong.
 LIST_FAULTS = ("list-lags", "list-lies", "list-omits", "list-wrong-arn")
 #: Every kind of fault.
 KINDS = (*_ERRORS, *WIRE_FAULTS, *LIST_FAULTS)
 _OPTIONS: dict[str, dict[str, Any]] = {
     "hang": {"seconds": 3600.0},
+    "lost-answer": {"seconds": 0.0},
     "html": {"status": 502},
     "list-lags": {"seconds": 30.0},
     "list-lies": {"status": "RUNNING"},
@@ -61,13 +73,21 @@ class Fault:
 
     def error(self, operation: str, arn: str, principal: str) -> OmicsServiceError:
         """Return the error answer of this fault."""
-        code, message = _ERRORS[self.kind]
-        if self.kind == "access-denied":
-            message = (
-                f"User: {principal} is not authorized to perform: omics:{operation} on resource: {arn} "
-                f"because no identity-based policy allows the omics:{operation} action"
-            )
-        return service_error(code, str(self.options.get("message", message)))
+        return service_error(*error_text(self, f"omics:{operation}", arn, principal))
+
+
+def error_text(fault: Fault, action: str, arn: str, principal: str) -> tuple[str, str]:
+    """Return the error code and the message of a fault that is an error.
+
+    :param action: the IAM action that is denied, where that is the fault.
+    """
+    code, message = _ERRORS[fault.kind]
+    if fault.kind == "access-denied":
+        message = (
+            f"User: {principal} is not authorized to perform: {action} on resource: {arn} "
+            f"because no identity-based policy allows the {action} action"
+        )
+    return code, str(fault.options.get("message", message))
 
 
 class FaultBook:
@@ -102,7 +122,10 @@ class FaultBook:
         kind = _NAMED.get(kind, kind)
         if kind not in KINDS:
             raise ValueError(f"fault kind {kind!r} is unknown; the kinds are {', '.join(KINDS)}")
-        checked_operation(operation)
+        if operation not in LOG_OPERATIONS:
+            checked_operation(operation)
+        elif kind not in _ERRORS:
+            raise ValueError(f"fault {kind!r} cannot strike {operation}; {', '.join(_ERRORS)} can")
         if kind in LIST_FAULTS and operation not in ("ListRuns", "*"):
             raise ValueError(f"fault {kind!r} is one of ListRuns, not of {operation}")
         if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= 1:
@@ -128,11 +151,14 @@ class FaultBook:
             self._faults.append(fault)
         return fault.id
 
-    def pick(self, operation: str, run_id: str | None) -> Fault | None:
-        """Return the first error or wire fault that strikes this call, and count it."""
+    def pick(self, operation: str, run_id: str | None, *, named: bool = False) -> Fault | None:
+        """Return the first error or wire fault that strikes this call, and count it.
+
+        :param named: only a fault that names the operation: ``*`` is for those of HealthOmics.
+        """
         with self._lock:
             for fault in self._faults:
-                if fault.kind in LIST_FAULTS or fault.operation not in (operation, "*"):
+                if fault.kind in LIST_FAULTS or fault.operation not in (operation, None if named else "*"):
                     continue
                 if fault.run_id is not None and fault.run_id != run_id:
                     continue

@@ -57,6 +57,8 @@ class OmicsBackend(BaseBackend):
         self._random = WORLD.generator(f"{account_id}/{region_name}")
         #: Runs whose logs and outputs are not fully written yet.
         self.unwritten: dict[int, Run] = {}
+        #: What GetRunGroup answers, by id.
+        self.run_groups: dict[str, dict[str, Any]] = {}
 
     @property
     def arn_prefix(self) -> str:

@@ -27,7 +27,7 @@ def register() -> bool:
     :returns: Whether moto uses this backend; False if it has one of its own.
     """
     with _lock:
-        from airflow_omics.emulator import account, models, urls
+        from airflow_omics.emulator import account, logs, models, urls
 
         if sys.modules.get("moto.omics") is models:
             return True
@@ -46,6 +46,7 @@ def register() -> bool:
         # ask.
         for service in ("cloudwatch-logs", "s3"):
             botocore.handlers.BUILTIN_HANDLERS.append((f"before-call.{service}", settle))
+        logs.strike()
         return True
 
 

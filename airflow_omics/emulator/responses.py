@@ -122,9 +122,11 @@ def _answer(request: Incoming, seen: dict[str, Any]) -> Answer:
         seen["fault"] = fault.kind
         if fault.kind == "html":
             return Answer(int(fault.options["status"]), _HTML, {"Content-Type": "text/html"}, fault)
-        if fault.kind in WIRE_FAULTS:
+        if fault.kind in WIRE_FAULTS and fault.kind != "lost-answer":
             return Answer(0, fault=fault)
-        raise fault.error(name, f"{backend.arn_prefix}run/{path.get('id', '*')}", views.started_by(backend))
+        if fault.kind not in WIRE_FAULTS:
+            arn = f"{backend.arn_prefix}run/{path.get('id', '*')}"
+            raise fault.error(name, arn, views.started_by(backend))
     members = wire.read(operation, path, request.query, request.body)
     if name == "StartRun":
         seen.update(request_id=members.get("requestId"), name=members.get("name"))
@@ -133,7 +135,8 @@ def _answer(request: Incoming, seen: dict[str, Any]) -> Answer:
         status, body = wire.write(operation, result)
     if name == "StartRun":
         seen["run_id"] = result["id"]
-    return Answer(status, body)
+    # A lost answer: the request has been carried out, and nobody hears of it.
+    return Answer(status, body) if fault is None else Answer(0, fault=fault)
 
 
 # -- the operations ------------------------------------------------------------------------------------------
@@ -216,6 +219,13 @@ def _get_run_task(backend: OmicsBackend, members: dict[str, Any]) -> dict[str, A
     raise not_found(f"Task {members['taskId']} of run {run.id}")
 
 
+def _get_run_group(backend: OmicsBackend, members: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return backend.run_groups[members["id"]]
+    except KeyError:
+        raise not_found(f"Run group {members['id']}") from None
+
+
 def _token(position: int) -> str:
     return base64.urlsafe_b64encode(f"v1:{position}".encode()).decode()
 
@@ -241,6 +251,7 @@ _OPERATIONS: dict[str, Callable[[OmicsBackend, dict[str, Any]], dict[str, Any]]]
     "DeleteRun": _delete_run,
     "ListRunTasks": _list_run_tasks,
     "GetRunTask": _get_run_task,
+    "GetRunGroup": _get_run_group,
 }
 
 
@@ -270,7 +281,7 @@ class OmicsResponse:
                 url.netloc,
             )
         )
-        if result.fault is not None and result.fault.kind == "drop":
+        if result.fault is not None and result.fault.kind in ("drop", "lost-answer"):
             raise ConnectionClosedError(endpoint_url=full_url)
         if result.fault is not None and result.fault.kind == "hang":
             raise ReadTimeoutError(endpoint_url=full_url)

@@ -28,6 +28,7 @@ _METHODS = frozenset(
         "move",
         "vanish",
         "reuse_id",
+        "run_group",
         "fault",
         "clear_faults",
         "limit",

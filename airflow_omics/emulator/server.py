@@ -73,7 +73,7 @@ class _RequestHandler(_Handler):  # type: ignore[misc]
         body = self.rfile.read(length) if length else b""
         released = WORLD.released
         result = app.own(self.command, self.path, self.headers, body)
-        if result.fault is not None and result.fault.kind == "hang":
+        if result.fault is not None and result.fault.kind in ("hang", "lost-answer"):
             released.wait(float(result.fault.options["seconds"]))
         if result.status == 0:
             self.close_connection = True

@@ -7,11 +7,14 @@ inside ``execute``, so that parsing a DAG file does not pay for it.
 from airflow_omics.hooks.aio import OmicsAsyncClient, RunPage
 from airflow_omics.hooks.answers import UnusableAnswerError, checked_record, clock_skew
 from airflow_omics.hooks.faults import fault_of
+from airflow_omics.hooks.logs import LOG_GROUP, OmicsLogsHook
 from airflow_omics.hooks.omics import OmicsHook
 
 __all__ = [
+    "LOG_GROUP",
     "OmicsAsyncClient",
     "OmicsHook",
+    "OmicsLogsHook",
     "RunPage",
     "UnusableAnswerError",
     "checked_record",

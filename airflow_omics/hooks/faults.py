@@ -43,6 +43,7 @@ _NETWORK = (
     ResponseParserError,  # a page that is not the service's: a proxy or load balancer in between
     UnusableAnswerError,
 )
+_SERVICES = {"DescribeLogStreams": "logs", "GetLogEvents": "logs"}
 
 
 def fault_of(error: BaseException) -> Fault | None:
@@ -97,5 +98,7 @@ def _fault_of_answer(error: aws_errors.ClientError) -> Fault:
 
 def _iam_action(error: aws_errors.ClientError) -> str:
     """Name the IAM action behind an operation; a connection with a role also calls STS."""
-    service = "sts" if error.operation_name.startswith("AssumeRole") else "omics"
+    service = _SERVICES.get(error.operation_name, "omics")
+    if error.operation_name.startswith("AssumeRole"):
+        service = "sts"
     return f"{service}:{error.operation_name}"

@@ -11,6 +11,7 @@ from typing import Any
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.config import Config
 from botocore.loaders import Loader
+from botocore.model import ServiceModel
 from botocore.utils import parse_timestamp
 
 from airflow_omics.connection import AwsArguments
@@ -104,25 +105,45 @@ class OmicsHook(AwsBaseHook):
     def start_run(self, request: Mapping[str, Any]) -> RunRecord:
         """Start a run and return StartRun's answer as a record.
 
+        It is sent once: an answer that was lost on its way may mean a run that was started, and whether a
+        second request with the same token starts another is for the caller to find out first.
+
         :param request: StartRun's members; without a ``requestId`` botocore makes one up for each call.
         :raises botocore.exceptions.ClientError: as AWS answered.
 
         See https://docs.aws.amazon.com/omics/latest/api/API_StartRun.html
         """
-        client: Any = self.conn
+        one_try = self.config.merge(Config(retries={"total_max_attempts": 1}))
+        client: Any = self.get_client_type(region_name=self.region_name, config=one_try)
         answer = client.start_run(**request)
         self.clock_skew = clock_skew(answer)
         return checked_record(answer)
 
-    def list_runs(self, *, name: str | None = None, status: str | None = None) -> Iterator[dict[str, Any]]:
+    @staticmethod
+    def start_run_members() -> dict[str, str]:
+        """Return the members that StartRun takes and the type of each, as the installed botocore knows them.
+
+        It needs no credentials. A type is botocore's: ``string``, ``boolean``, ..., and ``document``.
+        """
+        model = ServiceModel(_LOADER.load_service_model("omics", "service-2"), "omics")
+        members = model.operation_model("StartRun").input_shape.members
+        return {
+            name: "document" if getattr(shape, "is_document_type", False) else shape.type_name
+            for name, shape in members.items()
+        }
+
+    def list_runs(
+        self, *, name: str | None = None, status: str | None = None, run_group_id: str | None = None
+    ) -> Iterator[dict[str, Any]]:
         """Yield the runs of the account and Region, of all pages, as plain JSON.
 
         :param name: only runs of this name; AWS does not say whether it compares for equality.
         :param status: only runs in this status.
+        :param run_group_id: only runs of this run group.
 
         See https://docs.aws.amazon.com/omics/latest/api/API_ListRuns.html
         """
-        yield from self._pages("list_runs", name=name, status=status)
+        yield from self._pages("list_runs", name=name, status=status, runGroupId=run_group_id)
 
     def cancel_run(self, run_id: str) -> None:
         """Ask for a run to be cancelled; it passes through STOPPING, and may still end otherwise.
@@ -157,6 +178,14 @@ class OmicsHook(AwsBaseHook):
         client: Any = self.conn
         answer = client.get_run_task(id=run_id, taskId=task_id)
         return dict(to_record(answer))
+
+    def get_run_group(self, run_group_id: str) -> dict[str, Any]:
+        """Return a run group, with its limits, as plain JSON.
+
+        See https://docs.aws.amazon.com/omics/latest/api/API_GetRunGroup.html
+        """
+        client: Any = self.conn
+        return dict(to_record(client.get_run_group(id=run_group_id)))
 
     def _pages(self, operation: str, **filters: str | None) -> Iterator[dict[str, Any]]:
         client: Any = self.conn

@@ -1,5 +1,17 @@
 """Operators for AWS HealthOmics runs."""
 
+from airflow_omics.operators.cancel_run import OmicsCancelRunOperator
+from airflow_omics.operators.delete_run import OmicsDeleteRunOperator
+from airflow_omics.operators.diagnose_run import OmicsDiagnoseRunOperator
 from airflow_omics.operators.get_run import OmicsGetRunOperator
+from airflow_omics.operators.list_run_tasks import OmicsListRunTasksOperator
+from airflow_omics.operators.start_run import OmicsStartRunOperator
 
-__all__ = ["OmicsGetRunOperator"]
+__all__ = [
+    "OmicsCancelRunOperator",
+    "OmicsDeleteRunOperator",
+    "OmicsDiagnoseRunOperator",
+    "OmicsGetRunOperator",
+    "OmicsListRunTasksOperator",
+    "OmicsStartRunOperator",
+]

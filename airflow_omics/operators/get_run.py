@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow_omics._compat import BaseOperator, Context
 from airflow_omics._task import AWS_TEMPLATE_FIELDS, RunTaskMixin, check_names
+from airflow_omics.links import RUN_LINKS, persist_links
 from airflow_omics.records import RunRecord, narrow, sentence
 
 
@@ -38,6 +39,7 @@ class OmicsGetRunOperator(RunTaskMixin, BaseOperator):
     """
 
     template_fields: Sequence[str] = ("run_id", *AWS_TEMPLATE_FIELDS)
+    operator_extra_links = RUN_LINKS
     ui_color = "#e8f4ee"
 
     def __init__(
@@ -61,7 +63,7 @@ class OmicsGetRunOperator(RunTaskMixin, BaseOperator):
 
     def execute(self, context: Context) -> RunRecord:
         """Read the run and return its record."""
-        from airflow_omics.exceptions import FaultKind, OmicsRequestError, fault_error, run_error
+        from airflow_omics.exceptions import FaultKind, fault_error
         from airflow_omics.hooks import fault_of
 
         target = self._target()
@@ -74,13 +76,6 @@ class OmicsGetRunOperator(RunTaskMixin, BaseOperator):
             if fault is None or fault.kind is FaultKind.WEATHER:
                 raise
             raise fault_error(fault, target.run_id) from error
-        if contradiction := target.contradiction(record):
-            message = f"{contradiction}. Check aws_conn_id and region_name."
-            raise OmicsRequestError(message, run_id=target.run_id)
-        uuid = record.get("uuid")
-        if target.uuid and uuid and uuid.lower() != target.uuid.lower():
-            deleted: RunRecord = {"id": target.run_id, "uuid": target.uuid, "status": "DELETED"}
-            message = f"HealthOmics run {target.run_id} was deleted: its id belongs to another run now."
-            raise run_error(deleted, message)
+        persist_links(context, self._checked(target, record))
         self.log.info("%s", sentence(record))
         return narrow(record, self.record_fields)

@@ -69,7 +69,7 @@ class AirflowProcess:
         self.home = home
         self._patience = patience
         self._log = home / "output.log"
-        self._environment = {
+        self.environment = {
             **os.environ,
             "AIRFLOW_HOME": str(home),
             "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
@@ -87,7 +87,7 @@ class AirflowProcess:
         with self._log.open("ab") as output:
             self._process = subprocess.Popen(
                 [sys.executable, str(_WORKER), str(theirs_in), str(theirs_out)],
-                env=self._environment,
+                env=self.environment,
                 cwd=self.home,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -113,7 +113,7 @@ class AirflowProcess:
     def _migrate(self) -> None:
         done = subprocess.run(
             [sys.executable, "-m", "airflow", "db", "migrate"],
-            env=self._environment,
+            env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -17,7 +17,13 @@ EXECUTED = {
     "branch_on_outcome",
     "gate_allowed_to_fail",
     "many_runs_mapped",
+    "start_gate_use",
+    "cohort_under_a_pool",
+    "rerun_with_a_cache",
 }
+QUICK = 1_000_000
+"""Seconds of service time a second, with which a run is over by the time it is looked at."""
+ROLE = "arn:aws:iam::123456789012:role/omics-run"
 
 
 def test_every_example_is_executed_by_a_test() -> None:
@@ -116,3 +122,61 @@ def test_many_runs_are_awaited_each_by_its_own_gate(airflow: AirflowProcess, emu
     assert report.state == "success"
     assert [report.results[f"gate[{index}]"]["id"] for index in range(3)] == run_ids
     assert report.results["collect"] == {run_id: f"s3://results/{run_id}" for run_id in run_ids}
+
+
+def test_a_run_is_started_gated_and_used(airflow: AirflowProcess, emulator: Emulator) -> None:
+    emulator.set_pace(QUICK)
+    conf = {
+        "workflow_id": "1234567",
+        "role_arn": ROLE,
+        "output_uri": "s3://results/one",
+        "sample": "NA12878",
+    }
+    report = airflow.run(EXAMPLE_DAGS / "start_gate_use.py", conf)
+    assert report.states == {"start": "success", "gate": "success", "use": "success"}
+    [run_id] = started_runs(emulator)
+    assert report.results["start"]["id"] == run_id
+    assert report.results["gate"]["status"] == "COMPLETED"
+    assert report.results["gate"]["parameters"] == {"sample": "NA12878"}
+    assert report.results["use"] == f"s3://results/one/{run_id}/out"
+
+
+def test_a_cohort_is_started_and_gated_sample_by_sample(airflow: AirflowProcess, emulator: Emulator) -> None:
+    emulator.set_pace(QUICK)
+    conf = {
+        "workflow_id": "1234567",
+        "role_arn": ROLE,
+        "output_uri": "s3://results/cohort",
+        "samples": ["NA12878", "NA12891", "NA12892"],
+    }
+    report = airflow.run(EXAMPLE_DAGS / "cohort_under_a_pool.py", conf)
+    assert report.state == "success"
+    run_ids = started_runs(emulator)
+    assert len(run_ids) == 3
+    samples = [report.results[f"gate[{index}]"]["parameters"]["sample"] for index in range(3)]
+    assert samples == ["NA12878", "NA12891", "NA12892"]
+    assert report.results["collect"] == {run_id: f"s3://results/cohort/{run_id}" for run_id in run_ids}
+
+
+def test_a_run_is_run_again_from_a_cache(airflow: AirflowProcess, emulator: Emulator) -> None:
+    emulator.set_pace(QUICK)
+    [run_id] = emulator.start_runs(1, "completed", workflowId="1234567")
+    emulator.default_life = "completed-with-cached-tasks"
+    conf = {
+        "omics_run_id": run_id,
+        "cache_id": "7654321",
+        "role_arn": ROLE,
+        "output_uri": "s3://results/again",
+    }
+    report = airflow.run(EXAMPLE_DAGS / "rerun_with_a_cache.py", conf)
+    assert report.states == {"rerun": "success", "tasks": "success", "count_cached": "success"}
+    [again] = started_runs(emulator)
+    record = report.results["rerun"]
+    assert (record["id"], record["runId"], record["cacheId"]) == (again, run_id, "7654321")
+    assert report.results["count_cached"] == "2 of 2"
+
+
+def started_runs(emulator: Emulator) -> list[str]:
+    """Return the ids of the runs that StartRun answered with, in their order."""
+    answers = [request for request in emulator.requests("StartRun") if request["status"] == 201]
+    return [request["run_id"] for request in answers]

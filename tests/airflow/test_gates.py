@@ -12,7 +12,7 @@ from tests.airflow.process import CASE_DAGS, AirflowProcess, DagRunReport
 
 GATES = CASE_DAGS / "gates.py"
 FAILED, CANCELLED, COMPLETED = "failed-run-task-failed", "cancelled", "completed"
-MODES = ("poke", "reschedule", "deferrable")
+MODES = ("poke", "reschedule", "deferrable", "from_trigger")
 
 
 def run(airflow: AirflowProcess, dag_id: str, run_id: str) -> DagRunReport:

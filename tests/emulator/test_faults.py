@@ -129,6 +129,25 @@ class TestConnection:
         client = connect(retries={"mode": "standard", "total_max_attempts": 3})
         assert client.get_run(id=run["id"])["ResponseMetadata"]["RetryAttempts"] == 1
 
+    def test_a_lost_answer_is_of_a_request_that_was_carried_out(
+        self, client: Any, emulator: Emulator
+    ) -> None:
+        emulator.fault("StartRun", "lost-answer", times=1)
+        with pytest.raises(ConnectionClosedError):
+            start(client)
+        assert len(client.list_runs()["items"]) == 1
+        [request] = emulator.requests("StartRun")
+        assert (request["status"], request["run_id"]) == (None, client.list_runs()["items"][0]["id"])
+
+    def test_a_lost_answer_closes_the_connection_over_http(
+        self, server: EmulatorServer, connect: Callable[..., Any]
+    ) -> None:
+        server.control.fault("StartRun", "lost-answer", times=1)
+        client = connect()
+        with pytest.raises(ConnectionClosedError):
+            start(client)
+        assert len(client.list_runs()["items"]) == 1
+
     def test_hangs_in_process_at_once(self, client: Any, emulator: Emulator) -> None:
         emulator.fault("GetRun", "hang")
         with pytest.raises(ReadTimeoutError):
@@ -308,5 +327,6 @@ class TestRequestLog:
 
 
 def test_every_kind_of_fault_is_tested_here() -> None:
-    elsewhere = {"hang", "drop", "html", "list-lags", "list-lies", "list-omits", "list-wrong-arn"}
+    lists = {"list-lags", "list-lies", "list-omits", "list-wrong-arn"}
+    elsewhere = {"hang", "drop", "lost-answer", "html", *lists}
     assert {kind for kind, _, _ in ERRORS} | elsewhere == set(KINDS)

@@ -97,7 +97,17 @@ def clock(omics: Any, monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The worker's clock, moved by hand."""
     turned = Clock(omics)
     monkeypatch.setattr("airflow_omics.sensors.time", turned)
+    monkeypatch.setattr("airflow_omics.looker.time", turned)
     monkeypatch.setattr("airflow_omics.hooks.answers.time", turned)
+    return turned
+
+
+@pytest.fixture
+def task_clock(omics: Any, monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The worker's clock while an operator cancels, deletes or lists, moved by hand."""
+    turned = Clock(omics)
+    for module in ("cancelling", "changing", "deleting", "patience", "operators.list_run_tasks"):
+        monkeypatch.setattr(f"airflow_omics.{module}.time", turned)
     return turned
 
 
@@ -138,3 +148,28 @@ def output(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) 
         return text
 
     return read
+
+
+@pytest.fixture
+def start_clock(omics: Any, monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The worker's clock while an operator starts a run and waits for it, moved by hand."""
+    turned = Clock(omics)
+    for module in ("starting", "started_run", "looker", "cancelling", "changing", "hooks.answers"):
+        monkeypatch.setattr(f"airflow_omics.{module}.time", turned)
+    return turned
+
+
+StartTask = Callable[..., Any]
+
+
+@pytest.fixture
+def start_task(omics: Any, start_clock: Clock) -> StartTask:
+    """A task that starts a run: ``start_task(store=Store(), retries=2, **arguments)``."""
+    from tests.unit.starts import Task
+
+    return functools.partial(Task, omics, start_clock)
+
+
+@pytest.fixture(autouse=True)
+def _no_scheduler_to_hold_events_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airflow_omics._in_triggerer.HOLD", 0.0)

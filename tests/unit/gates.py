@@ -74,11 +74,18 @@ class TaskInstance:
 
     def __init__(self) -> None:
         self.pushed: list[Any] = []
+        self.links: list[Any] = []
+        self.diagnoses: list[Any] = []
         self.first_reschedule: datetime.datetime | None = None
 
     def xcom_push(self, key: str, value: Any) -> None:
-        assert key == "return_value", f"pushed the key {key!r}"
-        self.pushed.append(value)
+        pushed = {
+            "return_value": self.pushed,
+            "omics_run_links": self.links,
+            "diagnosis": self.diagnoses,
+        }
+        assert key in pushed, f"pushed the key {key!r}"
+        pushed[key].append(value)
 
     def get_first_reschedule_date(self, context: Any) -> datetime.datetime | None:
         return self.first_reschedule

@@ -16,6 +16,8 @@ HEAVY = ("aiobotocore", "airflow.providers.amazon.aws", "boto3", "botocore", "mo
     [
         "from airflow_omics.sensors import OmicsRunSensor; OmicsRunSensor(task_id='gate', run_id='1234567')",
         "from airflow_omics.operators import OmicsGetRunOperator; OmicsGetRunOperator(task_id='r', run_id=1)",
+        "from airflow_omics.operators import OmicsCancelRunOperator as T; T(task_id='c', run_id=1)",
+        "from airflow_omics.links import RUN_LINKS",
         "from airflow_omics.get_provider_info import get_provider_info; get_provider_info()",
         "from airflow_omics.records import RunRecord",
         "from airflow_omics.exceptions import OmicsRunError",

@@ -269,6 +269,7 @@ def test_no_credentials_at_all_are_borne_too(
         omics.freeze()
         clock = Clock(omics)
         monkeypatch.setattr("airflow_omics.sensors.time", clock)
+        monkeypatch.setattr("airflow_omics.looker.time", clock)
         monkeypatch.setattr("airflow_omics.hooks.answers.time", clock)
         gate, run_id = Gate("poke", omics, clock), new_run(omics)
         omics.move(run_id, "COMPLETED")

@@ -129,3 +129,8 @@ def complaints(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[], list[s
             return said + logs
 
         yield read
+
+
+@pytest.fixture(autouse=True)
+def _no_scheduler_to_hold_events_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airflow_omics._in_triggerer.HOLD", 0.0)

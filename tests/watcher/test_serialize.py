@@ -29,9 +29,14 @@ VALUES: dict[str, Any] = {
     "run_id": {"id": "1234567", "uuid": UUID, "arn": ARN},
     "started_at": 1767225600.25,
     "timeout_at": 1767229200.5,
+    "timeout": 7200.5,
+    "hold_until": 1767225610.5,
     "created": 1767225000.123,
     "status": "RUNNING",
     "terminal_statuses": ["ARCHIVED", "FAILED"],
+    "success_statuses": ["ARCHIVED"],
+    "skip_statuses": ["FAILED"],
+    "push_record": False,
     "poke_interval": 30.0,
     "export": ["DEFINITION"],
     "record_fields": ["runOutputUri"],
@@ -90,6 +95,12 @@ def test_a_deadline_left_out_is_seven_days_after_the_start_and_stays() -> None:
     assert round_trip(trigger).timeout_at == trigger.timeout_at
 
 
+def test_a_timeout_is_carried_without_a_start_or_a_deadline() -> None:
+    """They are not known where a DAG file is parsed, and must not be made up once more by each triggerer."""
+    kwargs = round_trip(OmicsRunTrigger("1234567", timeout=1800.0)).serialize()[1]
+    assert (kwargs["timeout"], kwargs["started_at"], kwargs["timeout_at"]) == (1800.0, None, None)
+
+
 def deferred(omics: Emulator, **arguments: Any) -> Any:
     with pytest.raises(TaskDeferred) as caught:
         OmicsRunSensor(task_id="gate", deferrable=True, **arguments).execute(context_of(TaskInstance()))
@@ -123,6 +134,8 @@ def test_the_sensor_carries_everything_it_was_given_and_has_learnt(
         "verify": False,
         "botocore_config": config,
         "terminal_statuses": ["COMPLETED", "ARCHIVED", "CANCELLED"],
+        "success_statuses": [],
+        "skip_statuses": [],
         "export": ["DEFINITION"],
         "record_fields": ["uuid"],
         "poke_interval": 45,
@@ -213,9 +226,10 @@ def test_record_fields_are_applied_before_the_record_leaves_the_triggerer(omics:
     [run_id] = omics.start_runs(1, life="pending-forever", parameters={"sample": MARKER}, name="cohort-7")
     omics.move(run_id, "FAILED", "RUN_TASK_FAILED", "Task X failed.")
     event = run_loop(lambda: fire(OmicsRunTrigger(run_id, record_fields=["runOutputUri"])))
-    # What an error on the worker needs comes along: the sensor takes it off before XCom.
+    # What an error and the extra links on the worker need comes along: the sensor takes it off before XCom.
     assert set(event["record"]) == {
         "runOutputUri",
         *("id", "uuid", "arn", "status", "name", "workflowId", "failureReason", "statusMessage"),
+        *("logLevel", "logLocation"),
     }
     assert MARKER not in json.dumps(event)

@@ -19,6 +19,7 @@ MODES: dict[str, dict[str, Any]] = {
     "poke": {"mode": "poke"},
     "reschedule": {"mode": "reschedule"},
     "deferrable": {"deferrable": True},
+    "from_trigger": {"start_from_trigger": True, "end_from_trigger": True},
 }
 SETTINGS: dict[str, dict[str, Any]] = {
     "plain": {},

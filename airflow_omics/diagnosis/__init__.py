@@ -1,0 +1,105 @@
+"""Why did this run fail, or what does it wait for: gathers what AWS knows and writes the report.
+
+It is itself never the cause of a failure: what it may not read, or cannot, becomes a line of the report.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from airflow_omics.diagnosis.gather import gather
+from airflow_omics.diagnosis.lines import clean_text
+from airflow_omics.diagnosis.manifest import Manifest, manifest_of, read_manifest
+from airflow_omics.diagnosis.model import Diagnosis, Findings, Limits, TaskFinding
+from airflow_omics.diagnosis.report import commands_of, report
+from airflow_omics.links import RUN_LINKS, OmicsRunLogLink, run_links
+from airflow_omics.records import RunRecord
+
+if TYPE_CHECKING:
+    from airflow_omics.hooks import OmicsHook
+
+__all__ = [
+    "Diagnosis",
+    "Findings",
+    "Limits",
+    "Manifest",
+    "TaskFinding",
+    "diagnose",
+    "forgotten_run",
+    "manifest_of",
+    "read_manifest",
+]
+
+
+def diagnose(
+    hook: OmicsHook,
+    record: RunRecord,
+    *,
+    limits: Limits | None = None,
+    headline: str | None = None,
+) -> Diagnosis:
+    """Return why a run ended as it did or, where it goes on, what it does and waits for.
+
+    :param hook: a hook on the run's account and Region; CloudWatch Logs is read on the same connection.
+    :param record: the run's record, by GetRun or by its manifest.
+    :param limits: what bounds the search; 5 tasks, 20 lines of each log and 30 seconds in all.
+    :param headline: the report's first line, where the caller has one; a line that describes the run if not.
+    :return: the diagnosis. Nothing that AWS or the network does raises.
+
+    Uses the IAM actions ``omics:ListRunTasks``, ``omics:GetRunTask``, ``omics:GetRunGroup``,
+    ``omics:ListRuns`` and ``logs:GetLogEvents`` as far as they are allowed.
+    """
+    found = gather(hook, record, limits or Limits())
+    arn = record.get("arn") or ""
+    region = arn.split(":")[3] if arn.count(":") >= 5 else _region(hook)
+    links = _links(record, found)
+    commands = commands_of(found, region)
+    text = report(
+        found,
+        headline=None if headline is None else clean_text(headline, 2000),
+        links=links,
+        commands=commands,
+        now=time.time() + hook.clock_skew,
+    )
+    return Diagnosis(found, text, links, commands)
+
+
+def forgotten_run(hook: OmicsHook, run_id: str, uuid: str | None = None) -> RunRecord | None:
+    """Return the record of a run that GetRun no longer knows, from its manifest; None where there is none.
+
+    :param uuid: the run's uuid, where it is known; the newest run of that id if not.
+    :return: the record, marked ``"source": "manifest"``.
+    :raises botocore.exceptions.ClientError: as AWS answered; a missing log group is no error.
+    """
+    from airflow_omics.exceptions import FaultKind
+    from airflow_omics.hooks import OmicsLogsHook, fault_of
+
+    try:
+        manifest = read_manifest(OmicsLogsHook.beside(hook), run_id, uuid)
+    except Exception as error:
+        fault = fault_of(error)
+        if fault is not None and fault.kind is FaultKind.NOT_FOUND:
+            return None
+        raise
+    return None if manifest is None else manifest.record
+
+
+def _links(record: RunRecord, found: Findings) -> dict[str, str]:
+    known = run_links(record)
+    if known is None:
+        return {}
+    links = {link.name: link.url(known) for link in RUN_LINKS}
+    group = known.get("engine_log", "").partition(":log-stream:")[0]
+    for task in found.failing:
+        if group and task.log_stream:
+            url = OmicsRunLogLink().url({"run_log": f"{group}:log-stream:{task.log_stream}"})
+            links[f"Log of task {task.name} ({task.task_id})"] = url
+    return {name: url for name, url in links.items() if url}
+
+
+def _region(hook: OmicsHook) -> str | None:
+    try:
+        return str(hook.conn_region_name)
+    except Exception:
+        return None  # what keeps a client from being built is in the report already

@@ -1,0 +1,139 @@
+"""The run's manifest: what CloudWatch Logs still knows of a run that HealthOmics has forgotten.
+
+Once a run has ended HealthOmics writes one JSON line for it and one for each task into the stream
+``manifest/run/<id>/<uuid>``, which outlives the run's own metadata.
+
+See https://docs.aws.amazon.com/omics/latest/dev/monitoring-cloudwatch-logs.html
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from airflow_omics.records import RunRecord, parse_time, to_plain
+
+if TYPE_CHECKING:
+    from airflow_omics.hooks import OmicsLogsHook
+
+_MOST_PAGES: Final = 20  # a megabyte each: 30,000 tasks
+
+_TIMES: Final = ("creationTime", "startTime", "stopTime")
+_SAME: Final = (
+    "arn",
+    "uuid",
+    "name",
+    "status",
+    "failureReason",
+    "statusMessage",
+    "workflowType",
+    "workflowOwnerId",
+    "digest",
+    "outputUri",
+    "parameters",
+    "priority",
+    "resourceDigests",
+    "retentionMode",
+    "roleArn",
+    "startedBy",
+    "storageCapacity",
+    "storageType",
+    "logLevel",
+)
+# The manifest gives ARNs where GetRun gives ids, under names of its own.
+_IDS: Final = {
+    "workflow": "workflowId",
+    "runGroup": "runGroupId",
+    "runCache": "cacheId",
+    "run": "runId",
+}
+_RENAMED: Final = {"workflowVersion": "workflowVersionName", "runCacheBehavior": "cacheBehavior"}
+
+
+class Manifest(NamedTuple):
+    """A run as its manifest tells it.
+
+    :param record: the run's record, with ``"source": "manifest"``. What GetRun would have told besides,
+        such as ``runOutputUri``, is not in it.
+    :param tasks: its tasks, in the manifest's own terms.
+    :param others: how many other runs had the same id.
+    """
+
+    record: RunRecord
+    tasks: tuple[Mapping[str, Any], ...]
+    others: int = 0
+
+
+def read_manifest(logs: OmicsLogsHook, run_id: str, uuid: str | None = None) -> Manifest | None:
+    """Return the manifest of a run; None where there is none.
+
+    :param uuid: the run's uuid. Without it the newest of the runs that had the id is taken, since ids are
+        reused.
+    :raises botocore.exceptions.ClientError: as AWS answered. Needs the IAM actions ``logs:GetLogEvents``
+        and, where no uuid is given, ``logs:DescribeLogStreams``.
+    """
+    prefix, others = f"manifest/run/{run_id}/", 0
+    if uuid:
+        stream = prefix + uuid.lower()
+    else:
+        streams = sorted(logs.streams(prefix), key=_newest)
+        if not streams:
+            return None
+        stream, others = str(streams[-1]["logStreamName"]), len(streams) - 1
+    lines = (event["message"] for event in logs.head(stream, _MOST_PAGES))
+    return manifest_of(lines, run_id, others)
+
+
+def manifest_of(lines: Iterable[str], run_id: str, others: int = 0) -> Manifest | None:
+    """Return the manifest that consists of ``lines``; None where no line tells of the run.
+
+    Lines that are no JSON are passed over, and so is everything that a line lacks.
+    """
+    record: RunRecord | None = None
+    tasks: list[Mapping[str, Any]] = []
+    for line in lines:
+        try:
+            item = json.loads(line)
+        except ValueError:
+            continue
+        arn = item.get("arn") if isinstance(item, dict) else None
+        if not isinstance(arn, str):
+            continue
+        if arn.endswith(f":run/{run_id}"):
+            record = record_of(item) or record
+        elif ":task/" in arn:
+            tasks.append(item)
+    return None if record is None else Manifest(record, tuple(tasks), others)
+
+
+def record_of(line: Mapping[str, Any]) -> RunRecord | None:
+    """Return the run record that a manifest's line tells, marked ``"source": "manifest"``.
+
+    Times become those of GetRun's record whether they have a fraction of a second, a zone, or not; what is
+    null or no time is left out.
+    """
+    arn, status = line.get("arn"), line.get("status")
+    if not isinstance(arn, str) or not isinstance(status, str):
+        return None
+    record: Any = {"id": arn.rpartition("/")[2]}
+    record.update({key: line[key] for key in _SAME if line.get(key) is not None})
+    for key, name in _RENAMED.items():
+        if line.get(key) is not None:
+            record[name] = line[key]
+    for key, name in _IDS.items():
+        if isinstance(line.get(key), str):
+            record[name] = line[key].rpartition("/")[2]
+    for key in _TIMES:
+        if isinstance(line.get(key), str):
+            try:
+                record[key] = to_plain(parse_time(line[key]))
+            except ValueError:
+                continue
+    record["source"] = "manifest"
+    return record  # type: ignore[no-any-return]
+
+
+def _newest(stream: Mapping[str, Any]) -> float:
+    times = (stream.get(key) for key in ("lastEventTimestamp", "creationTime"))
+    return next((float(time) for time in times if isinstance(time, int | float)), 0.0)

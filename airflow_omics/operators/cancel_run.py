@@ -1,0 +1,98 @@
+"""The operator that cancels one run."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from airflow_omics._compat import BaseOperator, Context
+from airflow_omics._task import AWS_TEMPLATE_FIELDS, RunTaskMixin, check_names, check_seconds, to_seconds
+from airflow_omics.links import RUN_LINKS, RunLinks, persist_links
+from airflow_omics.records import RunRecord, narrow, sentence
+
+
+class OmicsCancelRunOperator(RunTaskMixin, BaseOperator):
+    """Cancel a HealthOmics run, confirm it, and return its record.
+
+    A run that has ended already is left alone, and its record is returned: there is nothing to cancel, also
+    when it is COMPLETED or FAILED by the time the request reaches it. Look at the record's ``status``. What a
+    cancelled run has computed is lost: HealthOmics exports none of its outputs.
+
+    :param run_id: a run id (text or int), a run ARN, or a record that holds ``id``, such as the output of
+        the task that started the run. With a record, the run is told by its ``uuid``: another run that got
+        the same id is never cancelled, and a run that is gone is returned as DELETED. Templated.
+    :param wait_for_completion: wait, in the worker, until the run has ended; a few minutes as a rule. False
+        returns the record as it is right after HealthOmics has accepted the request.
+    :param poke_interval: seconds between two looks (30), as a number or a timedelta.
+    :param wait_timeout: seconds for all of it (3600), as a number or a timedelta; None waits without limit.
+    :param record_fields: members of the record to return; ``id`` and ``status`` always stay. None
+        returns all of them.
+    :param aws_conn_id: id of an Airflow connection of type ``aws``. Templated.
+    :param region_name: AWS Region; without it the Region of the run's ARN, then the connection's.
+        Templated.
+    :param verify: whether to verify TLS certificates, or the path of a CA bundle. Templated.
+    :param botocore_config: keyword arguments of ``botocore.config.Config``.
+    :return: the :class:`~airflow_omics.records.RunRecord`, in XCom as ``return_value``.
+    :raises ValueError: while parsing, for an argument that can't be right.
+    :raises OmicsRunNotFoundError: HealthOmics does not know the run for two minutes, and ``run_id`` was no
+        record.
+    :raises OmicsAccessError: AWS denied a call, or no credentials worked for five minutes.
+    :raises OmicsRequestError: a value is wrong, or AWS refused to cancel a run that goes on.
+    :raises OmicsError: the run goes on after ``wait_timeout``. A retry goes on from there.
+
+    Needs the IAM actions ``omics:GetRun`` and ``omics:CancelRun``.
+    See https://docs.aws.amazon.com/omics/latest/api/API_CancelRun.html
+    """
+
+    template_fields: Sequence[str] = ("run_id", *AWS_TEMPLATE_FIELDS)
+    operator_extra_links = RUN_LINKS
+    ui_color = "#f4e8e8"
+
+    def __init__(
+        self,
+        *,
+        run_id: Any,
+        wait_for_completion: bool = True,
+        poke_interval: float | datetime.timedelta = 30.0,
+        wait_timeout: float | datetime.timedelta | None = 3600.0,
+        record_fields: Collection[str] | None = None,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        check_seconds("poke_interval", poke_interval, required=True)
+        check_seconds("wait_timeout", wait_timeout)
+        super().__init__(**kwargs)
+        self.run_id = run_id
+        self.wait_for_completion = wait_for_completion
+        self.poke_interval = poke_interval
+        self.wait_timeout = wait_timeout
+        self.record_fields = check_names("record_fields", record_fields, "['status']")
+        self._set_aws_arguments(aws_conn_id, region_name, verify, botocore_config)
+        self._check_run_id()
+
+    def execute(self, context: Context) -> RunRecord:
+        """Cancel the run, wait for its end, and return its record."""
+        from airflow_omics.cancelling import cancel_run
+
+        target = self._target()
+        links: RunLinks | None = None
+
+        def seen(record: RunRecord) -> None:
+            nonlocal links
+            links = persist_links(context, record, links)
+
+        record = cancel_run(
+            lambda: self._make_hook(target),
+            target,
+            confirm=self.wait_for_completion,
+            patience=to_seconds(self.wait_timeout),
+            poke_interval=to_seconds(self.poke_interval) or 0.0,
+            log=self.log,
+            seen=seen,
+        )
+        self.log.info("%s", sentence(record))
+        return narrow(record, self.record_fields)

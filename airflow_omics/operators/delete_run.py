@@ -1,0 +1,94 @@
+"""The operator that deletes one run's metadata."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from airflow_omics._compat import BaseOperator, Context
+from airflow_omics._task import AWS_TEMPLATE_FIELDS, RunTaskMixin, check_names, check_seconds, to_seconds
+from airflow_omics.links import RUN_LINKS, RunLinks, persist_links
+from airflow_omics.records import RunRecord, narrow
+
+
+class OmicsDeleteRunOperator(RunTaskMixin, BaseOperator):
+    """Delete what HealthOmics stores of a run that has ended, confirm it, and return its last record.
+
+    It frees one of the runs that an account may store. Outputs in S3 and logs in CloudWatch stay; the id may
+    be given to another run from then on.
+
+    A run that HealthOmics does not know is where it should be, so that the retry of a task whose worker died
+    succeeds; where ``run_id`` is no record, the log warns that it may never have existed.
+
+    :param run_id: a run id (text or int), a run ARN, or a record that holds ``id``, such as the output of
+        the task that started the run. With a record, the run is told by its ``uuid``: another run that got
+        the same id is never deleted. Templated.
+    :param poke_interval: seconds between two looks at whether it is gone (5), as a number or a timedelta.
+    :param wait_timeout: seconds for all of it (600), as a number or a timedelta; None waits without limit.
+    :param record_fields: members of the record to return; ``id`` and ``status`` always stay. None
+        returns all of them.
+    :param aws_conn_id: id of an Airflow connection of type ``aws``. Templated.
+    :param region_name: AWS Region; without it the Region of the run's ARN, then the connection's.
+        Templated.
+    :param verify: whether to verify TLS certificates, or the path of a CA bundle. Templated.
+    :param botocore_config: keyword arguments of ``botocore.config.Config``.
+    :return: the last :class:`~airflow_omics.records.RunRecord` with ``status`` set to DELETED, in XCom as
+        ``return_value``; of a run that was gone already, only what ``run_id`` told.
+    :raises ValueError: while parsing, for an argument that can't be right.
+    :raises OmicsRequestError: the run has not ended (cancel it or wait for it first), a value is wrong, or
+        AWS refused it.
+    :raises OmicsAccessError: AWS denied a call, or no credentials worked for five minutes.
+    :raises OmicsError: the run is still there after ``wait_timeout``. A retry goes on from there.
+
+    Needs the IAM actions ``omics:GetRun`` and ``omics:DeleteRun``.
+    See https://docs.aws.amazon.com/omics/latest/api/API_DeleteRun.html
+    """
+
+    template_fields: Sequence[str] = ("run_id", *AWS_TEMPLATE_FIELDS)
+    operator_extra_links = RUN_LINKS
+    ui_color = "#f4e8e8"
+
+    def __init__(
+        self,
+        *,
+        run_id: Any,
+        poke_interval: float | datetime.timedelta = 5.0,
+        wait_timeout: float | datetime.timedelta | None = 600.0,
+        record_fields: Collection[str] | None = None,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        check_seconds("poke_interval", poke_interval, required=True)
+        check_seconds("wait_timeout", wait_timeout)
+        super().__init__(**kwargs)
+        self.run_id = run_id
+        self.poke_interval = poke_interval
+        self.wait_timeout = wait_timeout
+        self.record_fields = check_names("record_fields", record_fields, "['runOutputUri']")
+        self._set_aws_arguments(aws_conn_id, region_name, verify, botocore_config)
+        self._check_run_id()
+
+    def execute(self, context: Context) -> RunRecord:
+        """Delete the run's metadata, see it gone, and return its last record."""
+        from airflow_omics.deleting import delete_run
+
+        target = self._target()
+        links: RunLinks | None = None
+
+        def seen(record: RunRecord) -> None:
+            nonlocal links
+            links = persist_links(context, record, links)
+
+        record = delete_run(
+            lambda: self._make_hook(target),
+            target,
+            patience=to_seconds(self.wait_timeout),
+            poke_interval=to_seconds(self.poke_interval) or 0.0,
+            log=self.log,
+            seen=seen,
+        )
+        return narrow(record, self.record_fields)

@@ -1,0 +1,136 @@
+"""The operator that explains one run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_omics._compat import BaseOperator, Context
+from airflow_omics._task import AWS_TEMPLATE_FIELDS, RunTaskMixin
+
+if TYPE_CHECKING:
+    from airflow_omics.hooks import OmicsHook
+    from airflow_omics.identity import RunTarget
+    from airflow_omics.records import RunRecord
+
+
+class OmicsDiagnoseRunOperator(RunTaskMixin, BaseOperator):
+    """Say why a HealthOmics run failed or, where it goes on, what it does and waits for.
+
+    The report is written to the task's log, and the diagnosis is returned as plain JSON: the run, the
+    ``class`` of its failure (``retry``, ``change``, ``settings`` or ``look inside``), its ``owner``,
+    ``meaning`` and ``advice``, the failing ``tasks`` with the last lines of their logs, ``links``,
+    ``commands`` and the report's ``text``. Neither holds the run's parameters or tags. A run that
+    HealthOmics has forgotten is explained from its manifest in CloudWatch Logs.
+
+    It reads and does not judge: explaining a FAILED run succeeds.
+
+    :param run_id: a run id (text or int), a run ARN, or a record that holds ``id``, such as the output of
+        the task that started the run. Templated.
+    :param max_tasks: failing tasks to look into (5), the earliest to fail first.
+    :param max_lines: last lines of each log (20).
+    :param max_seconds: seconds that the search may take in all (30).
+    :param aws_conn_id: id of an Airflow connection of type ``aws``. Templated.
+    :param region_name: AWS Region; without it the Region of the run's ARN, then the connection's.
+        Templated.
+    :param verify: whether to verify TLS certificates, or the path of a CA bundle. Templated.
+    :param botocore_config: keyword arguments of ``botocore.config.Config``.
+    :return: the diagnosis, in XCom as ``return_value``.
+    :raises ValueError: while parsing, for an argument that can't be right.
+    :raises OmicsRunNotFoundError: HealthOmics does not know the run, and there is no manifest of it.
+    :raises OmicsAccessError: AWS denied GetRun, or no credentials worked.
+    :raises OmicsRequestError: a value is wrong, or AWS refused it.
+
+    Needs the IAM action ``omics:GetRun``. What else it uses is optional, and what it may not is a line of the
+    report: ``omics:ListRunTasks``, ``omics:GetRunTask``, ``omics:GetRunGroup``, ``omics:ListRuns``,
+    ``logs:GetLogEvents``, ``logs:DescribeLogStreams``.
+    See https://docs.aws.amazon.com/omics/latest/dev/workflows-run-errors.html
+    """
+
+    template_fields: Sequence[str] = ("run_id", *AWS_TEMPLATE_FIELDS)
+    ui_color = "#e8f4ee"
+
+    def __init__(
+        self,
+        *,
+        run_id: Any,
+        max_tasks: int = 5,
+        max_lines: int = 20,
+        max_seconds: float = 30.0,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        check_limits(max_tasks, max_lines, max_seconds)
+        self.run_id = run_id
+        self.max_tasks = max_tasks
+        self.max_lines = max_lines
+        self.max_seconds = max_seconds
+        self._set_aws_arguments(aws_conn_id, region_name, verify, botocore_config)
+        self._check_run_id()
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Explain the run: log the report and return the diagnosis."""
+        from airflow_omics.diagnosis import Limits, diagnose
+
+        target = self._target()
+        hook = self._make_hook(target)
+        record = self._read(hook, target)
+        diagnosis = diagnose(hook, record, limits=Limits(self.max_tasks, self.max_lines, self.max_seconds))
+        for line in diagnosis.text.splitlines():
+            self.log.info("%s", line)
+        return diagnosis.to_plain()
+
+    def _read(self, hook: OmicsHook, target: RunTarget) -> RunRecord:
+        from airflow_omics.diagnosis import forgotten_run
+        from airflow_omics.exceptions import FaultKind, OmicsRequestError, OmicsRunDeletedError, fault_error
+        from airflow_omics.hooks import fault_of
+
+        try:
+            record = hook.get_run(target.run_id)
+        except Exception as error:
+            fault = fault_of(error)
+            if fault is None or fault.kind is FaultKind.WEATHER:
+                raise  # Airflow retries it
+            missing = fault_error(fault, target.run_id)
+            if fault.kind is not FaultKind.NOT_FOUND:
+                raise missing from error
+        else:
+            if contradiction := target.contradiction(record):
+                message = f"{contradiction}. Check aws_conn_id and region_name."
+                raise OmicsRequestError(message, run_id=target.run_id)
+            uuid = record.get("uuid")
+            if not (target.uuid and uuid and uuid.lower() != target.uuid.lower()):
+                return record
+            message = f"HealthOmics run {target.run_id} was deleted: its id belongs to another run now."
+            missing = OmicsRunDeletedError(message, run_id=target.run_id)
+        try:
+            forgotten = forgotten_run(hook, target.run_id, target.uuid)
+        except Exception as error:
+            fault = fault_of(error)
+            why = fault.message if fault is not None else f"{type(error).__name__}: {error}"
+            self.log.warning("The manifest of HealthOmics run %s could not be read: %s", target.run_id, why)
+            forgotten = None
+        if forgotten is None:
+            raise missing
+        return forgotten
+
+
+def check_limits(max_tasks: Any, max_lines: Any, max_seconds: Any) -> None:
+    """Raise ValueError unless the three bound a diagnosis, without importing what only a running task needs.
+
+    :param max_tasks: a whole number, zero or more; likewise ``max_lines``.
+    :param max_seconds: more than 0 and at most 600.
+    """
+    for name, value in (("max_tasks", max_tasks), ("max_lines", max_lines)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise ValueError(f"{name} is {value!r}; it takes a whole number, zero or more, such as 5.")
+    if (
+        isinstance(max_seconds, bool)
+        or not isinstance(max_seconds, int | float)
+        or not 0 < max_seconds <= 600
+    ):
+        raise ValueError(f"max_seconds is {max_seconds!r}; it takes seconds, more than 0 and at most 600.")

@@ -1,0 +1,309 @@
+"""The operator that starts a run, once, and waits for it."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_omics._compat import BaseOperator, Context, conf
+from airflow_omics._task import AWS_TEMPLATE_FIELDS, RunTaskMixin, check_names, check_seconds, check_statuses
+from airflow_omics._unshown import TemplateText, Unshown
+from airflow_omics.links import RUN_LINKS
+from airflow_omics.records import RunRecord
+
+if TYPE_CHECKING:
+    from airflow_omics.started_run import StartedRun
+
+_HIDDEN = ("parameters", "tags", "start_run_kwargs")
+_ARGUMENTS = (
+    "workflow_id",
+    "role_arn",
+    "output_uri",
+    "parameters",
+    "name",
+    "workflow_type",
+    "workflow_version_name",
+    "workflow_owner_id",
+    "run_group_id",
+    "priority",
+    "storage_type",
+    "storage_capacity",
+    "log_level",
+    "cache_id",
+    "cache_behavior",
+    "retention_mode",
+    "rerun_of",
+    "tags",
+)
+
+
+class OmicsStartRunOperator(RunTaskMixin, BaseOperator):
+    """Start a HealthOmics run, wait for it, and return its record; never start a second one by mistake.
+
+    Each run is started with a token that is the same for every attempt of a task, and carries a name and
+    tags by which an attempt finds the run of the one before. A task that is retried, or whose worker died,
+    waits on for its run; a run that ended well is returned; one that failed or was cancelled leads to one
+    new run. Needs the IAM actions ``omics:StartRun``, ``omics:TagResource``, ``omics:GetRun`` and
+    ``iam:PassRole``; ``omics:ListRuns`` to find a run again where AWS has forgotten the token, and
+    ``omics:CancelRun``.
+
+    Everything up to ``start_run_kwargs`` is templated, nested values too, and is what StartRun documents:
+    https://docs.aws.amazon.com/omics/latest/api/API_StartRun.html
+
+    :param workflow_id: the workflow's id. Needed, unless ``rerun_of`` is given.
+    :param role_arn: the IAM role that the run assumes.
+    :param output_uri: where in S3 the outputs go; HealthOmics adds a folder for each run.
+    :param parameters: the workflow's parameters, a dict, or the path of a ``.json`` or ``.yaml`` file,
+        relative to the DAG file. Their values are kept out of logs and rendered fields.
+    :param name: the run's name. It gets the first 12 digits of the token, and is made of DAG and task where
+        it is not given.
+    :param workflow_type: ``PRIVATE`` or ``READY2RUN``.
+    :param workflow_version_name: the workflow's version.
+    :param workflow_owner_id: account of the owner of a shared workflow.
+    :param run_group_id: the run group.
+    :param priority: in the run group.
+    :param storage_type: ``STATIC`` or ``DYNAMIC``.
+    :param storage_capacity: GiB, for ``STATIC`` alone.
+    :param log_level: ``OFF``, ``FATAL``, ``ERROR`` or ``ALL``.
+    :param cache_id: the run cache.
+    :param cache_behavior: ``CACHE_ON_FAILURE`` or ``CACHE_ALWAYS``.
+    :param retention_mode: ``RETAIN`` or ``REMOVE``.
+    :param rerun_of: a run to run again (StartRun's ``runId``): an id, an ARN or a record.
+    :param tags: the run's tags, besides those that tell its task.
+    :param start_run_kwargs: every other member of StartRun that the installed botocore knows, by its own
+        name: ``{"networkingMode": "VPC"}``.
+    :param wait_for_completion: False returns StartRun's answer at once.
+    :param deferrable: wait in the triggerer; ``[operators] default_deferrable`` where it is not given.
+    :param poke_interval: seconds between two looks (60), as a number or a timedelta.
+    :param wait_timeout: seconds for which one try waits, as a number or a timedelta; None waits as long as
+        HealthOmics lets a run go on, 7 days by default. ``execution_timeout`` holds too, also while deferred.
+    :param on_timeout: what becomes of a run that is active at a timeout: ``fail`` leaves it alone (a retry
+        waits on), ``cancel`` cancels it.
+    :param cancel_on_kill: cancel the run when a person ends the task: marks it failed or successful, or
+        clears it where ``on_clear`` is ``new``; then also when a worker is told to stop during the last try.
+        Nothing is cancelled where Airflow does not say in which state the task is.
+    :param on_clear: what a cleared task does: ``new`` starts a new run, ``reattach`` takes its run up again.
+    :param name_suffix: False leaves a given ``name`` as it is; a run is then looked for among all of that
+        name.
+    :param success_statuses: terminal statuses in which the task succeeds.
+    :param record_fields: members of the record that reach XCom; ``id`` and ``status`` always stay. None
+        keeps all of them.
+    :param retry_by_class: whether Airflow may retry a run that failed for a reason of this class, such as
+        ``{"look inside": False}``. By default all may, but ``change``.
+    :param rerun_with: settings of the next run, by ``failureReason``, such as
+        ``{"FILE_SYSTEM_OUT_OF_SPACE": {"storage_type": "DYNAMIC"}}``: the run is started again within the
+        same try, with these arguments changed; ``parameters`` and ``tags`` are merged into those given.
+    :param max_reruns: how often, at most (1).
+    :param diagnose: gather why a run failed, for the error and the XCom ``diagnosis``.
+    :param aws_conn_id: id of an Airflow connection of type ``aws``. Templated.
+    :param region_name: AWS Region; without it the connection's. Templated.
+    :param verify: whether to verify TLS certificates, or the path of a CA bundle. Templated.
+    :param botocore_config: keyword arguments of ``botocore.config.Config``.
+    :return: the :class:`~airflow_omics.records.RunRecord`, or StartRun's answer where it does not wait.
+    :raises ValueError: while parsing, for an argument that can't be right.
+    :raises OmicsRunError: the run ended in none of ``success_statuses``.
+    :raises OmicsRunTimeoutError: the run was still active at ``wait_timeout``.
+    :raises OmicsAccessError: AWS denied a call, or no credentials worked for five minutes.
+    :raises OmicsRequestError: a value is wrong, or AWS refused it.
+    """
+
+    template_fields: Sequence[str] = (*_ARGUMENTS, "start_run_kwargs", *AWS_TEMPLATE_FIELDS)
+    template_fields_renderers = {"parameters": "py", "tags": "py", "start_run_kwargs": "py"}  # noqa: RUF012
+    operator_extra_links = RUN_LINKS
+    ui_color = "#dcefe6"
+
+    def __init__(
+        self,
+        *,
+        workflow_id: str | int | None = None,
+        role_arn: str | None = None,
+        output_uri: str | None = None,
+        parameters: Any = None,
+        name: str | None = None,
+        workflow_type: str | None = None,
+        workflow_version_name: str | None = None,
+        workflow_owner_id: str | None = None,
+        run_group_id: str | int | None = None,
+        priority: int | None = None,
+        storage_type: str | None = None,
+        storage_capacity: int | None = None,
+        log_level: str | None = None,
+        cache_id: str | int | None = None,
+        cache_behavior: str | None = None,
+        retention_mode: str | None = None,
+        rerun_of: Any = None,
+        tags: Any = None,
+        start_run_kwargs: Any = None,
+        wait_for_completion: bool = True,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poke_interval: float | datetime.timedelta = 60.0,
+        wait_timeout: float | datetime.timedelta | None = None,
+        on_timeout: str = "fail",
+        cancel_on_kill: bool = True,
+        on_clear: str = "new",
+        name_suffix: bool = True,
+        success_statuses: Collection[str] = ("COMPLETED",),
+        record_fields: Collection[str] | None = None,
+        retry_by_class: Mapping[str, bool] | None = None,
+        rerun_with: Mapping[str, Mapping[str, Any]] | None = None,
+        max_reruns: int = 1,
+        diagnose: bool = True,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        check_seconds("poke_interval", poke_interval, required=True)
+        check_seconds("wait_timeout", wait_timeout)
+        super().__init__(**kwargs)
+        self.workflow_id = workflow_id
+        self.role_arn = role_arn
+        self.output_uri = output_uri
+        self.parameters = parameters
+        self.name = name
+        self.workflow_type = workflow_type
+        self.workflow_version_name = workflow_version_name
+        self.workflow_owner_id = workflow_owner_id
+        self.run_group_id = run_group_id
+        self.priority = priority
+        self.storage_type = storage_type
+        self.storage_capacity = storage_capacity
+        self.log_level = log_level
+        self.cache_id = cache_id
+        self.cache_behavior = cache_behavior
+        self.retention_mode = retention_mode
+        self.rerun_of = rerun_of
+        self.tags = tags
+        self.start_run_kwargs = start_run_kwargs
+        self.wait_for_completion = _switch("wait_for_completion", wait_for_completion)
+        self.deferrable = _switch("deferrable", deferrable)
+        self.poke_interval = poke_interval
+        self.wait_timeout = wait_timeout
+        self.on_timeout = _one_of("on_timeout", on_timeout, ("fail", "cancel"))
+        self.cancel_on_kill = _switch("cancel_on_kill", cancel_on_kill)
+        self.on_clear = _one_of("on_clear", on_clear, ("new", "reattach"))
+        self.name_suffix = _switch("name_suffix", name_suffix)
+        self.success_statuses = check_statuses("success_statuses", success_statuses)
+        if not self.success_statuses:
+            raise ValueError("success_statuses is empty, so the task could never succeed; name one status.")
+        self.record_fields = check_names("record_fields", record_fields, "['runOutputUri']")
+        self.retry_by_class = retry_by_class
+        self.rerun_with = rerun_with
+        self.max_reruns = max_reruns
+        self.diagnose = diagnose
+        self._set_aws_arguments(aws_conn_id, region_name, verify, botocore_config)
+        self._check_now()
+
+    # -- what may hold patient data ------------------------------------------------------------------------
+
+    @property
+    def parameters(self) -> Any:
+        """The workflow's parameters as given; once rendered, something that does not print their values."""
+        return self._parameters
+
+    @parameters.setter
+    def parameters(self, value: Any) -> None:
+        self._parameters = _as_own_object(value)
+
+    @property
+    def tags(self) -> Any:
+        """The run's tags as given; once rendered, something that does not print their values."""
+        return self._tags
+
+    @tags.setter
+    def tags(self, value: Any) -> None:
+        self._tags = _as_own_object(value)
+
+    @property
+    def start_run_kwargs(self) -> Any:
+        """The other members as given; once rendered, something that does not print their values."""
+        return self._start_run_kwargs
+
+    @start_run_kwargs.setter
+    def start_run_kwargs(self, value: Any) -> None:
+        self._start_run_kwargs = _as_own_object(value)
+
+    def render_template(self, content: Any, *args: Any, **kwargs: Any) -> Any:
+        """Render as Airflow does; what may hold patient data comes back unshown."""
+        rendered = super().render_template(content, *args, **kwargs)
+        if content is None or isinstance(rendered, Unshown):
+            return rendered
+        hidden = any(content is getattr(self, name) for name in _HIDDEN)
+        return Unshown(rendered) if hidden else rendered
+
+    # -- the task --------------------------------------------------------------------------------------------
+
+    def execute(self, context: Context) -> RunRecord:
+        """Find or start the run, wait for it, and return its record."""
+        return self._begin(context).execute()
+
+    def execute_complete(
+        self, context: Context, event: Any = None, waited: Mapping[str, Any] | None = None
+    ) -> RunRecord:
+        """Take the trigger's event: return the record, go on with the next run, or fail."""
+        return self._begin(context).resume(event, waited or {})
+
+    def on_kill(self) -> None:
+        """Cancel the run, where ``cancel_on_kill`` says so and a person has ended the task."""
+        running: StartedRun | None = getattr(self, "_running", None)
+        if running is not None:
+            running.kill()
+
+    def _begin(self, context: Context) -> StartedRun:
+        from airflow_omics.started_run import StartedRun
+
+        self._running = StartedRun(self, context)
+        return self._running
+
+    def _check_now(self) -> None:
+        """Refuse at parse time what is wrong whatever happens later."""
+        from airflow_omics._task import _is_known_now
+        from airflow_omics.start_request import check_argument, check_rerun_with, check_what_is_missing
+
+        check_what_is_missing({name: getattr(self, name) for name in _ARGUMENTS})
+        for name in _ARGUMENTS:
+            value = getattr(self, name)
+            # Text is the path of a file, and what a dict holds may have no value while parsing.
+            later = name == "parameters" and isinstance(value, str | Mapping)
+            if not later and _is_known_now(value):
+                check_argument(name, value)
+        if self.rerun_with is not None:
+            check_rerun_with(self.rerun_with)
+        if self.retry_by_class is not None:
+            _check_retry_by_class(self.retry_by_class)
+        if isinstance(self.max_reruns, bool) or not isinstance(self.max_reruns, int) or self.max_reruns < 0:
+            raise ValueError(f"max_reruns is {self.max_reruns!r}; it takes a whole number, 0 or more.")
+
+
+def _as_own_object(value: Any) -> Any:
+    """Return text as an object that is told from equal text elsewhere, anything else as it is."""
+    return TemplateText(value) if isinstance(value, str) else value
+
+
+def _switch(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} is {value!r}; it takes True or False.")
+    return value
+
+
+def _check_retry_by_class(value: Any) -> None:
+    from airflow_omics.failures import ENDINGS, FAILURES
+
+    classes = sorted({row.failure_class for row in (*FAILURES.values(), *ENDINGS.values())})
+    if (
+        not isinstance(value, Mapping)
+        or not all(isinstance(retry, bool) for retry in value.values())
+        or not set(value) <= set(classes)
+    ):
+        raise ValueError(
+            f"retry_by_class is {value!r}; it takes a dict of True or False by class of failure: "
+            f"{', '.join(map(repr, classes))}."
+        )
+
+
+def _one_of(name: str, value: Any, accepted: tuple[str, ...]) -> str:
+    if value not in accepted:
+        raise ValueError(f"{name} is {value!r}; it takes {' or '.join(map(repr, accepted))}.")
+    return str(value)

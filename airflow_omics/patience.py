@@ -1,0 +1,56 @@
+"""Bearing bad weather in a worker: throttling, errors inside the service, the network."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from airflow_omics.exceptions import FaultKind, fault_error
+
+LONGEST_BACKOFF: Final = 60.0
+"""Seconds at most between two tries."""
+
+T = TypeVar("T")
+
+
+def backoff(failures: int, rand: Callable[[], float] = random.random) -> float:
+    """Return the seconds to wait after so many failures in a row, from half to all of 1, 2, 4, ... 60.
+
+    :param failures: 1 or more.
+    :param rand: a random number in [0, 1). Tasks that were thrown back together must not come back together.
+    """
+    grown: float = min(LONGEST_BACKOFF, 2.0 ** min(failures - 1, 10))
+    return grown * (0.5 + rand() / 2)
+
+
+def patiently(call: Callable[[], T], *, run_id: str, seconds: float, log: Any) -> T:
+    """Return what ``call`` returns, trying again for a while in bad weather.
+
+    :param call: a call to HealthOmics.
+    :param run_id: the run it is about, for logs and errors.
+    :param seconds: for how long to bear bad weather; then its error is raised as it came.
+    :param log: takes a line when bad weather sets in.
+    :raises OmicsRunNotFoundError: HealthOmics does not know the run.
+    :raises OmicsAccessError: AWS denied the call, or no credentials worked.
+    :raises OmicsRequestError: AWS refused a value.
+    """
+    from airflow_omics.hooks import fault_of
+
+    started_at, failures = time.monotonic(), 0
+    while True:
+        try:
+            return call()
+        except Exception as error:
+            fault = fault_of(error)
+            if fault is None:
+                raise
+            if fault.kind is not FaultKind.WEATHER:
+                raise fault_error(fault, run_id) from error
+            if time.monotonic() - started_at >= seconds:
+                raise
+            failures += 1
+            if failures.bit_count() == 1:  # the 1st, 2nd, 4th, ... in a row
+                log.warning("HealthOmics run %s: trying again: %s", run_id, fault.message)
+        time.sleep(backoff(failures))

@@ -1,0 +1,48 @@
+"""Start and gate one HealthOmics run for each sample of a cohort, no faster than the account may start them.
+
+StartRun's default quota is about one a second. The pool lets one ``start`` through at a time; what is
+throttled all the same is waited out. Make it once, with ``airflow pools set healthomics_starts 1 StartRun``,
+and trigger with ``{"workflow_id": "1234567", "role_arn": "arn:aws:iam::123456789012:role/omics-run",
+"output_uri": "s3://bucket/folder", "samples": ["NA12878", "NA12891"]}``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+try:
+    from airflow.sdk import DAG, task
+except ImportError:  # Airflow 2.11
+    from airflow import DAG
+    from airflow.decorators import task
+
+from airflow_omics.operators import OmicsStartRunOperator
+from airflow_omics.sensors import OmicsRunSensor
+
+PARAMS = {"workflow_id": "", "role_arn": "", "output_uri": "", "samples": []}
+
+with DAG("cohort_under_a_pool", schedule=None, params=PARAMS, tags=["healthomics"]):
+
+    @task
+    def list_parameters(params: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Return the parameters of each run."""
+        return [{"sample": sample} for sample in (params or {})["samples"]]
+
+    starts = OmicsStartRunOperator.partial(
+        task_id="start",
+        workflow_id="{{ params.workflow_id }}",
+        role_arn="{{ params.role_arn }}",
+        output_uri="{{ params.output_uri }}",
+        wait_for_completion=False,
+        pool="healthomics_starts",
+        retries=2,
+    ).expand(parameters=list_parameters())
+    gates = OmicsRunSensor.partial(task_id="gate", deferrable=True).expand(run_id=starts.output)
+
+    @task
+    def collect(records: Iterable[dict[str, Any]]) -> dict[str, str]:
+        """Return where each run put its files."""
+        return {record["id"]: record["runOutputUri"] for record in records}
+
+    collect(gates.output)

@@ -1,0 +1,340 @@
+"""How a start operator waits, is refused, times out, runs again with other settings, and what it leaves."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import pytest
+
+from airflow_omics._compat import AirflowFailException
+from airflow_omics.exceptions import OmicsAccessError, OmicsRequestError
+from tests.unit.conftest import StartTask
+from tests.unit.gates import Clock
+from tests.unit.starts import ROLE, Store, WorkerDied, die_once, read, started
+
+MODES = pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "deferrable"])
+RERUN = {"OUT_OF_MEMORY_ERROR": {"storage_type": "DYNAMIC", "parameters": {"memory": 64}}}
+
+
+# -- what AWS refuses ----------------------------------------------------------------------------------------
+
+
+def test_a_full_account_says_what_to_do(start_task: StartTask, omics: Any) -> None:
+    omics.fault("StartRun", "quota")
+    done = start_task()()
+    assert isinstance(done.error, OmicsRequestError)
+    said = str(done.error)
+    assert said.startswith("StartRun: ServiceQuotaExceededException: The request exceeds a service quota.")
+    assert "(request id " in said
+    assert "delete some (OmicsDeleteRunOperator), start runs with retention_mode='REMOVE'" in said
+    assert omics.counts()["StartRun"] == 1
+
+
+def test_a_denied_start_names_the_action(start_task: StartTask, omics: Any) -> None:
+    omics.fault("StartRun", "access-denied")
+    done = start_task()()
+    assert isinstance(done.error, OmicsAccessError)
+    assert str(done.error).startswith("StartRun: AccessDeniedException: User: ")
+    assert "(request id " in str(done.error)
+    assert str(done.error).endswith("Allow omics:StartRun to the caller.")
+    assert omics.counts()["StartRun"] == 1
+
+
+def test_what_only_aws_can_judge_comes_back_as_aws_said_it(start_task: StartTask, omics: Any) -> None:
+    omics.fault("StartRun", "validation", message="Workflow 1234567 was not found")
+    done = start_task()()
+    assert isinstance(done.error, OmicsRequestError)
+    assert str(done.error).startswith(
+        "StartRun: ValidationException: Workflow 1234567 was not found (request id "
+    )
+
+
+def test_credentials_that_die_are_borne_for_minutes(start_task: StartTask, omics: Any) -> None:
+    omics.default_life = "completed"
+    omics.fault("StartRun", "expired-token", times=3)
+    assert start_task()().kind == "success"
+    assert len(started(omics)) == 1
+    omics.fault("StartRun", "expired-token")
+    assert start_task(run_id="manual__2")().kind == "OmicsAccessError"
+
+
+# -- throttling ----------------------------------------------------------------------------------------------
+
+
+def test_200_mapped_starts_against_one_a_second_are_200_runs(
+    start_task: StartTask, omics: Any, start_clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The limit counts on this clock, too: as many tries as a pool of 20 would make, in minutes of its time.
+    monkeypatch.setattr("airflow_omics.emulator.faults.time", start_clock)
+    omics.limit("StartRun", 1)
+    omics.default_life = "running-forever"
+    start_clock.limit = 100_000
+    for index in range(200):
+        done = start_task(map_index=index, wait_for_completion=False)()
+        assert done.kind == "success", done.error
+    assert len(started(omics)) == 200
+    assert omics.counts()["StartRun"] > 300  # most were thrown back at least once
+
+
+def test_throttling_without_end_fails_after_two_hours(
+    start_task: StartTask, omics: Any, start_clock: Clock
+) -> None:
+    omics.fault("StartRun", "throttle")
+    done = start_task()()
+    assert done.kind == "OmicsError"
+    assert str(done.error).startswith("StartRun: ThrottlingException: Rate exceeded (request id ")
+    assert 7200 < start_clock.passed() < 7300
+
+
+# -- timeouts ------------------------------------------------------------------------------------------------
+
+
+@MODES
+@pytest.mark.parametrize("limit", ["wait_timeout", "execution_timeout"])
+@pytest.mark.parametrize(("on_timeout", "status"), [("fail", "RUNNING"), ("cancel", "CANCELLED")])
+def test_at_a_timeout_the_run_is_left_or_cancelled(
+    start_task: StartTask, omics: Any, deferrable: bool, limit: str, on_timeout: str, status: str
+) -> None:
+    if limit == "execution_timeout" and not deferrable:
+        return  # Airflow's own, in a worker: see the kills
+    omics.default_life = "running-forever"
+    value: Any = 7200 if limit == "wait_timeout" else datetime.timedelta(hours=2)
+    task = start_task(deferrable=deferrable, on_timeout=on_timeout, store=Store(), **{limit: value})
+    done = task()
+    assert done.kind == ("OmicsRunTimeoutError" if limit == "wait_timeout" else "AirflowTaskTimeout")
+    [run_id] = started(omics)
+    assert f"of workflow 1234567 is RUNNING at the task's {limit}." in str(done.error)
+    assert read(run_id)["status"] == status
+    assert done.pushed["return_value"]["status"] == status
+    omics.default_life = "completed"
+    if on_timeout == "fail":
+        omics.move(run_id, "COMPLETED")
+    retried = task()
+    assert retried.kind == "success"
+    assert len(started(omics)) == (1 if on_timeout == "fail" else 2)
+
+
+@MODES
+def test_a_run_that_completes_while_it_is_cancelled_is_a_success(
+    start_task: StartTask, omics: Any, start_clock: Clock, monkeypatch: pytest.MonkeyPatch, deferrable: bool
+) -> None:
+    from airflow_omics.hooks import OmicsHook
+
+    omics.default_life = "running-forever"
+    cancel_run = OmicsHook.cancel_run
+
+    def too_late(self: Any, run_id: str) -> None:
+        omics.move(run_id, "COMPLETED")
+        cancel_run(self, run_id)
+
+    monkeypatch.setattr(OmicsHook, "cancel_run", too_late)
+    done = start_task(deferrable=deferrable, wait_timeout=600, on_timeout="cancel")()
+    assert (done.kind, done.result["status"]) == ("success", "COMPLETED")
+
+
+def test_a_run_never_read_while_deferred_is_cancelled_at_the_timeout(
+    start_task: StartTask, omics: Any, start_clock: Clock
+) -> None:
+    omics.default_life = "running-forever"
+    task = start_task(deferrable=True, wait_timeout=600, on_timeout="cancel")
+
+    def blind() -> None:
+        omics.fault("GetRun", "internal-error")
+        start_clock.at(630, omics.clear_faults)
+
+    start_clock.at(0.0001, blind)
+    fire = task.fire
+
+    def fire_blindly(trigger: Any) -> Any:
+        start_clock.sleep(1)
+        return fire(trigger)
+
+    task.fire = fire_blindly
+    done = task()
+    assert done.kind == "OmicsRunTimeoutError"
+    [run_id] = started(omics)
+    assert f"HealthOmics run {run_id} could not be read at the task's wait_timeout." in str(done.error)
+    assert read(run_id)["status"] == "CANCELLED"
+
+
+def test_execution_timeout_while_deferred_leaves_time_to_resume(start_task: StartTask, omics: Any) -> None:
+    # Airflow 2.11 counts on, and ends a task that resumes too late before it can do anything.
+    omics.default_life = "running-forever"
+    done = start_task(deferrable=True, execution_timeout=datetime.timedelta(hours=2))()
+    [trigger] = done.triggers
+    assert round(trigger.timeout_at - trigger.started_at) == 7140
+
+
+# -- reruns and retries --------------------------------------------------------------------------------------
+
+
+@MODES
+@pytest.mark.parametrize("stored", [False, True], ids=["no-store", "store"])
+def test_a_rerun_changes_the_settings_and_stays_within_the_try(
+    start_task: StartTask, omics: Any, deferrable: bool, stored: bool, start_clock: Clock
+) -> None:
+    omics.default_life = "failed-out-of-memory-error"
+    task = start_task(
+        deferrable=deferrable,
+        store=Store() if stored else None,
+        rerun_with=RERUN,
+        storage_type="STATIC",
+        parameters={"sample": "a", "memory": 8},
+    )
+
+    def mend() -> None:
+        omics.default_life = "completed"
+
+    start_clock.at(30, mend)
+    done = task()
+    assert (done.kind, len(started(omics))) == ("success", 2)
+    first, second = (read(run_id) for run_id in started(omics))
+    assert (first["storageType"], first["parameters"]) == ("STATIC", {"sample": "a", "memory": 8})
+    assert (second["storageType"], second["parameters"]) == ("DYNAMIC", {"sample": "a", "memory": 64})
+    assert done.pushed["attempts"] == [
+        {"generation": 0, "id": first["id"], "status": "FAILED", "failureReason": "OUT_OF_MEMORY_ERROR"},
+        {"id": second["id"], "status": "COMPLETED"},
+    ]
+
+
+@MODES
+@pytest.mark.parametrize(("max_reruns", "runs"), [(0, 1), (1, 2), (3, 4)])
+def test_there_are_no_more_reruns_than_max_reruns(
+    start_task: StartTask, omics: Any, deferrable: bool, max_reruns: int, runs: int
+) -> None:
+    omics.default_life = "failed-out-of-memory-error"
+    task = start_task(deferrable=deferrable, rerun_with=RERUN, max_reruns=max_reruns)
+    assert task().kind == "OmicsRunFailedError"
+    assert len(started(omics)) == runs
+    # Airflow's own retry starts one more, with the changed settings, and no rerun of it.
+    assert task().kind == "OmicsRunFailedError"
+    assert len(started(omics)) == runs + 1
+    assert ("memory" in read(started(omics)[-1]).get("parameters", {})) == (max_reruns > 0)
+
+
+@pytest.mark.parametrize("stored", [False, True], ids=["no-store", "store"])
+def test_a_worker_that_dies_during_a_rerun_costs_none(
+    start_task: StartTask, omics: Any, start_clock: Clock, monkeypatch: pytest.MonkeyPatch, stored: bool
+) -> None:
+    omics.default_life = "failed-out-of-memory-error"
+    omics.repeat_request_id("forgotten")
+    task = start_task(store=Store() if stored else None, rerun_with=RERUN)
+
+    def mend() -> None:
+        omics.default_life = "completed"
+        die_once(monkeypatch, "unanswered", omics)
+
+    start_clock.at(30, mend)
+    assert isinstance(task().error, WorkerDied)
+    done = task()
+    assert done.kind == "success"
+    assert [end["id"] for end in done.pushed["attempts"]] == started(omics)
+    assert len(started(omics)) == 2
+    assert read(started(omics)[1])["storageType"] == "DYNAMIC"
+
+
+def test_a_reason_that_has_no_rerun_fails(start_task: StartTask, omics: Any) -> None:
+    omics.default_life = "failed-export-failed"
+    assert start_task(rerun_with=RERUN)().kind == "OmicsRunFailedError"
+    assert len(started(omics)) == 1
+
+
+@MODES
+@pytest.mark.parametrize(
+    ("life", "by_class", "retries"),
+    [
+        ("failed-assume-role-failed", None, False),  # change
+        ("failed-assume-role-failed", {"change": True}, True),
+        ("failed-service-error", None, True),  # retry
+        ("failed-service-error", {"retry": False}, False),
+        ("failed-out-of-memory-error", {"change": False}, True),  # settings
+        ("failed-run-task-failed", None, True),  # look inside
+        ("failed-run-task-failed", {"look inside": False}, False),
+        ("cancelled", None, False),  # a retry would start what somebody has stopped
+        ("cancelled", {"change": True}, True),
+    ],
+)
+def test_the_class_of_a_failure_decides_whether_airflow_may_retry(
+    start_task: StartTask, omics: Any, deferrable: bool, life: str, by_class: Any, retries: bool
+) -> None:
+    omics.default_life = life
+    done = start_task(retry_by_class=by_class, deferrable=deferrable)()
+    assert done.kind == ("OmicsRunCancelledError" if life == "cancelled" else "OmicsRunFailedError")
+    assert isinstance(done.error, AirflowFailException) is not retries
+
+
+# -- what is left --------------------------------------------------------------------------------------------
+
+
+@MODES
+def test_record_fields_narrow_what_reaches_xcom(start_task: StartTask, omics: Any, deferrable: bool) -> None:
+    omics.default_life = "completed"
+    done = start_task(record_fields=["runOutputUri"], deferrable=deferrable, parameters={"a": 1})()
+    assert set(done.result) == {"id", "status", "runOutputUri"}
+    omics.default_life = "failed-service-error"
+    failed = start_task(record_fields=["runOutputUri"], deferrable=deferrable, run_id="manual__2")()
+    assert set(failed.pushed["return_value"]) <= {"id", "status", "runOutputUri"}
+
+
+@MODES
+def test_without_xcom_push_only_the_links_are_pushed(
+    start_task: StartTask, omics: Any, deferrable: bool
+) -> None:
+    omics.default_life = "failed-out-of-memory-error"
+    done = start_task(do_xcom_push=False, deferrable=deferrable, rerun_with=RERUN)()
+    assert done.kind == "OmicsRunFailedError"
+    assert set(done.pushed) == {"omics_run_links"}
+
+
+@MODES
+def test_success_statuses_say_what_a_success_is(start_task: StartTask, omics: Any, deferrable: bool) -> None:
+    omics.default_life = "failed-run-task-failed"
+    done = start_task(success_statuses=("COMPLETED", "FAILED"), deferrable=deferrable)()
+    assert (done.kind, done.result["status"]) == ("success", "FAILED")
+    omics.default_life = "completed"
+    assert (
+        start_task(success_statuses=("FAILED",), run_id="m2", deferrable=deferrable)().kind == "OmicsRunError"
+    )
+
+
+def test_without_waiting_startruns_answer_is_returned(start_task: StartTask, omics: Any) -> None:
+    done = start_task(wait_for_completion=False)()
+    assert (done.result["id"], done.result["status"]) == (started(omics)[0], "PENDING")
+    assert set(done.result) >= {"arn", "id", "status", "tags", "uuid"}
+
+
+def test_the_aws_arguments_and_the_task_reach_the_trigger_whole(
+    start_task: StartTask, omics: Any, connect: Any
+) -> None:
+    connect("lab", region_name="us-east-1")
+    omics.default_life = "completed"
+    aws = {
+        "aws_conn_id": "lab",
+        "region_name": "eu-west-1",
+        "verify": False,
+        "botocore_config": {"read_timeout": 7},
+    }
+    done = start_task(deferrable=True, map_index=2, parameters={"who": "patient-7"}, **aws)()
+    [trigger] = done.triggers
+    path, arguments = trigger.serialize()
+    assert path == "airflow_omics.started_run_trigger.OmicsStartedRunTrigger"
+    assert {name: arguments[name] for name in aws} == aws
+    assert arguments["task_key"] == {
+        "dag_id": "dag",
+        "run_id": "manual__1",
+        "task_id": "start",
+        "map_index": 2,
+        "deployment": "",
+    }
+    assert set(arguments["run_id"]) == {"id", "uuid", "arn"}
+    assert arguments["run_id"]["arn"].startswith("arn:aws:omics:eu-west-1:")
+    assert "patient-7" not in str(arguments)
+
+
+def test_a_template_file_is_not_looked_up_for_a_value(start_task: StartTask, omics: Any) -> None:
+    omics.default_life = "completed"
+    task = start_task(parameters={"samples": "cohort.json"}, role_arn=ROLE)
+    assert tuple(task.make().template_ext) == ()
+    done = task()
+    assert done.result["parameters"] == {"samples": "cohort.json"}

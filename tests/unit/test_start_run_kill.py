@@ -1,0 +1,357 @@
+"""on_kill cancels the run that a person gave up, and no other: in a worker and in the triggerer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from airflow.triggers.base import BaseTrigger
+
+from airflow_omics import kill
+from airflow_omics._compat import AirflowTaskTimeout
+from airflow_omics.attempt import TaskKey
+from airflow_omics.kill import UnreadableStateError
+from airflow_omics.started_run_trigger import OmicsStartedRunTrigger
+from airflow_omics.triggers import OmicsRunEvent
+from tests.unit.conftest import StartTask
+from tests.unit.gates import Clock, new_run
+from tests.unit.starts import WorkerDied, die_once, read, started
+
+
+@pytest.fixture(autouse=True)
+def clock(start_clock: Clock) -> Clock:
+    return start_clock
+
+
+UNREADABLE = "unreadable"
+AWAITED = ("queued", "scheduled", "up_for_retry", "deferred", UNREADABLE)
+TASK = {"dag_id": "dag", "run_id": "manual__1", "task_id": "start", "map_index": -1, "deployment": ""}
+
+# state, on_clear, whether tries are left, whether the run is cancelled
+KILLS = [
+    *((state, on_clear, left, True) for state in ("failed", "success", "skipped", "removed")
+      for on_clear in ("new", "reattach") for left in (True, False)),
+    *((state, "new", left, True) for state in ("restarting", None) for left in (True, False)),
+    *((state, "reattach", left, False) for state in ("restarting", None) for left in (True, False)),
+    *((state, on_clear, left, False) for state in AWAITED
+      for on_clear in ("new", "reattach") for left in (True, False)),
+    ("running", "new", True, False),
+    ("running", "reattach", True, False),
+    # Nobody comes after the last try; but a clear may come, to take the run up again.
+    ("running", "new", False, True),
+    ("running", "reattach", False, False),
+]  # fmt: skip
+
+
+def say_state(
+    monkeypatch: pytest.MonkeyPatch, state: str | None, module: str = "started_run"
+) -> list[TaskKey]:
+    asked: list[TaskKey] = []
+
+    def task_state(task: TaskKey) -> str | None:
+        asked.append(task)
+        if state == UNREADABLE:
+            raise UnreadableStateError("ConnectionError: no answer")
+        return state
+
+    monkeypatch.setattr(f"airflow_omics.{module}.task_state", task_state)
+    return asked
+
+
+def kill_at(clock: Clock, task: Any, seconds: float = 300) -> None:
+    """Let Airflow tell the task to end, and then end its process."""
+
+    def tell() -> None:
+        task.operator.on_kill()
+        raise WorkerDied
+
+    clock.at(seconds, tell)
+
+
+@pytest.mark.parametrize(("state", "on_clear", "tries_left", "cancelled"), KILLS)
+def test_a_killed_worker_cancels_the_run_only_where_nobody_needs_it(
+    start_task: StartTask,
+    omics: Any,
+    start_clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    state: str | None,
+    on_clear: str,
+    tries_left: bool,
+    cancelled: bool,
+) -> None:
+    omics.default_life = "running-forever"
+    asked = say_state(monkeypatch, state)
+    task = start_task(on_clear=on_clear, retries=3 if tries_left else 0, map_index=4)
+    kill_at(start_clock, task)
+    assert isinstance(task().error, WorkerDied)
+    assert asked == [TaskKey("dag", "manual__1", "start", 4, "")]
+    assert omics.counts().get("CancelRun", 0) == (1 if cancelled else 0)
+    [run_id] = started(omics)
+    assert read(run_id)["status"] == ("STOPPING" if cancelled else "STARTING")
+
+
+def test_cancel_on_kill_false_cancels_nothing(
+    start_task: StartTask, omics: Any, start_clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    omics.default_life = "running-forever"
+    say_state(monkeypatch, "failed")
+    task = start_task(cancel_on_kill=False)
+    kill_at(start_clock, task)
+    task()
+    assert "CancelRun" not in omics.counts()
+
+
+def test_another_run_under_the_id_is_not_cancelled(
+    start_task: StartTask, omics: Any, start_clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    omics.default_life = "running-forever"
+    say_state(monkeypatch, "failed")
+    task = start_task()
+    start_clock.at(299, lambda: omics.reuse_id(started(omics)[0], "running-forever"))
+    kill_at(start_clock, task)
+    task()
+    assert "CancelRun" not in omics.counts()
+
+
+def test_a_run_that_ended_meanwhile_is_left_alone(
+    start_task: StartTask, omics: Any, start_clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    omics.default_life = "running-forever"
+    say_state(monkeypatch, "failed")
+    task = start_task()
+    start_clock.at(299, lambda: omics.move(started(omics)[0], "COMPLETED"))
+    kill_at(start_clock, task)
+    task()
+    assert "CancelRun" not in omics.counts()
+
+
+@pytest.mark.parametrize("listed", [True, False], ids=["listruns", "listruns-denied"])
+@pytest.mark.parametrize("moment", ["unanswered", "answered"])
+def test_a_kill_during_startrun_cancels_the_run_that_came_of_it(
+    start_task: StartTask, omics: Any, monkeypatch: pytest.MonkeyPatch, moment: str, listed: bool
+) -> None:
+    omics.default_life = "running-forever"
+    say_state(monkeypatch, "failed")
+    if not listed:
+        omics.fault("ListRuns", "access-denied")
+    task = start_task()
+
+    die_once(monkeypatch, moment, omics)
+    task()
+    task.operator.on_kill()  # the signal's handler runs inside the call
+    [run_id] = started(omics)
+    found = listed or moment == "answered"
+    assert read(run_id)["status"] == ("STOPPING" if found else "PENDING")
+
+
+def test_a_kill_during_the_startrun_of_a_rerun_cancels_that_run(
+    start_task: StartTask, omics: Any, start_clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    omics.default_life = "failed-out-of-memory-error"
+    say_state(monkeypatch, "failed")
+    task = start_task(rerun_with={"OUT_OF_MEMORY_ERROR": {"storage_type": "DYNAMIC"}})
+
+    def second(omics: Any = omics) -> None:
+        omics.default_life = "running-forever"
+        die_once(monkeypatch, "unanswered", omics)
+
+    start_clock.at(300, second)
+    assert isinstance(task().error, WorkerDied)
+    assert len(started(omics)) == 2
+    task.operator.on_kill()
+    assert read(started(omics)[1])["status"] == "STOPPING"
+
+
+def test_a_kill_before_anything_was_asked_for_calls_nothing(start_task: StartTask, omics: Any) -> None:
+    start_task().make().on_kill()
+    assert omics.counts() == {}
+
+
+@pytest.mark.parametrize(("on_timeout", "status"), [("fail", "STARTING"), ("cancel", "STOPPING")])
+def test_execution_timeout_is_no_kill_and_on_timeout_decides(
+    start_task: StartTask,
+    omics: Any,
+    start_clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    on_timeout: str,
+    status: str,
+) -> None:
+    omics.default_life = "running-forever"
+    say_state(monkeypatch, "running")
+    task = start_task(on_timeout=on_timeout, retries=0)
+
+    def time_out() -> None:
+        try:
+            raise AirflowTaskTimeout("Timeout, PID: 1")
+        except AirflowTaskTimeout:  # as Airflow's task runner does
+            task.operator.on_kill()
+            raise
+
+    start_clock.at(300, time_out)
+    assert task().kind == "AirflowTaskTimeout"
+    [run_id] = started(omics)
+    assert read(run_id)["status"] == status
+
+
+# -- in the triggerer ----------------------------------------------------------------------------------------
+
+
+def trigger_of(run_id: str, **arguments: Any) -> OmicsStartedRunTrigger:
+    record = read(run_id)
+    return OmicsStartedRunTrigger(
+        {key: record[key] for key in ("id", "uuid", "arn")}, **{"task_key": TASK, **arguments}
+    )
+
+
+def on_kill(trigger: Any) -> None:
+    asyncio.run(trigger.on_kill())
+
+
+@pytest.mark.parametrize(
+    ("state", "on_clear", "cancelled"),
+    [
+        ("failed", "new", True),
+        ("success", "reattach", True),
+        (None, "new", True),
+        (None, "reattach", False),
+        ("restarting", "new", True),
+        ("restarting", "reattach", False),
+        # Handed to another triggerer, or about to go on: the run is awaited.
+        *((state, on_clear, False) for state in (*AWAITED, "running")
+          for on_clear in ("new", "reattach")),
+    ],
+)  # fmt: skip
+def test_a_killed_trigger_cancels_the_run_only_where_nobody_needs_it(
+    omics: Any, monkeypatch: pytest.MonkeyPatch, output: Any, state: Any, on_clear: str, cancelled: bool
+) -> None:
+    run_id = new_run(omics)
+    say_state(monkeypatch, state, "started_run_trigger")
+    on_kill(trigger_of(run_id, on_clear=on_clear))
+    assert omics.counts().get("CancelRun", 0) == (1 if cancelled else 0)
+    if state == UNREADABLE:
+        assert f"{run_id} (arn:aws:omics:us-east-1:123456789012:run/{run_id}) is not cancelled" in output()
+
+
+def test_a_trigger_told_to_cancel_nothing_cancels_nothing(
+    omics: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    say_state(monkeypatch, "failed", "started_run_trigger")
+    on_kill(trigger_of(new_run(omics), cancel_on_kill=False))
+    assert "CancelRun" not in omics.counts()
+
+
+def test_a_trigger_leaves_another_run_under_the_id_alone(omics: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_id = new_run(omics)
+    trigger = trigger_of(run_id)
+    omics.reuse_id(run_id, "running-forever")
+    say_state(monkeypatch, "failed", "started_run_trigger")
+    on_kill(trigger)
+    assert "CancelRun" not in omics.counts()
+
+
+@pytest.mark.parametrize("fault", ["access-denied", "validation"])
+def test_nothing_is_raised_out_of_a_triggers_on_kill(
+    omics: Any, monkeypatch: pytest.MonkeyPatch, output: Any, fault: str
+) -> None:
+    trigger = trigger_of(new_run(omics))
+    omics.fault("CancelRun", fault)
+    say_state(monkeypatch, "failed", "started_run_trigger")
+    on_kill(trigger)
+    assert "could not be cancelled, and goes on" in output()
+
+
+def test_nothing_is_raised_for_a_trigger_whose_run_is_no_run(omics: Any, output: Any) -> None:
+    on_kill(OmicsStartedRunTrigger("nonsense", task_key=TASK))
+    assert "could not be cancelled" in output()
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["airflow-3.3", "before"])
+def test_a_cancelled_trigger_reads_the_state_only_where_airflow_tells_of_no_kill(
+    omics: Any, monkeypatch: pytest.MonkeyPatch, told: bool
+) -> None:
+    trigger = trigger_of(new_run(omics))
+    asked = say_state(monkeypatch, "failed", "started_run_trigger")
+    if told:
+        monkeypatch.setattr(BaseTrigger, "on_kill", lambda self: None, raising=False)
+    else:
+        monkeypatch.delattr(BaseTrigger, "on_kill", raising=False)
+
+    async def waits_for_ever(self: Any) -> Any:
+        await asyncio.Event().wait()
+        yield
+
+    monkeypatch.setattr("airflow_omics.triggers.OmicsRunTrigger.run", waits_for_ever)
+
+    async def main() -> None:
+        wait = asyncio.ensure_future(anext(trigger.run()))
+        await asyncio.sleep(0)
+        wait.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await wait
+
+    asyncio.run(main())
+    assert len(asked) == (0 if told else 1)
+    assert omics.counts().get("CancelRun", 0) == (0 if told else 1)
+
+
+def test_every_argument_of_the_trigger_survives_serialize() -> None:
+    arguments = {
+        "run_id": {"id": "1234567", "uuid": "11111111-2222-3333-4444-555555555555"},
+        "task_key": {**TASK, "map_index": 3, "deployment": "lab"},
+        "cancel_on_kill": False,
+        "on_clear": "reattach",
+        "started_at": 1.5,
+        "timeout_at": 2.5,
+        "timeout": None,
+        "hold_until": 1767225610.5,
+        "created": 0.5,
+        "status": "RUNNING",
+        "terminal_statuses": ["COMPLETED", "ARCHIVED"],
+        "success_statuses": [],
+        "skip_statuses": [],
+        "push_record": True,
+        "poke_interval": 7.0,
+        "export": None,
+        "record_fields": ["runOutputUri"],
+        "aws_conn_id": "lab",
+        "region_name": "us-east-1",
+        "verify": "/ca.pem",
+        "botocore_config": {"read_timeout": 5},
+    }
+    path, once = OmicsStartedRunTrigger(**arguments).serialize()
+    assert path == "airflow_omics.started_run_trigger.OmicsStartedRunTrigger"
+    assert once == arguments
+    assert OmicsStartedRunTrigger(**json.loads(json.dumps(once))).serialize() == (path, arguments)
+
+
+@pytest.mark.parametrize(("map_index", "name"), [(-1, "start"), (0, "start_0"), (12, "start_12")])
+def test_the_state_of_a_mapped_task_is_read_under_its_index(
+    monkeypatch: pytest.MonkeyPatch, map_index: int, name: str
+) -> None:
+    runner = pytest.importorskip("airflow.sdk.execution_time.task_runner") if _has_sdk() else None
+    if runner is None:
+        return
+    states = {"manual__1": {"start": "failed", "start_0": "failed", "start_12": "failed"}}
+    states["manual__1"][name] = "deferred"
+    monkeypatch.setattr(runner.RuntimeTaskInstance, "get_task_states", staticmethod(lambda **_: states))
+    assert kill.task_state(TaskKey("dag", "manual__1", "start", map_index)) == "deferred"
+    states["manual__1"].pop(name)
+    with pytest.raises(UnreadableStateError):
+        kill.task_state(TaskKey("dag", "manual__1", "start", map_index))
+
+
+def _has_sdk() -> bool:
+    try:
+        import airflow.sdk.execution_time.task_runner
+    except ImportError:
+        return False
+    return bool(airflow.sdk.execution_time.task_runner)
+
+
+def test_the_event_prints_no_record() -> None:
+    event = OmicsRunEvent(  # type: ignore[call-arg]
+        {"outcome": "terminal", "record": {"id": "1", "status": "FAILED", "parameters": {"who": "patient"}}}
+    )
+    assert "patient" not in f"{event!r} {event}"
