@@ -1,4 +1,5 @@
-# Needs Python 3.11 to 3.13 and make; everything else goes into .venv and .cache.
+# Needs Python 3.11 to 3.13 and make; everything else goes into .venv and .cache. `make test` needs a PostgreSQL
+# server and Chromium besides, and says how to get them.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -11,19 +12,22 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 RUN := .venv/bin/python
 # Arguments for pytest: `make test ARGS='-k gate'`.
 ARGS ?=
+# What Airflow keeps its own state in for `make demo` and `make up`: sqlite, or postgresql.
+DATABASE ?= sqlite
 
-.PHONY: help demo up test lint matrix bench-parse environment schemas clean
+.PHONY: help demo up test lint matrix screenshots bench-parse environment schemas clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 demo: environment ## Run a gate through real Airflow against the local HealthOmics, and watch it
-	@$(RUN) scripts/demo.py
+	@$(RUN) -m scripts.demo --database $(DATABASE)
 
 up: environment ## Open Airflow's UI with the local HealthOmics beside it, until Ctrl-C
-	@$(RUN) scripts/up.py
+	@$(RUN) -m scripts.up --database $(DATABASE)
 
 test: lint schemas ## Lint, type-check and run every test on the newest Airflow
+	@$(RUN) -m scripts.programs || true
 	@$(RUN) -m pytest -n 2 --dist loadgroup $(ARGS)
 
 lint: environment ## Run ruff and mypy
@@ -33,6 +37,9 @@ lint: environment ## Run ruff and mypy
 
 matrix: environment schemas ## Run the tests on every supported Airflow (ROWS='lowest 3.0' picks some)
 	@$(RUN) scripts/matrix.py $(ROWS)
+
+screenshots: environment ## Take the pictures of the README anew, in docs/images
+	@SCREENSHOTS=docs/images $(RUN) -m pytest -q tests/stack/test_browser.py
 
 bench-parse: environment ## Measure what the sensor costs a DAG file
 	@$(RUN) benchmarks/parse.py

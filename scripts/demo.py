@@ -6,6 +6,7 @@ is not what the service answers.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import sys
@@ -16,7 +17,8 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from stack import Stack, StackError, running
+
+from scripts.stack import DATABASES, Stack, StackError, running
 
 DAG_ID = "gate_and_use_record"
 PACE = 40
@@ -157,14 +159,22 @@ def lines_of(value: Any) -> list[str]:
     return [value if isinstance(value, str) else json.dumps(value)]
 
 
+def chosen_database(name: str) -> Any:
+    """Return the database that the command line asks for."""
+    parser = argparse.ArgumentParser(prog=name)
+    parser.add_argument("--database", choices=DATABASES, default="sqlite", help="default: %(default)s")
+    return parser.parse_args().database
+
+
 def main() -> int:
     """Run the demo; return the exit code."""
+    database = chosen_database("make demo")
     started = time.monotonic()
     print(
         f"\n  {paint('airflow-omics', '1')}: an Airflow gate on an AWS HealthOmics run, with no AWS account\n"
     )
     try:
-        with running(Stack(pace=PACE, poke_interval=POKE_INTERVAL, tell=say)) as stack:
+        with running(Stack(pace=PACE, poke_interval=POKE_INTERVAL, tell=say, database=database)) as stack:
             demonstrate(stack)
             say("stopping all of it")
     except KeyboardInterrupt:

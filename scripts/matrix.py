@@ -29,10 +29,12 @@ ROWS = {
     "3.3": ("airflow-3.3", "3.11"),
     "3.3-py3.13": ("airflow-3.3", "3.13"),
 }
-# What meets Airflow is tested on each. The watcher is plain asyncio, and slow to test: once on the oldest
-# AWS libraries and once on the newest Python is enough here, since `make test` runs it as well.
-_EVERYWHERE = ("tests/unit", "tests/emulator", "tests/airflow")
-_WATCHER_TOO = ("lowest", "3.3-py3.13")
+# What meets Airflow is tested on each. The emulator meets moto and botocore alone, and the watcher is plain
+# asyncio: once on the oldest AWS libraries and once on the newest Python is enough for both, since
+# `make test` runs them as well.
+_EVERYWHERE = ("tests/unit", "tests/airflow")
+_APART = ("tests/emulator", "tests/watcher")
+_APART_TOO = ("lowest", "3.3-py3.13")
 _WATCHED = ("apache-airflow", "apache-airflow-providers-amazon", "botocore", "aiobotocore")
 _VERSIONS = """
 import importlib.metadata, json, platform, airflow
@@ -126,7 +128,7 @@ def _run_tests(result: Result, interpreter: Path) -> None:
     report = CACHE / f"matrix-{result.row}.xml"
     log = CACHE / f"matrix-{result.row}.log"
     report.unlink(missing_ok=True)
-    folders = (*_EVERYWHERE, "tests/watcher") if result.row in _WATCHER_TOO else _EVERYWHERE
+    folders = (*_EVERYWHERE, *_APART) if result.row in _APART_TOO else _EVERYWHERE
     options = ["-n", "2", "--dist", "loadgroup", "-q", "-p", "no:cacheprovider", f"--junitxml={report}"]
     with log.open("wb") as output:
         done = subprocess.run(

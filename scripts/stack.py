@@ -1,7 +1,7 @@
-"""The local HealthOmics and a real Airflow beside it, as processes on this machine, for demo and up.
+"""The local HealthOmics and a real Airflow beside it, as processes on this machine.
 
-Everything lives in one new temporary folder, listens on free ports of 127.0.0.1, and is ended, down to
-the last child, by whoever started it.
+Everything lives in new temporary folders, listens on free ports of 127.0.0.1, and is ended, down to the
+last child, by whoever started it. ``make demo`` and ``make up`` run it on SQLite; tests/stack on PostgreSQL.
 """
 
 from __future__ import annotations
@@ -12,33 +12,35 @@ import os
 import secrets
 import shutil
 import signal
-import socket
-import subprocess
 import sys
 import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import psutil
 
+from scripts.postgres import Postgres
+from scripts.processes import Processes, StackError, Usage, family_of, free_port, usage_of
+
+__all__ = ["DATABASES", "EXAMPLE_DAGS", "PARTS", "Stack", "StackError", "running"]
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 EXAMPLE_DAGS = REPOSITORY / "example_dags"
-_PARTS = (
-    ("api-server",),
-    ("scheduler", "--skip-serve-logs"),
-    ("dag-processor",),
-    ("triggerer", "--skip-serve-logs"),
-)
+DATABASES = ("sqlite", "postgresql")
+PARTS = ("api-server", "scheduler", "dag-processor", "triggerer")
+_OPTIONS = {"scheduler": ("--skip-serve-logs",), "triggerer": ("--skip-serve-logs",)}
+# What Airflow calls the record that such a part keeps of itself in the database.
+_JOBS = {"scheduler": "SchedulerJob", "dag-processor": "DagProcessorJob", "triggerer": "TriggererJob"}
 # Airflow's own way to change tasks without touching their DAG file: the examples stay as they are, and
 # look at their run as often as makes sense where a run of 20 minutes takes half a minute.
 _POLICY = """
 def task_policy(task):
-    if task.task_type == "OmicsRunSensor":
+    if task.task_type in ("OmicsRunSensor", "OmicsStartRunOperator"):
         if hasattr(task, "partial_kwargs"):
             task.partial_kwargs["poke_interval"] = {seconds}
         else:
@@ -47,18 +49,24 @@ def task_policy(task):
 T = TypeVar("T")
 
 
-class StackError(Exception):
-    """The stack did not come up, or something in it went wrong."""
-
-
 class Stack:
     """A local HealthOmics and an Airflow that talks to it.
 
     :param pace: how many times faster than real runs the emulator's runs are.
-    :param poke_interval: seconds between two looks of a gate.
+    :param poke_interval: seconds between two looks of a gate, or of a start that waits.
     :param tell: is called with a line of progress.
     :param settings: environment variables for Airflow, besides the stack's own.
+    :param database: ``sqlite``, a file, or ``postgresql``, a server of the stack's own.
+    :param parts: what of Airflow runs. A part that shall run twice is named with a number the second time:
+        ``(*PARTS, "triggerer-2")``.
+    :param login: people log in to Airflow as ``user`` with ``password``; without it everybody is an admin.
+    :param dags_folder: the DAG files that Airflow reads.
+    :param revive: a part of Airflow that has ended by itself is started again, as systemd or Kubernetes
+        would, when :meth:`check` or :meth:`wait_for` notices, and named in ``revived``.
+    :raises StackError: if PostgreSQL is asked for and not on this machine.
     """
+
+    user = "admin"
 
     def __init__(
         self,
@@ -67,48 +75,62 @@ class Stack:
         poke_interval: float,
         tell: Callable[[str], None] = print,
         settings: Mapping[str, str] | None = None,
+        database: Literal["sqlite", "postgresql"] = "sqlite",
+        parts: Sequence[str] = PARTS,
+        login: bool = False,
+        dags_folder: Path = EXAMPLE_DAGS,
+        revive: bool = False,
     ) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="airflow-omics-"))
+        # First: where PostgreSQL is missing, nothing has been made yet.
+        self._postgres = Postgres() if database == "postgresql" else None
+        self.folder = Path(tempfile.mkdtemp(prefix="airflow-omics-")).resolve()
         self.logs = self.folder / "logs"
         self.logs.mkdir()
         self.endpoint_url = ""
         self.airflow_url = ""
+        self.password = secrets.token_urlsafe(9) if login else ""
+        self.revived: list[str] = []
+        self._revive = revive
         self._pace = pace
         self._poke_interval = poke_interval
         self._tell = tell
         self._token = ""
+        self._parts = tuple(parts)
+        self._dags_folder = dags_folder
         self._settings = dict(settings or {})
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "AWS_"))},
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONUNBUFFERED": "1",
         }
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._processes = Processes(self.folder, self.logs)
         # A proxy of the environment is no way to a server on this machine.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     # -- coming up -------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Start the emulator, then Airflow, and wait until both are ready.
+        """Start the database and the emulator, then Airflow, and wait until all of it is ready.
 
         :raises StackError: if a part ends or is not ready in time.
         """
         self._tell("starting the local HealthOmics")
         self._spawn("emulator", "airflow_omics.emulator", "--port", "0", "--pace", str(self._pace))
+        if self._postgres:
+            self._tell("starting PostgreSQL")
+            self._postgres.start(self.logs / "postgres.log")
         self.endpoint_url = self.wait_for("the emulator", self._announced_url, 60)
         self._tell("making Airflow's database")
         self._prepare_airflow()
-        done = self._spawn("migrate", "airflow", "db", "migrate").wait(timeout=300)
-        if done:
+        self._spawn("migrate", "airflow", "db", "migrate")
+        if self._processes.finish("migrate", 300):
             raise StackError("airflow db migrate failed")
-        del self._processes["migrate"]
-        self._tell("starting Airflow: " + ", ".join(part[0] for part in _PARTS))
-        for part in _PARTS:
-            self._spawn(part[0], "airflow", *part)
+        self._tell("starting Airflow: " + ", ".join(self._parts))
+        for part in self._parts:
+            self._start_part(part)
         self.wait_for("Airflow", self._is_healthy, 180)
-        expected = len(list(EXAMPLE_DAGS.glob("*.py")))
-        self.wait_for("the example DAGs", lambda: self.get("/api/v2/dags")["total_entries"] >= expected, 120)
+        expected = len(list(self._dags_folder.glob("*.py")))
+        self.wait_for("the DAGs", lambda: self.get("/api/v2/dags")["total_entries"] >= expected, 120)
 
     def _prepare_airflow(self) -> None:
         home = self.folder / "airflow"
@@ -116,7 +138,9 @@ class Stack:
         (home / "config" / "airflow_local_settings.py").write_text(
             _POLICY.format(seconds=self._poke_interval)
         )
-        port = _free_port()
+        passwords = home / "passwords.json"
+        passwords.write_text(json.dumps({self.user: self.password}))
+        port = free_port()
         self.airflow_url = f"http://127.0.0.1:{port}"
         connection = {
             "conn_type": "aws",
@@ -134,29 +158,26 @@ class Stack:
             AIRFLOW__API__WORKERS="1",
             AIRFLOW__API_AUTH__JWT_SECRET=secrets.token_hex(32),
             AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION="False",
-            AIRFLOW__CORE__DAGS_FOLDER=str(EXAMPLE_DAGS),
+            AIRFLOW__CORE__DAGS_FOLDER=str(self._dags_folder),
             AIRFLOW__CORE__EXECUTION_API_SERVER_URL=f"{self.airflow_url}/execution/",
             AIRFLOW__CORE__LOAD_EXAMPLES="False",
             AIRFLOW__CORE__PARALLELISM="4",
-            # Nobody but this machine can reach it, and it holds nothing: no login.
-            AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS="True",
+            # Nobody but this machine can reach it, and it holds nothing: a login is for those who test it.
+            AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS=str(not self.password),
+            AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS=f"{self.user}:admin",
+            AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE=str(passwords),
             AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME="0.5",
         )
+        if self._postgres:
+            self._environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = self._postgres.url
         self._environment.update(self._settings)
 
-    def _spawn(self, name: str, module: str, *arguments: str) -> subprocess.Popen[bytes]:
-        with (self.logs / f"{name}.log").open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments],
-                cwd=self.folder,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        self._processes[name] = process
-        return process
+    def _start_part(self, part: str) -> None:
+        command = _kind(part)
+        self._spawn(part, "airflow", command, *_OPTIONS.get(command, ()))
+
+    def _spawn(self, name: str, module: str, *arguments: str) -> None:
+        self._processes.spawn(name, [sys.executable, "-m", module, *arguments], self._environment)
 
     def _announced_url(self) -> str | None:
         words = (self.logs / "emulator.log").read_text(errors="replace").split()
@@ -164,8 +185,15 @@ class Stack:
 
     def _is_healthy(self) -> bool:
         health = self.get("/api/v2/monitor/health")
-        parts = ("metadatabase", "scheduler", "dag_processor", "triggerer")
-        return all((health.get(part) or {}).get("status") == "healthy" for part in parts)
+        parts = {"metadatabase", *(_kind(part).replace("-", "_") for part in self._parts)} - {"api_server"}
+        healthy = all((health.get(part) or {}).get("status") == "healthy" for part in parts)
+        return healthy and all(
+            self._jobs(kind) >= sum(_kind(part) == kind for part in self._parts) for kind in _JOBS
+        )
+
+    def _jobs(self, kind: str) -> int:
+        """Return how many processes of a kind Airflow has seen so far, those that have ended included."""
+        return int(self.get(f"/api/v2/jobs?limit=1&job_type={_JOBS[kind]}")["total_entries"])
 
     # -- waiting and asking ----------------------------------------------------------------------------------
 
@@ -188,10 +216,14 @@ class Stack:
         time.sleep(seconds)
 
     def check(self) -> None:
-        """Raise StackError if a process of the stack has ended by itself."""
-        for name, process in self._processes.items():
-            if name != "migrate" and process.poll() is not None:
-                raise StackError(f"the {name} ended by itself, with exit code {process.returncode}")
+        """Raise StackError if a process of the stack has ended by itself, or revive it as asked for."""
+        for name, code in self._processes.ended().items():
+            if not (self._revive and name in self._parts):
+                raise StackError(f"the {name} ended by itself, with exit code {code}")
+            self.revived.append(name)
+            self._start_part(name)
+        if self._postgres:
+            self._postgres.check()
 
     def get(self, path: str) -> Any:
         """Return what Airflow's REST API answers."""
@@ -199,42 +231,99 @@ class Stack:
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
         """Post to Airflow's REST API and return its answer."""
-        return self._ask(path, json.dumps(body).encode())
+        return self._ask(path, body)
 
-    def _ask(self, path: str, body: bytes | None) -> Any:
-        headers = {"Content-Type": "application/json"}
-        if not path.startswith("/api/v2/monitor"):
-            headers["Authorization"] = f"Bearer {self._log_in()}"
-        request = urllib.request.Request(self.airflow_url + path, data=body, headers=headers)
-        with self._opener.open(request, timeout=30) as answer:
-            return json.load(answer)
+    def patch(self, path: str, body: dict[str, Any]) -> Any:
+        """Change something through Airflow's REST API and return its answer."""
+        return self._ask(path, body, "PATCH")
+
+    def psql(self, sql: str) -> str:
+        """Return what PostgreSQL answers: a line for each row, ``|`` between columns.
+
+        :raises StackError: if it refuses the statement, or the stack runs on SQLite.
+        """
+        return self._server().psql(sql)
+
+    def _ask(self, path: str, body: dict[str, Any] | None, method: str | None = None) -> Any:
+        public = path.startswith("/api/v2/monitor")
+        return self._send(path, body, {} if public else {"Authorization": f"Bearer {self._log_in()}"}, method)
 
     def _log_in(self) -> str:
         if not self._token:
-            with self._opener.open(f"{self.airflow_url}/auth/token", timeout=30) as answer:
-                self._token = str(json.load(answer)["access_token"])
+            credentials = {"username": self.user, "password": self.password} if self.password else None
+            self._token = str(self._send("/auth/token", credentials, {})["access_token"])
         return self._token
+
+    def _send(
+        self, path: str, body: dict[str, Any] | None, headers: dict[str, str], method: str | None = None
+    ) -> Any:
+        request = urllib.request.Request(
+            self.airflow_url + path,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json", **headers},
+            method=method,
+        )
+        with self._opener.open(request, timeout=30) as answer:
+            return json.load(answer)
+
+    # -- breaking and measuring ------------------------------------------------------------------------------
+
+    def family(self, part: str) -> list[psutil.Process]:
+        """Return the process of a part and its descendants, oldest generation first.
+
+        A part is one of ``parts``, ``emulator`` or ``postgres``. The descendants of a scheduler are
+        LocalExecutor's workers and the tasks that they run.
+
+        :raises StackError: if it is not running.
+        """
+        return family_of(self._server().pid) if part == "postgres" else self._processes.family(part)
+
+    def usage(self, part: str) -> Usage:
+        """Return the processor time and the memory of a part and its descendants."""
+        return usage_of(self.family(part))
+
+    def kill(self, part: str) -> None:
+        """End a part and all of its descendants with SIGKILL; it stays down until :meth:`restart`.
+
+        Airflow's DAG processor and others end by themselves when the database does; see ``revive``.
+
+        :param part: one of ``parts``, or ``postgres``.
+        """
+        if part == "postgres":
+            self._server().kill()
+        else:
+            self._processes.kill(part)
+
+    def restart(self, part: str) -> None:
+        """Start a part that was killed, and wait until it works.
+
+        The database and Airflow's API server have to be up for that, unless it is one of them that starts.
+        """
+        if part == "postgres":
+            self._server().serve()
+        elif part == "api-server":
+            self._start_part(part)
+            self.wait_for(f"the {part}", lambda: self.get("/api/v2/version"), 120)
+        else:
+            kind = _kind(part)
+            before = self.wait_for("Airflow's API", lambda: self._jobs(kind), 60)
+            self._start_part(part)
+            self.wait_for(f"the {part}", lambda: self._jobs(kind) > before, 120)
+
+    def _server(self) -> Postgres:
+        if self._postgres is None:
+            raise StackError("this stack runs on SQLite; give it database='postgresql'")
+        return self._postgres
 
     # -- going down ------------------------------------------------------------------------------------------
 
     def stop(self) -> None:
-        """End every process that this stack started, and their children."""
-        family: list[psutil.Process] = []
-        for process in self._processes.values():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                parent = psutil.Process(process.pid)
-                family += [parent, *parent.children(recursive=True)]
-        for process in self._processes.values():
-            if process.poll() is None:
-                process.terminate()
-        _, alive = psutil.wait_procs(family, timeout=5)
-        for member in alive:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                member.kill()
-        psutil.wait_procs(alive, timeout=10)
-        for process in self._processes.values():
-            process.wait(timeout=10)
-        self._processes.clear()
+        """End every process that this stack started, and their children, and remove PostgreSQL's folder."""
+        try:
+            self._processes.stop()
+        finally:
+            if self._postgres:
+                self._postgres.stop()
 
     def remove(self) -> None:
         """Remove the folder with all that was written."""
@@ -271,7 +360,6 @@ def running(stack: Stack) -> Iterator[Stack]:
             signal.signal(number, handler)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def _kind(part: str) -> str:
+    """Return the Airflow command of a part: ``triggerer`` for ``triggerer-2``."""
+    return part.rstrip("0123456789").rstrip("-")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from demo import paint, say
-from stack import Stack, StackError, running
-
 from airflow_omics.emulator import EmulatorClient
+from scripts.demo import chosen_database, paint, say
+from scripts.stack import Stack, StackError, running
 
 PACE = 20
 POKE_INTERVAL = 5
@@ -49,9 +48,10 @@ def guide(stack: Stack) -> str:
 
 def main() -> int:
     """Keep the stack up until it is interrupted."""
+    database = chosen_database("make up")
     print()
     try:
-        with running(Stack(pace=PACE, poke_interval=POKE_INTERVAL, tell=say)) as stack:
+        with running(Stack(pace=PACE, poke_interval=POKE_INTERVAL, tell=say, database=database)) as stack:
             print(f"\n{guide(stack)}\n", flush=True)
             while True:
                 stack.pause(1)
