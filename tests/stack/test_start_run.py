@@ -6,6 +6,7 @@ How many runs there are is counted in the emulator's own request log, by the ids
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -178,6 +179,8 @@ def test_a_task_marked_failed_cancels_its_run(stack: Stack, omics: EmulatorClien
     pipeline = Pipeline(stack, dag_id, {})
     if dag_id == "start_deferred":
         pipeline.until_deferred()
+        # Before a triggerer has taken it over, nobody would hear of the kill.
+        until(stack, "the trigger", lambda: re.search(r"\(ID \d+\) starting", pipeline.log("start")))
     until(stack, "some looks", lambda: omics.counts().get("GetRun", 0) >= 2)
     stack.patch(f"{pipeline.path}/taskInstances/start", {"new_state": "failed"})
     until(stack, "the cancellation", lambda: omics.counts().get("CancelRun"))
