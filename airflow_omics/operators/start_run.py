@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_omics._compat import BaseOperator, Context, conf
 from airflow_omics._task import AWS_TEMPLATE_FIELDS, RunTaskMixin, check_names, check_seconds, check_statuses
-from airflow_omics._unshown import TemplateText, Unshown
 from airflow_omics.links import RUN_LINKS
 from airflow_omics.records import RunRecord
+from airflow_omics.starting.unshown import TemplateText, Unshown
 
 if TYPE_CHECKING:
-    from airflow_omics.started_run import StartedRun
+    from airflow_omics.starting.started_run import StartedRun
 
 _HIDDEN = ("parameters", "tags", "start_run_kwargs")
 _ARGUMENTS = (
@@ -252,7 +252,7 @@ class OmicsStartRunOperator(RunTaskMixin, BaseOperator):
             running.kill()
 
     def _begin(self, context: Context) -> StartedRun:
-        from airflow_omics.started_run import StartedRun
+        from airflow_omics.starting.started_run import StartedRun
 
         self._running = StartedRun(self, context)
         return self._running
@@ -260,7 +260,7 @@ class OmicsStartRunOperator(RunTaskMixin, BaseOperator):
     def _check_now(self) -> None:
         """Refuse at parse time what is wrong whatever happens later."""
         from airflow_omics._task import _is_known_now
-        from airflow_omics.start_request import check_argument, check_rerun_with, check_what_is_missing
+        from airflow_omics.starting.request import check_argument, check_rerun_with, check_what_is_missing
 
         check_what_is_missing({name: getattr(self, name) for name in _ARGUMENTS})
         for name in _ARGUMENTS:

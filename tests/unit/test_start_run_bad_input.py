@@ -183,7 +183,7 @@ def test_checking_start_run_kwargs_needs_no_credentials(
 
 
 def parameters_of(path: Path, name: str) -> Any:
-    from airflow_omics.start_arguments import StartArguments
+    from airflow_omics.starting.arguments import StartArguments
 
     context = {"dag": SimpleNamespace(folder=str(path)), "ti": SimpleNamespace(try_number=1)}
     return StartArguments.of(make(parameters=name), context).arguments["parameters"]
@@ -229,7 +229,7 @@ def test_a_parameter_file_that_is_none_is_said_and_not_quoted(
 
 
 def test_parameters_that_came_out_as_none_start_no_run(start_task: StartTask, omics: Any) -> None:
-    from airflow_omics._unshown import Unshown
+    from airflow_omics.starting.unshown import Unshown
 
     operator = make()
     operator.parameters = Unshown(None)  # as it is once rendered

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from airflow.triggers.base import BaseTrigger
 
-from airflow_omics import kill
 from airflow_omics._compat import AirflowTaskTimeout
-from airflow_omics.attempt import TaskKey
-from airflow_omics.kill import UnreadableStateError
-from airflow_omics.started_run_trigger import OmicsStartedRunTrigger
+from airflow_omics.starting import kill
+from airflow_omics.starting.attempt import TaskKey
+from airflow_omics.starting.kill import UnreadableStateError
+from airflow_omics.starting.trigger import OmicsStartedRunTrigger
 from airflow_omics.triggers import OmicsRunEvent
 from tests.unit.conftest import StartTask
 from tests.unit.gates import Clock, new_run
@@ -321,7 +321,7 @@ def test_every_argument_of_the_trigger_survives_serialize() -> None:
         "botocore_config": {"read_timeout": 5},
     }
     path, once = OmicsStartedRunTrigger(**arguments).serialize()
-    assert path == "airflow_omics.started_run_trigger.OmicsStartedRunTrigger"
+    assert path == "airflow_omics.starting.trigger.OmicsStartedRunTrigger"
     assert once == arguments
     assert OmicsStartedRunTrigger(**json.loads(json.dumps(once))).serialize() == (path, arguments)
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from airflow_omics.start_request import LONGEST_NAME, MOST_TAGS
+from airflow_omics.starting.request import LONGEST_NAME, MOST_TAGS
 
 TOKEN_TAG: Final = "airflow-omics:token"
 _PREFIX: Final = "airflow"

@@ -7,29 +7,26 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import Any, Final, NoReturn
 
 from airflow_omics import _in_triggerer, exceptions
 from airflow_omics._compat import AirflowTaskTimeout, Context
 from airflow_omics._task import to_seconds
-from airflow_omics.attempt import Attempt, TaskKey, epoch_of
 from airflow_omics.cancelling import cancel_run
 from airflow_omics.connection import AwsArguments
 from airflow_omics.hooks import OmicsHook
 from airflow_omics.identity import RunTarget
-from airflow_omics.kill import UnreadableStateError, is_killed, task_state
 from airflow_omics.links import persist_links
 from airflow_omics.looker import Looker
-from airflow_omics.memory import Memory
 from airflow_omics.outcome import ending_from_event
 from airflow_omics.records import IDENTITY_KEYS, RunRecord, describe, narrow, sentence
-from airflow_omics.start_arguments import StartArguments
-from airflow_omics.started_run_trigger import OmicsStartedRunTrigger
-from airflow_omics.starting import Started, Starter
+from airflow_omics.starting.arguments import StartArguments
+from airflow_omics.starting.attempt import Attempt, TaskKey, epoch_of
+from airflow_omics.starting.kill import UnreadableStateError, is_killed, task_state
+from airflow_omics.starting.memory import Memory
+from airflow_omics.starting.starter import Started, Starter
+from airflow_omics.starting.trigger import OmicsStartedRunTrigger
 from airflow_omics.wait import Ending, RunWait
-
-if TYPE_CHECKING:
-    from airflow_omics.operators.start_run import OmicsStartRunOperator
 
 _FOREVER: Final = 10 * 365 * 24 * 3600.0  # seconds: no deadline of ours
 _BACKSTOP: Final = 600.0  # seconds after the trigger's own deadline
@@ -41,11 +38,11 @@ _KILL_WITHIN: Final = 4.5
 class StartedRun:
     """The run of one try of a task.
 
-    :param operator: the operator, its templates rendered.
+    :param operator: the ``OmicsStartRunOperator``, its templates rendered.
     :param context: the task's context.
     """
 
-    def __init__(self, operator: OmicsStartRunOperator, context: Context) -> None:
+    def __init__(self, operator: Any, context: Context) -> None:
         from airflow_omics._compat import conf
 
         self._operator = operator
@@ -255,7 +252,7 @@ class StartedRun:
         if self._operator.diagnose:
             diagnosis = self._operator._explain(record, message, self._context, self._target)
         error = exceptions.run_error(record, diagnosis.text if diagnosis else message)
-        error.diagnosis = diagnosis
+        error.diagnosis, error.record = diagnosis, narrow(record, self._operator.record_fields)
         failure_class = classify(record).failure_class
         by_class = self._operator.retry_by_class or {}
         retry = by_class.get(failure_class, failure_class != CHANGE)
@@ -266,7 +263,8 @@ class StartedRun:
         reason = record.get("failureReason")
         if record.get("status") != "FAILED" or reason not in reruns:
             return False
-        return len(self._changes()) <= self._operator.max_reruns
+        most: int = self._operator.max_reruns
+        return len(self._changes()) <= most
 
     def _changes(self) -> list[Mapping[str, Any]]:
         """Return the changed settings that the runs ended so far lead to, first come first."""

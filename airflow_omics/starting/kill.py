@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from airflow_omics.attempt import TaskKey
+from airflow_omics.starting.attempt import TaskKey
 
 _ENDED: Final = frozenset(("failed", "success", "skipped", "upstream_failed", "removed"))
 _CLEARED: Final = frozenset((None, "none", "restarting"))

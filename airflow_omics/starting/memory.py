@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
-from airflow_omics.attempt import Attempt
 from airflow_omics.records import IDENTITY_KEYS, RunRecord
+from airflow_omics.starting.attempt import Attempt
 
 KEY: Final = "omics_started_run"
 """The key in the task state store. Renaming it would lose the runs of tasks that are under way."""

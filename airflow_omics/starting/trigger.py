@@ -10,10 +10,10 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
-from airflow_omics.attempt import TaskKey
 from airflow_omics.connection import AwsArguments
 from airflow_omics.identity import RunTarget
-from airflow_omics.kill import UnreadableStateError, is_killed, task_state
+from airflow_omics.starting.attempt import TaskKey
+from airflow_omics.starting.kill import UnreadableStateError, is_killed, task_state
 from airflow_omics.triggers import OmicsRunTrigger
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,8 @@ class OmicsStartedRunTrigger(OmicsRunTrigger):
     only where that says that nobody waits for it any more.
 
     :param run_id: as for :class:`OmicsRunTrigger`.
-    :param task_key: which task instance waits: the members of :class:`~airflow_omics.attempt.TaskKey`.
+    :param task_key: which task instance waits: the members of
+        :class:`~airflow_omics.starting.attempt.TaskKey`.
     :param cancel_on_kill: whether to cancel the run at all.
     :param on_clear: what a cleared task does about its run, ``new`` or ``reattach``.
     :param arguments: as for :class:`OmicsRunTrigger`.

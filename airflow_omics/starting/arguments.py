@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from airflow_omics._unshown import is_path, shown_value
-from airflow_omics.attempt import Attempt, TaskKey
 from airflow_omics.exceptions import OmicsRequestError
 from airflow_omics.hooks import OmicsHook
-from airflow_omics.start_request import MEMBER_OF_ARGUMENT, build_request, check_extra
-
-if TYPE_CHECKING:
-    from airflow_omics.operators.start_run import OmicsStartRunOperator
+from airflow_omics.starting.attempt import Attempt, TaskKey
+from airflow_omics.starting.request import MEMBER_OF_ARGUMENT, build_request, check_extra
+from airflow_omics.starting.unshown import is_path, shown_value
 
 
 class StartArguments(NamedTuple):
@@ -32,8 +29,10 @@ class StartArguments(NamedTuple):
     try_number: int
 
     @classmethod
-    def of(cls, operator: OmicsStartRunOperator, context: Any) -> StartArguments:
-        """Read a rendered operator's arguments; whatever is wrong for certain is said before any call.
+    def of(cls, operator: Any, context: Any) -> StartArguments:
+        """Read the arguments of a rendered ``OmicsStartRunOperator``.
+
+        Whatever is wrong for certain is said here, before any call.
 
         :raises OmicsRequestError: naming the argument, what was given and what it takes.
         """

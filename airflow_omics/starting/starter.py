@@ -12,11 +12,11 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
 
-from airflow_omics.attempt import Attempt, is_run_of
 from airflow_omics.exceptions import Fault, FaultKind, OmicsError, OmicsRequestError
 from airflow_omics.hooks import fault_of
 from airflow_omics.patience import backoff
 from airflow_omics.records import TERMINAL_STATUSES, RunRecord, parse_time, with_status
+from airflow_omics.starting.attempt import Attempt, is_run_of
 
 if TYPE_CHECKING:
     from airflow_omics.hooks import OmicsHook
