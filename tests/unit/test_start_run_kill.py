@@ -56,7 +56,7 @@ def say_state(
             raise UnreadableStateError("ConnectionError: no answer")
         return state
 
-    monkeypatch.setattr(f"airflow_omics.{module}.task_state", task_state)
+    monkeypatch.setattr(f"airflow_omics.starting.{module}.task_state", task_state)
     return asked
 
 
@@ -227,7 +227,7 @@ def test_a_killed_trigger_cancels_the_run_only_where_nobody_needs_it(
     omics: Any, monkeypatch: pytest.MonkeyPatch, output: Any, state: Any, on_clear: str, cancelled: bool
 ) -> None:
     run_id = new_run(omics)
-    say_state(monkeypatch, state, "started_run_trigger")
+    say_state(monkeypatch, state, "trigger")
     on_kill(trigger_of(run_id, on_clear=on_clear))
     assert omics.counts().get("CancelRun", 0) == (1 if cancelled else 0)
     if state == UNREADABLE:
@@ -237,7 +237,7 @@ def test_a_killed_trigger_cancels_the_run_only_where_nobody_needs_it(
 def test_a_trigger_told_to_cancel_nothing_cancels_nothing(
     omics: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    say_state(monkeypatch, "failed", "started_run_trigger")
+    say_state(monkeypatch, "failed", "trigger")
     on_kill(trigger_of(new_run(omics), cancel_on_kill=False))
     assert "CancelRun" not in omics.counts()
 
@@ -246,7 +246,7 @@ def test_a_trigger_leaves_another_run_under_the_id_alone(omics: Any, monkeypatch
     run_id = new_run(omics)
     trigger = trigger_of(run_id)
     omics.reuse_id(run_id, "running-forever")
-    say_state(monkeypatch, "failed", "started_run_trigger")
+    say_state(monkeypatch, "failed", "trigger")
     on_kill(trigger)
     assert "CancelRun" not in omics.counts()
 
@@ -257,7 +257,7 @@ def test_nothing_is_raised_out_of_a_triggers_on_kill(
 ) -> None:
     trigger = trigger_of(new_run(omics))
     omics.fault("CancelRun", fault)
-    say_state(monkeypatch, "failed", "started_run_trigger")
+    say_state(monkeypatch, "failed", "trigger")
     on_kill(trigger)
     assert "could not be cancelled, and goes on" in output()
 
@@ -272,7 +272,7 @@ def test_a_cancelled_trigger_reads_the_state_only_where_airflow_tells_of_no_kill
     omics: Any, monkeypatch: pytest.MonkeyPatch, told: bool
 ) -> None:
     trigger = trigger_of(new_run(omics))
-    asked = say_state(monkeypatch, "failed", "started_run_trigger")
+    asked = say_state(monkeypatch, "failed", "trigger")
     if told:
         monkeypatch.setattr(BaseTrigger, "on_kill", lambda self: None, raising=False)
     else:
