@@ -63,7 +63,11 @@ def test_every_module_with_something_public_is_named() -> None:
     for info in pkgutil.iter_modules(airflow_omics.__path__, "airflow_omics."):
         if info.name == "airflow_omics.emulator" or info.name.rpartition(".")[2].startswith("_"):
             continue
-        module = importlib.import_module(info.name)
+        try:
+            module = importlib.import_module(info.name)
+        except ImportError as error:
+            assert "needs Airflow 3.3 or newer" in str(error)
+            continue
         rooms = [info.name]
         if info.ispkg and not hasattr(module, "__all__"):  # its modules are imported one by one
             rooms = [room.name for room in pkgutil.iter_modules(module.__path__, f"{info.name}.")]

@@ -194,11 +194,12 @@ def test_an_export_that_hangs_holds_up_no_other_wait_on_its_run(
     omics: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     [run_id] = omics.start_runs(1, life="pending-forever")
-    get_run, exports = OmicsAsyncClient.get_run, []
+    get_run, exports, asked = OmicsAsyncClient.get_run, [], asyncio.Event()
 
     async def hangs_where_it_exports(client: Any, id_: str, export: Any = None) -> Any:
         if export:
             exports.append(export)
+            asked.set()
             await asyncio.Event().wait()
         return await get_run(client, id_, export)
 
@@ -211,6 +212,7 @@ def test_an_export_that_hangs_holds_up_no_other_wait_on_its_run(
         await seen_more(omics, "GetRun", 1)
         omics.move(run_id, "COMPLETED")
         found = await ends(plain, 5.0)
+        await asyncio.wait_for(asked.wait(), 5.0)
         await stop(exporting.values())
         return found[run_id]
 
