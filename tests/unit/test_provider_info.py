@@ -66,7 +66,8 @@ def test_every_module_with_something_public_is_named() -> None:
         try:
             module = importlib.import_module(info.name)
         except ImportError as error:
-            assert "needs Airflow 3.3 or newer" in str(error)
+            if "needs Airflow 3.3 or newer" not in str(error):
+                raise
             continue
         rooms = [info.name]
         if info.ispkg and not hasattr(module, "__all__"):  # its modules are imported one by one
