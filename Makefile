@@ -15,7 +15,7 @@ ARGS ?=
 # What Airflow keeps its own state in for `make demo` and `make up`: sqlite, or postgresql.
 DATABASE ?= sqlite
 
-.PHONY: help demo up test lint matrix screenshots bench-parse environment schemas clean
+.PHONY: help demo up test lint matrix screenshots chaos bench-parse environment schemas clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -40,6 +40,9 @@ matrix: environment schemas ## Run the tests on every supported Airflow (ROWS='l
 
 screenshots: environment ## Take the pictures of the README anew, in docs/images
 	@SCREENSHOTS=docs/images $(RUN) -m pytest -q tests/stack/test_browser.py
+
+chaos: environment ## Kill Airflow's processes with gates and starts in flight, and print what is left
+	@$(RUN) -m benchmarks.chaos
 
 bench-parse: environment ## Measure what the sensor costs a DAG file
 	@$(RUN) benchmarks/parse.py

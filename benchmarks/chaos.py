@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import datetime
 import json
 import os
 import platform
@@ -142,6 +143,7 @@ class Chaos:
         counts = self._omics.counts()
         row("CancelRun", counts.get("CancelRun", 0), 0)
         row("triggers left", int(self._stack.psql("SELECT count(*) FROM trigger").strip()), 0)
+        rows.append(("ended by themselves, started again", ", ".join(self._stack.revived) or "none", True))
         seconds: dict[str, collections.Counter[int]] = collections.defaultdict(collections.Counter)
         answered: collections.Counter[tuple[str, str]] = collections.Counter()
         for request in self._omics.requests():
@@ -178,8 +180,6 @@ class Chaos:
 
 
 def _epoch(text: str) -> float:
-    import datetime
-
     return datetime.datetime.fromisoformat(text).timestamp()
 
 
@@ -203,6 +203,7 @@ def main() -> int:
         settings=SETTINGS,
         database="postgresql",
         parts=(*PARTS, "triggerer-2"),
+        revive=True,  # as a service manager would: Airflow's own parts may end when their database does
         dags_folder=Path(__file__).parent / "dags" / "chaos",
     )
     with running(stack):
