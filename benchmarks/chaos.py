@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import contextlib
 import datetime
 import json
 import os
@@ -24,6 +25,8 @@ import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from airflow_omics.emulator import EmulatorClient
 from scripts.stack import PARTS, Stack, running
@@ -161,10 +164,20 @@ class Chaos:
 
     def _kill_a_worker(self) -> None:
         """End a process that runs a task, and let LocalExecutor notice."""
-        busy = [p for p in self._stack.family("scheduler")[1:] if "task" in " ".join(p.cmdline()).lower()]
-        victim = (busy or self._stack.family("scheduler"))[-1]
-        self._tell(f"SIGKILL a worker: {' '.join(victim.cmdline())[:80]}")
+        victim, shown = self._stack.wait_for("a worker at work", self._busy_worker, 120)
+        self._tell(f"SIGKILL a worker: {shown}")
         os.kill(victim.pid, signal.SIGKILL)
+
+    def _busy_worker(self) -> tuple[psutil.Process, str] | None:
+        """Return a process of LocalExecutor's that runs a task now; it is one of a worker's children."""
+        for process in self._stack.family("scheduler"):
+            with contextlib.suppress(psutil.Error):
+                above = process.parent()
+                if above is not None and "LocalExecutor" not in " ".join(process.cmdline()):
+                    line = " ".join(above.cmdline())
+                    if "airflow worker" in line and "<idle>" not in line:
+                        return process, line.strip()
+        return None
 
     def _until_watched(self) -> None:
         """Wait until some triggerer asks for runs again."""
