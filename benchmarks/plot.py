@@ -38,7 +38,10 @@ def draw(figures: dict[str, Any], path: Path) -> None:
     for axis, (key, title) in zip(axes, PANELS.items(), strict=True):
         values = [row[key] for row in rows]
         bars = axis.bar(names, values, color=[COLOURS.get(name, "#666") for name in names])
-        axis.bar_label(bars, [f"{value:,.3g}" for value in values], fontsize=8)
+        axis.bar_label(
+            bars, [f"{value:,.0f}" if value >= 100 else f"{value:.3g}" for value in values], fontsize=8
+        )
+        axis.margins(y=0.15)
         axis.set_title(title, fontsize=9)
         axis.set_yscale("symlog", linthresh=min([value for value in values if value > 0] or [1]))
         axis.spines[["top", "right"]].set_visible(False)

@@ -68,7 +68,9 @@ def make_trigger(contestant: str, run_id: str, interval: float) -> Any:
 
     class Pattern(AwsBaseWaiterTrigger):
         def hook(self) -> Any:
-            return AwsBaseHook(aws_conn_id=self.aws_conn_id, client_type="omics")
+            # With HealthOmics' host prefix it would ask workflows-127.0.0.1, and nobody would answer.
+            config = {"inject_host_prefix": False}
+            return AwsBaseHook(aws_conn_id=self.aws_conn_id, client_type="omics", config=config)
 
         aws_hook_class = AwsBaseHook
 
