@@ -53,7 +53,7 @@ def test_all_waits_end_right_in_bad_weather(operation: str, kind: str, share: fl
         waits = start_waits(run_ids)
         await seen(omics, "GetRun", COUNT)
         expected = end_all(omics, run_ids)
-        return await ends(waits, 60.0), expected
+        return await ends(waits, 15.0), expected
 
     found, expected = run_loop(body)
     assert found == expected
