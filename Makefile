@@ -1,5 +1,5 @@
-# Needs Python 3.11 to 3.13 and make; everything else goes into .venv and .cache. `make test` needs a PostgreSQL
-# server and Chromium besides, and says how to get them.
+# Needs Python 3.11 to 3.13 and make; everything else goes into .venv and .cache. `make test` and `make matrix`
+# need a PostgreSQL server besides, `make test` Chromium too, and they say how to get them.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -28,7 +28,7 @@ up: environment ## Open Airflow's UI with the local HealthOmics beside it, until
 
 test: lint schemas ## Lint, type-check and run every test on the newest Airflow
 	@$(RUN) -m scripts.programs || true
-	@$(RUN) -m pytest -n 2 --dist loadgroup $(ARGS)
+	@$(RUN) -m pytest -n 2 $(ARGS)
 
 lint: environment ## Run ruff and mypy
 	@$(RUN) -m ruff check .

@@ -1,4 +1,4 @@
-"""Gives each test process an Airflow home of its own, before anything imports Airflow."""
+"""Gives each test process an Airflow home of its own, before it imports Airflow, and shares out the tests."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import atexit
 import os
 import shutil
 import tempfile
+from typing import Any
+
+import pytest
 
 _HOME = tempfile.mkdtemp(prefix="airflow-omics-tests-")
 atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
@@ -26,3 +29,10 @@ os.environ.update(
     AWS_SHARED_CREDENTIALS_FILE=os.path.join(_HOME, "aws-credentials"),
     AWS_EC2_METADATA_DISABLED="true",
 )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    from tests.scheduling import OneWorkerAFolder
+
+    return OneWorkerAFolder(config, log)

@@ -39,11 +39,3 @@ def airflow(server: EmulatorServer, tmp_path_factory: pytest.TempPathFactory) ->
     home = tmp_path_factory.mktemp("airflow") / "home"
     with AirflowProcess(home, {"AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection)}) as process:
         yield process
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # One Airflow for all of them: setting one up takes longer than most of these tests.
-    for item in items:
-        if "tests/airflow/" in item.path.as_posix():
-            item.add_marker(pytest.mark.xdist_group("airflow"))

@@ -27,3 +27,12 @@ def stack() -> Iterator[Stack]:
 @pytest.fixture(scope="session")
 def omics(stack: Stack) -> EmulatorClient:
     return EmulatorClient(stack.endpoint_url)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # An Airflow for one module is gone when the module is done; the one above stays until the end of all
+    # tests, and would take its part of two cores beside the others.
+    def shares(item: pytest.Item) -> bool:
+        return "tests/stack/" in item.path.as_posix() and not hasattr(getattr(item, "module", None), "stack")
+
+    items.sort(key=shares)

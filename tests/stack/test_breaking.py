@@ -10,9 +10,6 @@ from airflow_omics.emulator import EmulatorClient
 from scripts.stack import PARTS, Stack, StackError, running
 from tests.stack.pipeline import Pipeline
 
-# Processes that a test started belong to one worker of pytest-xdist.
-pytestmark = pytest.mark.xdist_group("stack")
-
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:

@@ -18,9 +18,6 @@ from scripts.stack import Stack
 from tests.stack.browser import Browser, window
 from tests.stack.pipeline import Pipeline
 
-# Processes that a test started belong to one worker of pytest-xdist.
-pytestmark = pytest.mark.xdist_group("stack")
-
 RUN_PAGE = "https://console.aws.amazon.com/omics/home?region=us-east-1#/runs/"
 LOG_PAGE = (
     "https://console.aws.amazon.com/cloudwatch/home?region=us-east-1"

@@ -13,9 +13,6 @@ from airflow_omics.emulator import EmulatorClient
 from scripts.stack import EXAMPLE_DAGS, Stack
 from tests.stack.pipeline import Pipeline
 
-# Processes that a test started belong to one worker of pytest-xdist.
-pytestmark = pytest.mark.xdist_group("stack")
-
 STARTED = {"role_arn": "arn:aws:iam::123456789012:role/omics-run", "output_uri": "s3://results"}
 RUN_PAGE = "https://console.aws.amazon.com/omics/home?region=us-east-1#/runs/"
 

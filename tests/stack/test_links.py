@@ -10,9 +10,6 @@ from airflow_omics.emulator import EmulatorClient
 from scripts.stack import Stack
 from tests.stack.pipeline import Pipeline
 
-# Processes that a test started belong to one worker of pytest-xdist.
-pytestmark = pytest.mark.xdist_group("stack")
-
 
 def links_of(run_id: str) -> dict[str, Any]:
     streams = (
@@ -27,8 +24,8 @@ def links_of(run_id: str) -> dict[str, Any]:
 
 
 def until_linked(pipeline: Pipeline, task: str) -> dict[str, Any]:
-    """A worker stores the links' text just after it has told Airflow that the task is deferred."""
-    pipeline.stack.wait_for("the links", lambda: any(pipeline.links(task).values()), 30)
+    """A worker stores the links one by one, just after it has told Airflow that the task is deferred."""
+    pipeline.stack.wait_for("the links", lambda: all(pipeline.links(task).values()), 30)
     return pipeline.links(task)
 
 

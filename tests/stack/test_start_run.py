@@ -18,8 +18,6 @@ from airflow_omics.emulator import EmulatorClient
 from scripts.stack import PARTS, Stack, running
 from tests.stack.pipeline import Pipeline
 
-# Processes that a test started belong to one worker of pytest-xdist.
-pytestmark = pytest.mark.xdist_group("stack")
 REPEATED_TOKEN = ("earlier", "conflict", "validation", "forgotten")
 
 

@@ -1,0 +1,19 @@
+"""How pytest-xdist's workers share the tests: whatever starts an Airflow stays with one of them."""
+
+from __future__ import annotations
+
+from xdist.scheduler import LoadScopeScheduling
+
+# tests/stack starts servers that expect a core for themselves; tests/airflow sets up one Airflow for all.
+FOLDERS = ("tests/stack/", "tests/airflow/")
+
+
+class OneWorkerAFolder(LoadScopeScheduling):
+    """Tests of a folder of ``FOLDERS`` run in one worker, one by one; any other goes where there is room.
+
+    The mark ``xdist_group`` would say the same, but does nothing with pytest 9.2:
+    https://github.com/pytest-dev/pytest-xdist/issues/1386
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next((folder for folder in FOLDERS if nodeid.startswith(folder)), nodeid)
