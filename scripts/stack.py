@@ -2,6 +2,7 @@
 
 Everything lives in new temporary folders, listens on free ports of 127.0.0.1, and is ended, down to the
 last child, by whoever started it. ``make demo`` and ``make up`` run it on SQLite; tests/stack on PostgreSQL.
+It is the Airflow of the environment that this runs in, 2.11 or 3; Airflow 2 runs on PostgreSQL alone.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ import sys
 import tempfile
 import time
 import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
@@ -24,8 +24,10 @@ from typing import Any, Literal, TypeVar
 
 import psutil
 
+from scripts.airflow_versions import JOBS, installed
 from scripts.postgres import Postgres
 from scripts.processes import Processes, StackError, Usage, family_of, free_port, usage_of
+from scripts.rest import Rest
 
 __all__ = ["DATABASES", "EXAMPLE_DAGS", "PARTS", "Stack", "StackError", "running"]
 
@@ -33,9 +35,6 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 EXAMPLE_DAGS = REPOSITORY / "example_dags"
 DATABASES = ("sqlite", "postgresql")
 PARTS = ("api-server", "scheduler", "dag-processor", "triggerer")
-_OPTIONS = {"scheduler": ("--skip-serve-logs",), "triggerer": ("--skip-serve-logs",)}
-# What Airflow calls the record that such a part keeps of itself in the database.
-_JOBS = {"scheduler": "SchedulerJob", "dag-processor": "DagProcessorJob", "triggerer": "TriggererJob"}
 # Airflow's own way to change tasks without touching their DAG file: the examples stay as they are, and
 # look at their run as often as makes sense where a run of 20 minutes takes half a minute.
 _POLICY = """
@@ -63,6 +62,7 @@ class Stack:
     :param dags_folder: the DAG files that Airflow reads.
     :param revive: a part of Airflow that has ended by itself is started again, as systemd or Kubernetes
         would, when :meth:`check` or :meth:`wait_for` notices, and named in ``revived``.
+    :ivar airflow: what is peculiar to the Airflow that it is.
     :raises StackError: if PostgreSQL is asked for and not on this machine.
     """
 
@@ -81,6 +81,7 @@ class Stack:
         dags_folder: Path = EXAMPLE_DAGS,
         revive: bool = False,
     ) -> None:
+        self.airflow = installed()
         # First: where PostgreSQL is missing, nothing has been made yet.
         self._postgres = Postgres() if database == "postgresql" else None
         self.folder = Path(tempfile.mkdtemp(prefix="airflow-omics-")).resolve()
@@ -94,7 +95,6 @@ class Stack:
         self._pace = pace
         self._poke_interval = poke_interval
         self._tell = tell
-        self._token = ""
         self._parts = tuple(parts)
         self._dags_folder = dags_folder
         self._settings = dict(settings or {})
@@ -104,8 +104,6 @@ class Stack:
             "PYTHONUNBUFFERED": "1",
         }
         self._processes = Processes(self.folder, self.logs)
-        # A proxy of the environment is no way to a server on this machine.
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     # -- coming up -------------------------------------------------------------------------------------------
 
@@ -130,7 +128,9 @@ class Stack:
             self._start_part(part)
         self.wait_for("Airflow", self._is_healthy, 180)
         expected = len(list(self._dags_folder.glob("*.py")))
-        self.wait_for("the DAGs", lambda: self.get("/api/v2/dags")["total_entries"] >= expected, 120)
+        self.wait_for(
+            "the DAGs", lambda: self.get(f"{self.airflow.api}/dags")["total_entries"] >= expected, 120
+        )
 
     def _prepare_airflow(self) -> None:
         home = self.folder / "airflow"
@@ -138,10 +138,9 @@ class Stack:
         (home / "config" / "airflow_local_settings.py").write_text(
             _POLICY.format(seconds=self._poke_interval)
         )
-        passwords = home / "passwords.json"
-        passwords.write_text(json.dumps({self.user: self.password}))
-        port = free_port()
-        self.airflow_url = f"http://127.0.0.1:{port}"
+        # Nobody but this machine can reach it, and it holds nothing: a login is for those who test it.
+        self.airflow_url = f"http://127.0.0.1:{free_port()}"
+        self._rest = Rest(self.airflow, self.airflow_url, self.user, self.password)
         connection = {
             "conn_type": "aws",
             "login": "test",
@@ -151,30 +150,19 @@ class Stack:
         self._environment.update(
             AIRFLOW_HOME=str(home),
             AIRFLOW_CONN_AWS_DEFAULT=json.dumps(connection),
-            AIRFLOW__API__BASE_URL=self.airflow_url,
-            AIRFLOW__API__HOST="127.0.0.1",
-            AIRFLOW__API__PORT=str(port),
-            AIRFLOW__API__SECRET_KEY=secrets.token_hex(16),
-            AIRFLOW__API__WORKERS="1",
-            AIRFLOW__API_AUTH__JWT_SECRET=secrets.token_hex(32),
             AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION="False",
             AIRFLOW__CORE__DAGS_FOLDER=str(self._dags_folder),
-            AIRFLOW__CORE__EXECUTION_API_SERVER_URL=f"{self.airflow_url}/execution/",
             AIRFLOW__CORE__LOAD_EXAMPLES="False",
             AIRFLOW__CORE__PARALLELISM="4",
-            # Nobody but this machine can reach it, and it holds nothing: a login is for those who test it.
-            AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS=str(not self.password),
-            AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS=f"{self.user}:admin",
-            AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE=str(passwords),
             AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME="0.5",
         )
+        self._environment.update(self.airflow.settings(home, self.airflow_url, self.user, self.password))
         if self._postgres:
             self._environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = self._postgres.url
         self._environment.update(self._settings)
 
     def _start_part(self, part: str) -> None:
-        command = _kind(part)
-        self._spawn(part, "airflow", command, *_OPTIONS.get(command, ()))
+        self._spawn(part, "airflow", *self.airflow.command(_kind(part)))
 
     def _spawn(self, name: str, module: str, *arguments: str) -> None:
         self._processes.spawn(name, [sys.executable, "-m", module, *arguments], self._environment)
@@ -184,16 +172,12 @@ class Stack:
         return next((word for word in words if word.startswith("http://127.0.0.1:")), None)
 
     def _is_healthy(self) -> bool:
-        health = self.get("/api/v2/monitor/health")
+        health = self._rest.health()
         parts = {"metadatabase", *(_kind(part).replace("-", "_") for part in self._parts)} - {"api_server"}
         healthy = all((health.get(part) or {}).get("status") == "healthy" for part in parts)
         return healthy and all(
-            self._jobs(kind) >= sum(_kind(part) == kind for part in self._parts) for kind in _JOBS
+            self.airflow.jobs(self, kind) >= sum(_kind(part) == kind for part in self._parts) for kind in JOBS
         )
-
-    def _jobs(self, kind: str) -> int:
-        """Return how many processes of a kind Airflow has seen so far, those that have ended included."""
-        return int(self.get(f"/api/v2/jobs?limit=1&job_type={_JOBS[kind]}")["total_entries"])
 
     # -- waiting and asking ----------------------------------------------------------------------------------
 
@@ -227,15 +211,15 @@ class Stack:
 
     def get(self, path: str) -> Any:
         """Return what Airflow's REST API answers."""
-        return self._ask(path, None)
+        return self._rest.ask(path)
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
         """Post to Airflow's REST API and return its answer."""
-        return self._ask(path, body)
+        return self._rest.ask(path, body)
 
     def patch(self, path: str, body: dict[str, Any]) -> Any:
         """Change something through Airflow's REST API and return its answer."""
-        return self._ask(path, body, "PATCH")
+        return self._rest.ask(path, body, "PATCH")
 
     def psql(self, sql: str) -> str:
         """Return what PostgreSQL answers: a line for each row, ``|`` between columns.
@@ -243,28 +227,6 @@ class Stack:
         :raises StackError: if it refuses the statement, or the stack runs on SQLite.
         """
         return self._server().psql(sql)
-
-    def _ask(self, path: str, body: dict[str, Any] | None, method: str | None = None) -> Any:
-        public = path.startswith("/api/v2/monitor")
-        return self._send(path, body, {} if public else {"Authorization": f"Bearer {self._log_in()}"}, method)
-
-    def _log_in(self) -> str:
-        if not self._token:
-            credentials = {"username": self.user, "password": self.password} if self.password else None
-            self._token = str(self._send("/auth/token", credentials, {})["access_token"])
-        return self._token
-
-    def _send(
-        self, path: str, body: dict[str, Any] | None, headers: dict[str, str], method: str | None = None
-    ) -> Any:
-        request = urllib.request.Request(
-            self.airflow_url + path,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": "application/json", **headers},
-            method=method,
-        )
-        with self._opener.open(request, timeout=30) as answer:
-            return json.load(answer)
 
     # -- breaking and measuring ------------------------------------------------------------------------------
 
@@ -303,12 +265,12 @@ class Stack:
             self._server().serve()
         elif part == "api-server":
             self._start_part(part)
-            self.wait_for(f"the {part}", lambda: self.get("/api/v2/version"), 120)
+            self.wait_for(f"the {part}", lambda: self.get(f"{self.airflow.api}/version"), 120)
         else:
             kind = _kind(part)
-            before = self.wait_for("Airflow's API", lambda: self._jobs(kind), 60)
+            before = self.wait_for("Airflow's API", lambda: self.airflow.jobs(self, kind), 60)
             self._start_part(part)
-            self.wait_for(f"the {part}", lambda: self._jobs(kind) > before, 120)
+            self.wait_for(f"the {part}", lambda: self.airflow.jobs(self, kind) > before, 120)
 
     def _server(self) -> Postgres:
         if self._postgres is None:

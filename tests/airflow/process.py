@@ -1,4 +1,4 @@
-"""A process in which real Airflow runs DAGs, seen from the tests."""
+"""Processes in which real Airflow runs DAGs and shows what became of them, seen from the tests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 REPOSITORY = Path(__file__).parents[2]
 EXAMPLE_DAGS = REPOSITORY / "example_dags"
 CASE_DAGS = Path(__file__).parent / "dags"
-_WORKER = Path(__file__).with_name("worker.py")
+_FOLDER = Path(__file__).parent
 
 
 @dataclass
@@ -53,6 +53,69 @@ def _name(row: dict[str, Any]) -> str:
     return row["task_id"] if row["map_index"] < 0 else f"{row['task_id']}[{row['map_index']}]"
 
 
+class Program:
+    """A Python program that answers each line of JSON with another, until there are no more.
+
+    :param path: the program; it is given the file descriptors that it reads from and answers on.
+    :param log: where what it prints is added.
+    :param patience: seconds after which an answer that has not come is a failure.
+    """
+
+    def __init__(self, path: Path, environment: dict[str, str], log: Path, patience: float) -> None:
+        self._log = log
+        self._patience = patience
+        theirs_in, self._requests = os.pipe()
+        self._answers, theirs_out = os.pipe()
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, str(path), str(theirs_in), str(theirs_out)],
+                env=environment,
+                cwd=log.parent,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                pass_fds=(theirs_in, theirs_out),
+            )
+        os.close(theirs_in)
+        os.close(theirs_out)
+
+    def ask(self, request: dict[str, Any]) -> tuple[Any, str]:
+        """Return the answer, and what the program has printed for it."""
+        start = self._log.stat().st_size
+        os.write(self._requests, (json.dumps(request) + "\n").encode())
+        line = self._read_line()
+        with self._log.open("rb") as output:
+            output.seek(start)
+            log = output.read().decode(errors="replace")
+        assert line is not None, (
+            f"no answer from Airflow within {self._patience} s; its output:\n{log[-6000:]}"
+        )
+        print(log)  # pytest shows it when the test fails
+        result = json.loads(line)
+        assert "error" not in result, result["error"]
+        return result, log
+
+    def _read_line(self) -> bytes | None:
+        line = b""
+        while not line.endswith(b"\n"):
+            ready, _, _ = select.select([self._answers], [], [], self._patience)
+            chunk = os.read(self._answers, 65536) if ready else b""
+            if not chunk:
+                return None
+            line += chunk
+        return line
+
+    def close(self) -> None:
+        """End the program."""
+        os.close(self._requests)
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        os.close(self._answers)
+
+
 class AirflowProcess:
     """Real Airflow with a new home and SQLite database; ``run`` executes a DAG with ``dag.test``.
 
@@ -68,7 +131,6 @@ class AirflowProcess:
         (dags / "cases").symlink_to(CASE_DAGS)
         self.home = home
         self._patience = patience
-        self._log = home / "output.log"
         self.environment = {
             **os.environ,
             "AIRFLOW_HOME": str(home),
@@ -78,37 +140,25 @@ class AirflowProcess:
             "PYTHONUNBUFFERED": "1",
             **environment,
         }
-        self._process: subprocess.Popen[bytes] | None = None
+        self._programs: dict[str, Program] = {}
 
     def __enter__(self) -> AirflowProcess:
         self._migrate()
-        theirs_in, self._requests = os.pipe()
-        self._answers, theirs_out = os.pipe()
-        with self._log.open("ab") as output:
-            self._process = subprocess.Popen(
-                [sys.executable, str(_WORKER), str(theirs_in), str(theirs_out)],
-                env=self.environment,
-                cwd=self.home,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                pass_fds=(theirs_in, theirs_out),
-            )
-        os.close(theirs_in)
-        os.close(theirs_out)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._process is not None
-        os.close(self._requests)
-        try:
-            self._process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        os.close(self._answers)
+        for program in self._programs.values():
+            program.close()
+
+    def _program(self, name: str) -> Program:
+        """Return a program of this folder, started with the first question to it."""
+        if name not in self._programs:
+            log = self.home / f"{name}.log"
+            path = _FOLDER / f"{name}.py"
+            self._programs[name] = Program(path, self.environment, log, self._patience)
+        return self._programs[name]
 
     def _migrate(self) -> None:
         done = subprocess.run(
@@ -137,36 +187,25 @@ class AirflowProcess:
         :param dag_id: defaults to the file's name.
         :param environment: set in the process from now on.
         """
-        assert self._process is not None
-        start = self._log.stat().st_size
-        request = {
-            "path": str(path),
-            "dag_id": dag_id or path.stem,
-            "conf": conf or {},
-            "environment": environment or {},
-        }
-        os.write(self._requests, (json.dumps(request) + "\n").encode())
-        line = self._read_line()
-        with self._log.open("rb") as output:
-            output.seek(start)
-            log = output.read().decode(errors="replace")
-        assert line is not None, (
-            f"no answer from Airflow within {self._patience} s; its output:\n{log[-6000:]}"
+        result, log = self._program("worker").ask(
+            {
+                "path": str(path),
+                "dag_id": dag_id or path.stem,
+                "conf": conf or {},
+                "environment": environment or {},
+            }
         )
-        print(log)  # pytest shows it when the test fails
-        result = json.loads(line)
-        assert "error" not in result, result["error"]
         return DagRunReport(**result, log=log)
 
-    def _read_line(self) -> bytes | None:
-        line = b""
-        while not line.endswith(b"\n"):
-            ready, _, _ = select.select([self._answers], [], [], self._patience)
-            chunk = os.read(self._answers, 65536) if ready else b""
-            if not chunk:
-                return None
-            line += chunk
-        return line
+    def links(self, path: Path, dag_id: str) -> dict[str, dict[str, str]]:
+        """Return the extra links of each task of a DAG's last run, as Airflow's UI would show them.
+
+        A webserver knows a task only as it was serialised, and nothing of the worker's memory: another
+        process reads them.
+        """
+        result, _ = self._program("read_links").ask({"path": str(path), "dag_id": dag_id})
+        links: dict[str, dict[str, str]] = result["links"]
+        return links
 
     def written(self) -> str:
         """Return what Airflow has written to its output and to files in its home, but for the database."""

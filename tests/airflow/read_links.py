@@ -1,17 +1,15 @@
-"""Prints the extra links of the last run of a DAG, as Airflow's UI would show them, as one line of JSON.
+"""Tells the extra links of the last run of a DAG, as Airflow's UI would show them.
 
-It is a program of its own, started by ``tests.airflow.test_links``: a webserver knows a task only as it was
+It is a program of its own, started by ``tests.airflow.process``: a webserver knows a task only as it was
 serialised, and neither its class nor the worker's memory.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import sys
 from typing import Any
 
-from tests.airflow.worker import load_dag
+from worker import load_dag, serve
 
 
 def serialised(dag: Any) -> Any:
@@ -22,9 +20,10 @@ def serialised(dag: Any) -> Any:
     return serialization.from_dict(json.loads(json.dumps(serialization.to_dict(dag))))
 
 
-def main(path: str, dag_id: str, out: str) -> None:
+def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Read the links of each task instance of the DAG's last run."""
-    dag = serialised(load_dag(path, dag_id))
+    dag_id = request["dag_id"]
+    dag = serialised(load_dag(request["path"], dag_id))
 
     from airflow import settings
     from airflow.models.dagrun import DagRun
@@ -37,9 +36,9 @@ def main(path: str, dag_id: str, out: str) -> None:
         task = dag.get_task(ti.task_id)
         name = ti.task_id if ti.map_index < 0 else f"{ti.task_id}[{ti.map_index}]"
         links[name] = {link: task.get_extra_links(ti, link) or "" for link in task.extra_links}
-    with os.fdopen(int(out), "w") as answer:
-        answer.write(json.dumps(links))
+    settings.Session.remove()
+    return {"links": links}
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    serve(answer)

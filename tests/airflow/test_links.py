@@ -3,42 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import threading
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from airflow_omics.emulator import Emulator
 from tests.airflow.conftest import FOREVER
-from tests.airflow.process import CASE_DAGS, REPOSITORY, AirflowProcess
+from tests.airflow.process import CASE_DAGS, AirflowProcess
 
 STEERING, GATES = CASE_DAGS / "steering.py", CASE_DAGS / "gates.py"
-_READER = Path(__file__).with_name("read_links.py")
-
-
-def links(airflow: AirflowProcess, path: Path, dag_id: str) -> Any:
-    theirs_in, theirs_out = os.pipe()
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.airflow.read_links", str(path), dag_id, str(theirs_out)],
-        env={**airflow.environment, "PYTHONPATH": str(REPOSITORY)},
-        cwd=airflow.home,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        pass_fds=(theirs_out,),
-        timeout=120,
-        check=False,
-    )
-    os.close(theirs_out)
-    with os.fdopen(theirs_in) as answer:
-        text = answer.read()
-    assert done.returncode == 0, done.stdout[-4000:]
-    return json.loads(text)
 
 
 def links_of(run_id: str) -> dict[str, str]:
@@ -71,7 +44,7 @@ def test_a_run_is_read_cancelled_listed_and_deleted(airflow: AirflowProcess, emu
     assert "delete" not in report.results
     assert emulator.counts()["CancelRun"] == emulator.counts()["DeleteRun"] == 1
     assert "PATIENT-4711" not in json.dumps(report.rendered_fields)
-    assert links(airflow, STEERING, "steering") == dict.fromkeys(report.states, links_of(run_id))
+    assert airflow.links(STEERING, "steering") == dict.fromkeys(report.states, links_of(run_id))
 
 
 @pytest.mark.parametrize("mode", ["poke", "reschedule", "deferrable"])
@@ -89,12 +62,12 @@ def test_a_gate_that_has_ended_has_its_links(
     service.start()
     airflow.run(GATES, {"omics_run_id": run_id}, dag_id=f"gate_{mode}_narrow")
     service.join()
-    assert links(airflow, GATES, f"gate_{mode}_narrow")["gate"] == links_of(run_id)
+    assert airflow.links(GATES, f"gate_{mode}_narrow")["gate"] == links_of(run_id)
 
 
 def test_each_mapped_gate_has_the_links_of_its_own_run(airflow: AirflowProcess, emulator: Emulator) -> None:
     first, second = emulator.start_runs(2, "completed")
     emulator.advance(FOREVER)
     airflow.run(STEERING, {"first": first, "second": second}, dag_id="mapped_links")
-    found = links(airflow, STEERING, "mapped_links")
+    found = airflow.links(STEERING, "mapped_links")
     assert found == {"gate[0]": links_of(first), "gate[1]": links_of(second)}

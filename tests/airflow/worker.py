@@ -1,8 +1,7 @@
 """Runs DAGs with real Airflow, one after the other, and tells what Airflow's database says of them.
 
 It is a program of its own, started by ``tests.airflow.process``, because Airflow can be set up only once
-in a process. It reads one request a line from the file descriptor given first, and answers with one line
-on the second.
+in a process.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ import json
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -116,11 +116,8 @@ def no_scheduler_to_hold_events_for() -> None:
     _in_triggerer.HOLD = 0.0
 
 
-def main() -> None:
-    """Answer requests until there are no more."""
-    log_as_a_worker_does()
-    keep_one_api_server()
-    no_scheduler_to_hold_events_for()
+def serve(answer: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Read a request a line from the file descriptor given first, and answer with a line on the second."""
     with os.fdopen(int(sys.argv[1])) as requests, os.fdopen(int(sys.argv[2]), "w") as answers:
         for line in requests:
             try:
@@ -133,4 +130,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    log_as_a_worker_does()
+    keep_one_api_server()
+    no_scheduler_to_hold_events_for()
+    serve(answer)

@@ -21,11 +21,11 @@ class Pipeline:
         self, stack: Stack, dag_id: str, conf: dict[str, Any], dag_run_id: str | None = None
     ) -> None:
         self.stack = stack
-        body = {"logical_date": None, "conf": conf, **({"dag_run_id": dag_run_id} if dag_run_id else {})}
-        dag_run = stack.post(f"/api/v2/dags/{dag_id}/dagRuns", body)
+        dag_runs = f"{stack.airflow.api}/dags/{dag_id}/dagRuns"
+        dag_run = stack.post(dag_runs, stack.airflow.dag_run(conf, dag_run_id))
         self.dag_id = dag_id
         self.dag_run_id: str = dag_run["dag_run_id"]
-        self.path = f"/api/v2/dags/{dag_id}/dagRuns/{urllib.parse.quote(self.dag_run_id)}"
+        self.path = f"{dag_runs}/{urllib.parse.quote(self.dag_run_id)}"
 
     def tasks(self) -> list[dict[str, Any]]:
         tasks: list[dict[str, Any]] = self.stack.get(f"{self.path}/taskInstances")["task_instances"]
@@ -33,6 +33,9 @@ class Pipeline:
 
     def states(self) -> dict[str, Any]:
         return {_label(task): task["state"] for task in self.tasks()}
+
+    def task(self, task: str) -> dict[str, Any]:
+        return next(row for row in self.tasks() if _label(row) == task)
 
     def until_deferred(self, count: int = 1) -> None:
         def deferred() -> bool:
@@ -48,15 +51,15 @@ class Pipeline:
         return self.states()
 
     def xcom(self, task: str) -> Any:
-        value = self.stack.get(self._of(task, "/xcomEntries/return_value", "deserialize=false"))["value"]
+        entry = self._of(task, "/xcomEntries/return_value", "deserialize=false&stringify=false")
+        value = self.stack.get(entry)["value"]
         return json.loads(value) if isinstance(value, str) and value[:1] in ('"', "{") else value
 
     def log(self, task: str, try_number: int = 1) -> str:
         return json.dumps(self.stack.get(self._of(task, f"/logs/{try_number}")))
 
     def links(self, task: str) -> dict[str, str | None]:
-        links: dict[str, str | None] = self.stack.get(self._of(task, "/links"))["extra_links"]
-        return links
+        return self.stack.airflow.extra_links(self.stack.get(self._of(task, "/links")))
 
     def _of(self, task: str, what: str, query: str = "") -> str:
         task_id, _, index = task.rstrip("]").partition("[")

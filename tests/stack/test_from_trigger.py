@@ -22,8 +22,6 @@ from tests.stack.pipeline import Pipeline
 
 MARKER = "patient-4711-of-ward-9"
 A_DAY = "2026-01-02"
-# Processes that a test started belong to one worker of pytest-xdist.
-pytestmark = pytest.mark.xdist_group("stack")
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +30,13 @@ def stack() -> Iterator[Stack]:
         # A run that ended badly must fail its gate without one of these.
         "AIRFLOW__CORE__DEFAULT_TASK_RETRIES": "3",
         "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "1",
-        # Airflow 3.0 signs nothing without one.
-        "AIRFLOW__API_AUTH__JWT_ISSUER": "airflow-omics",
         # Seconds after which another triggerer takes over what a dead one has left.
         "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
     }
     folder = Path(__file__).parent / "dags"
-    with running(Stack(pace=1, poke_interval=1, settings=settings, dags_folder=folder)) as stack:
+    with running(
+        Stack(pace=1, poke_interval=1, settings=settings, database="postgresql", dags_folder=folder)
+    ) as stack:
         yield stack
 
 

@@ -41,6 +41,8 @@ def _clients_are_built_quickly() -> Iterator[None]:
         patch.setattr(aliaser, "_alias_event_name", _once(aliaser._alias_event_name))
         patch.setattr(botocore.hooks.BaseEventHooks, "_verify_accept_kwargs", lambda self, func: None)
         patch.setattr(AwsBaseHook, "_get_caller", lambda self, *names: "Unknown")
+        # moto prepares thousands of answers for the library requests, with each start; botocore has its own.
+        patch.setattr("moto.core.models.RESPONSES_METHODS", [])
         yield
 
 

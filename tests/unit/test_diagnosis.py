@@ -18,6 +18,7 @@ from airflow_omics.records import narrow
 from tests.reports.lives import knows_images
 from tests.unit.gates import ONE_ATTEMPT
 
+pytestmark = pytest.mark.any_airflow
 GROUP = "/aws/omics/WorkflowLog"
 FAILED = (Stage("PENDING", 1), Stage("STARTING", 1), Stage("RUNNING", 60), Stage("FAILED"))
 DONE = (Stage("PENDING", 1), Stage("STARTING", 1), Stage("RUNNING", 60), Stage("COMPLETED"))

@@ -11,6 +11,8 @@ import pytest
 
 from tests.reports.lives import FOLDER, NAMES, emulator, expected, report_on
 
+pytestmark = pytest.mark.any_airflow
+
 
 @pytest.mark.parametrize("life", NAMES)
 def test_the_report_is_the_one_that_is_kept(life: str) -> None:

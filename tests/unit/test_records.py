@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from airflow_omics.records import RunRecord, describe, narrow, parse_time, to_plain, to_record, with_status
 
+pytestmark = pytest.mark.any_airflow
 UTC = datetime.UTC
 
 times = st.datetimes(

@@ -10,6 +10,8 @@ from tests.unit.conftest import StartTask
 from tests.unit.gates import Clock
 from tests.unit.starts import ANSWERS, Store, WorkerDied, die_once, read, started, tokens
 
+# Of Airflow they need what every other test of a start needs.
+pytestmark = pytest.mark.any_airflow
 MOMENTS = ("before", "unanswered", "answered", "waiting")
 
 

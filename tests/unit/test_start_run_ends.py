@@ -62,6 +62,7 @@ def test_credentials_that_die_are_borne_for_minutes(start_task: StartTask, omics
 # -- throttling ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.any_airflow
 def test_200_mapped_starts_against_one_a_second_are_200_runs(
     start_task: StartTask, omics: Any, start_clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

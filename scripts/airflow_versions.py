@@ -1,0 +1,149 @@
+"""What differs between Airflow 2.11 and Airflow 3 for one who runs it and asks it through its REST API.
+
+Only here is it known which of the two is installed; everything else asks :func:`installed`.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
+
+from scripts.processes import StackError
+
+if TYPE_CHECKING:
+    from scripts.rest import Rest
+    from scripts.stack import Stack
+
+__all__ = ["Airflow", "installed"]
+
+# What Airflow calls the record that such a part keeps of itself in the database.
+JOBS = {"scheduler": "SchedulerJob", "dag-processor": "DagProcessorJob", "triggerer": "TriggererJob"}
+
+
+class Airflow(Protocol):
+    """An Airflow, as its series would have it.
+
+    :ivar api: where its REST API begins.
+    :ivar health: where it tells how its parts are.
+    """
+
+    api: str
+    health: str
+
+    def command(self, kind: str) -> list[str]:
+        """Return the arguments of ``airflow`` that start a part of a kind, such as ``api-server``."""
+
+    def settings(self, home: Path, url: str, user: str, password: str) -> dict[str, str]:
+        """Return environment variables, and write the files that go with them.
+
+        :param home: Airflow's home.
+        :param url: where it listens, on this machine alone.
+        :param password: of ``user``; where it is empty, everybody is an admin.
+        """
+
+    def headers(self, rest: Rest, user: str, password: str) -> dict[str, str]:
+        """Return what a request has to carry, so that Airflow knows who asks."""
+
+    def jobs(self, stack: Stack, kind: str) -> int:
+        """Return how many processes of a kind Airflow has seen so far, those that have ended included."""
+
+    def dag_run(self, conf: dict[str, Any], dag_run_id: str | None = None) -> dict[str, Any]:
+        """Return what a DAG run is triggered with.
+
+        :param dag_run_id: a name for the DAG run; Airflow makes one otherwise.
+        """
+
+    def extra_links(self, answer: dict[str, Any]) -> dict[str, str | None]:
+        """Return the URLs by label from the answer to a question for a task's extra links."""
+
+
+class Airflow3:
+    """Tasks, users and the UI go to one API server, which signs tokens."""
+
+    api = "/api/v2"
+    health = "/api/v2/monitor/health"
+
+    def command(self, kind: str) -> list[str]:
+        return [kind, *_options(kind)]
+
+    def settings(self, home: Path, url: str, user: str, password: str) -> dict[str, str]:
+        passwords = home / "passwords.json"
+        passwords.write_text(json.dumps({user: password}))
+        return {
+            "AIRFLOW__API__BASE_URL": url,
+            "AIRFLOW__API__HOST": str(urlsplit(url).hostname),
+            "AIRFLOW__API__PORT": str(urlsplit(url).port),
+            "AIRFLOW__API__SECRET_KEY": secrets.token_hex(16),
+            "AIRFLOW__API__WORKERS": "1",
+            # Airflow 3.0 signs nothing without an issuer.
+            "AIRFLOW__API_AUTH__JWT_ISSUER": "airflow-omics",
+            "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": str(not password),
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{user}:admin",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
+        }
+
+    def headers(self, rest: Rest, user: str, password: str) -> dict[str, str]:
+        credentials = {"username": user, "password": password} if password else None
+        token = rest.send("/auth/token", credentials, {})["access_token"]
+        return {"Authorization": f"Bearer {token}"}
+
+    def jobs(self, stack: Stack, kind: str) -> int:
+        return int(stack.get(f"{self.api}/jobs?limit=1&job_type={JOBS[kind]}")["total_entries"])
+
+    def dag_run(self, conf: dict[str, Any], dag_run_id: str | None = None) -> dict[str, Any]:
+        return {"logical_date": None, "conf": conf, **({"dag_run_id": dag_run_id} if dag_run_id else {})}
+
+    def extra_links(self, answer: dict[str, Any]) -> dict[str, str | None]:
+        links: dict[str, str | None] = answer["extra_links"]
+        return links
+
+
+class Airflow2:
+    """A webserver for users, which asks nobody who he is; tasks go to the database, which is PostgreSQL."""
+
+    api = "/api/v1"
+    health = "/health"
+
+    def command(self, kind: str) -> list[str]:
+        return ["webserver" if kind == "api-server" else kind, *_options(kind)]
+
+    def settings(self, home: Path, url: str, user: str, password: str) -> dict[str, str]:
+        if password:
+            raise StackError("a stack of Airflow 2 has no login")
+        (home / "webserver_config.py").write_text('AUTH_ROLE_PUBLIC = "Admin"\n')
+        return {
+            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            "AIRFLOW__SCHEDULER__STANDALONE_DAG_PROCESSOR": "True",
+            "AIRFLOW__WEBSERVER__BASE_URL": url,
+            "AIRFLOW__WEBSERVER__SECRET_KEY": secrets.token_hex(16),
+            "AIRFLOW__WEBSERVER__WEB_SERVER_HOST": str(urlsplit(url).hostname),
+            "AIRFLOW__WEBSERVER__WEB_SERVER_PORT": str(urlsplit(url).port),
+            "AIRFLOW__WEBSERVER__WORKERS": "1",
+        }
+
+    def headers(self, rest: Rest, user: str, password: str) -> dict[str, str]:
+        return {}
+
+    def jobs(self, stack: Stack, kind: str) -> int:
+        return int(stack.psql(f"SELECT count(*) FROM job WHERE job_type = '{JOBS[kind]}'"))
+
+    def dag_run(self, conf: dict[str, Any], dag_run_id: str | None = None) -> dict[str, Any]:
+        return {"conf": conf, **({"dag_run_id": dag_run_id} if dag_run_id else {})}
+
+    def extra_links(self, answer: dict[str, Any]) -> dict[str, str | None]:
+        return answer
+
+
+def installed() -> Airflow:
+    """Return the Airflow of this environment."""
+    return Airflow2() if importlib.metadata.version("apache-airflow").startswith("2.") else Airflow3()
+
+
+def _options(kind: str) -> list[str]:
+    return ["--skip-serve-logs"] if kind in ("scheduler", "triggerer") else []
