@@ -57,7 +57,7 @@ class Limiter:
         spacing = _SLACK / self.rate
         # Counted from when this one is really sent: a loop that was held up must not send in a bunch what
         # it is behind with. A little is caught up, so that timers that are always a bit late cost no rate.
-        self._next_slot = max(self._next_slot + spacing, now + 0.95 * spacing)
+        self._next_slot = max(self._next_slot + spacing, now + 0.98 * spacing)
 
     def throttled(self) -> None:
         """Take note that AWS throttled a request; those that were under way together count once."""
