@@ -29,6 +29,8 @@ ROWS = {
     "3.1": ("airflow-3.1", "3.11"),
     "3.2": ("airflow-3.2", "3.11"),
     "3.3": ("airflow-3.3", "3.11"),
+    "3.1-py3.13": ("airflow-3.1", "3.13"),
+    "3.2-py3.13": ("airflow-3.2", "3.13"),
     "3.3-py3.13": ("airflow-3.3", "3.13"),
 }
 # What meets Airflow is tested on each, by the last of these end to end: on a scheduler, a triggerer, a DAG
