@@ -15,7 +15,7 @@ ARGS ?=
 # What Airflow keeps its own state in for `make demo` and `make up`: sqlite, or postgresql.
 DATABASE ?= sqlite
 
-.PHONY: help demo up test lint matrix screenshots chaos bench-parse environment schemas clean
+.PHONY: help demo up test lint matrix screenshots chaos gates bench-parse environment schemas clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -43,6 +43,9 @@ screenshots: environment ## Take the pictures of the README anew, in docs/images
 
 chaos: environment ## Kill Airflow's processes with gates and starts in flight, and print what is left
 	@$(RUN) -m benchmarks.chaos
+
+gates: environment ## Measure 1,000 gates on a real Airflow beside Airflow's own sensor, in about an hour
+	@$(RUN) -m benchmarks.airflow_gates
 
 bench-parse: environment ## Measure what the sensor costs a DAG file
 	@$(RUN) benchmarks/parse.py

@@ -1,0 +1,282 @@
+"""A thousand gates on a real Airflow, beside as many of Airflow's own that only wait for a time.
+
+    make gates                                                # 1,000 gates, about an hour
+    python -m benchmarks.airflow_gates --gates 100 --ends 20  # a smaller one
+
+Four contestants, one after the other, each on an Airflow of its own: scheduler, triggerer, DAG processor, API
+server and LocalExecutor on PostgreSQL, with the emulator as the service.
+
+* ``mapped``: one mapped gate, ``OmicsRunSensor(deferrable=True)``, each of which a worker begins and ends;
+* ``unmapped``: DAG runs of 20 gates each, with ``start_from_trigger`` and ``end_from_trigger``;
+
+each beside Airflow's ``DateTimeSensorAsync`` in the same place, the floor: a gate that asks nobody. When all
+of them wait, the triggerer is measured; then some of the runs end, one after the other, and the delay from
+the end of a run to the end of its task is measured, and how long a worker was taken for each gate.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import re
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from airflow_omics.emulator import EmulatorClient
+from scripts.stack import Stack, running
+
+UNMAPPED = 20
+CONTESTANTS = ("floor_mapped", "ours_mapped", "floor_unmapped", "ours_unmapped")
+SETTINGS = {
+    "AIRFLOW__CORE__PARALLELISM": "8",
+    "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": "10000",
+    "AIRFLOW__TRIGGERER__CAPACITY": "5000",
+    "GATES_IN_A_COHORT": str(UNMAPPED),
+}
+PATIENCE = 7200.0
+KB, MB = 1024, 1024**2
+# What Airflow's supervisor says of each process that has run a task, until it deferred or ended.
+_WORKED = re.compile(r"Workload finished.*?duration=(?P<seconds>[\d.]+).*?final_state=(?P<state>\w+)")
+_WHOSE = re.compile(r"workload_id=(?P<id>[0-9a-f-]{36})")
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A task instance that waits.
+
+    :ivar given: the id of its run, or its time.
+    :ivar ended: seconds since the epoch; None while it waits.
+    """
+
+    id: str
+    given: str
+    state: str
+    ended: float | None
+
+
+class Contest:
+    """One contestant on an Airflow of its own.
+
+    :param tell: is called with a line of progress.
+    """
+
+    def __init__(self, name: str, options: argparse.Namespace, tell: Callable[[str], None]) -> None:
+        self._name = name
+        self._ours = name.startswith("ours")
+        self._options = options
+        self._tell = tell
+        self._cohorts: dict[str, list[str]] = {}
+        self._stack = Stack(
+            pace=1,
+            poke_interval=options.interval,
+            tell=lambda _: None,
+            settings=SETTINGS,
+            database="postgresql",
+            dags_folder=Path(__file__).parent / "dags" / "gates",
+        )
+
+    def run(self) -> dict[str, Any]:
+        """Return the figures."""
+        with running(self._stack) as stack:
+            self._omics = EmulatorClient(stack.endpoint_url)
+            self._omics.default_life = "running-forever"
+            self._tell(f"{self._name}: Airflow is up")
+            idle = stack.usage("triggerer").rss_bytes
+            # What the first gates bring along is told apart from what each costs.
+            self._begin(UNMAPPED)
+            time.sleep(10)
+            first, began = stack.usage("triggerer").rss_bytes, time.monotonic()
+            workers = stack.usage("scheduler").cpu_seconds
+            self._begin(self._options.gates)
+            begun_in = time.monotonic() - began
+            workers = stack.usage("scheduler").cpu_seconds - workers
+            self._tell(f"{self._name}: {self._options.gates} gates wait, begun in {begun_in:.0f} s")
+            figures = {
+                "gates begun a second": self._options.gates / begun_in,
+                "CPU of scheduler and workers to begin a gate (s)": workers / self._options.gates,
+                **self._wait(),
+            }
+            figures["memory of the first gates (MB)"] = (first - idle) / MB
+            figures["memory of each further gate (KB)"] = (self._memory - first) / self._options.gates / KB
+            figures.update(self._end())
+            return figures
+
+    def _begin(self, count: int, given: list[str] | None = None) -> list[str]:
+        """Let so many more gates wait; return what they wait for once a triggerer has all of them."""
+        given = given or self._make(count)
+        size = UNMAPPED if self._name.endswith("_unmapped") else count
+        waiting = self._waiting()
+        for first in range(0, len(given), size):
+            cohort = f"cohort-{len(self._cohorts)}"
+            self._cohorts[cohort] = given[first : first + size]
+            body = {"logical_date": None, "dag_run_id": cohort, "conf": {"given": self._cohorts[cohort]}}
+            self._stack.post(f"/api/v2/dags/{self._name}/dagRuns", body)
+        self._until("gates that wait", lambda: self._waiting() >= waiting + count)
+        return given
+
+    def _make(self, count: int) -> list[str]:
+        """Return so many things that do not end by themselves."""
+        if self._ours:
+            return self._omics.start_runs(count, life="running-forever")
+        return [(_now() + datetime.timedelta(days=1)).isoformat()] * count
+
+    def _wait(self) -> dict[str, Any]:
+        """Measure the triggerer while everything waits."""
+        interval, intervals = self._options.interval, self._options.intervals
+        time.sleep(interval)
+        before, counts = self._stack.usage("triggerer"), self._omics.counts()
+        time.sleep(interval * intervals)
+        after, counts_after = self._stack.usage("triggerer"), self._omics.counts()
+        self._memory = after.rss_bytes
+        open_files = sum(process.num_fds() for process in self._stack.family("triggerer"))
+        spent = after.cpu_seconds - before.cpu_seconds
+        asked = sum(counts_after.values()) - sum(counts.values())
+        return {
+            "CPU of the triggerer, of one core (%)": 100 * spent / (interval * intervals),
+            "CPU of the triggerer a gate an interval (ms)": 1000 * spent / intervals / self._options.gates,
+            "requests an interval, all gates together": asked / intervals,
+            "open files of the triggerer": open_files,
+        }
+
+    def _end(self) -> dict[str, Any]:
+        """End some of them, one after the other, and return what that took."""
+        count, apart = self._options.ends, self._options.apart
+        if self._ours:
+            waiting = list(self._given())[UNMAPPED:]
+            chosen = waiting[:: len(waiting) // count][:count]
+            moments = {}
+            for run_id in chosen:
+                moments[run_id] = time.time()
+                self._omics.move(run_id, "COMPLETED")
+                time.sleep(apart)
+        else:
+            # Their times have to be said before they begin: late enough for all of them to have begun.
+            first = _now() + datetime.timedelta(seconds=60 + count)
+            times = [first + datetime.timedelta(seconds=number * apart) for number in range(count)]
+            chosen = self._begin(count, [moment.isoformat() for moment in times])
+            if _now() > first:
+                raise SystemExit("the gates took longer to begin than expected; give fewer --ends")
+            moments = {moment.isoformat(): moment.timestamp() for moment in times}
+
+        def ended() -> list[Gate]:
+            return [gate for gate in self._gates() if gate.given in moments and gate.ended]
+
+        self._until("the gates' end", lambda: len(ended()) >= count)
+        gates = ended()
+        assert all(gate.state == "success" for gate in gates), gates
+        delays = sorted(float(gate.ended or 0) - moments[gate.given] for gate in gates)
+        self._tell(f"{self._name}: {count} gates ended")
+        begun, finished = self._worked({gate.id for gate in self._gates()})
+        return {
+            "delay from end to success, median (s)": statistics.median(delays),
+            "delay, p99 (s)": delays[int(0.99 * (len(delays) - 1))],
+            "delay, longest (s)": delays[-1],
+            "times a worker took up a gate": len(begun) + len(finished),
+            "worker time to begin a gate (s)": statistics.fmean(begun or [0]),
+            "worker time to end a gate (s)": statistics.fmean(finished or [0]),
+        }
+
+    def _worked(self, ids: set[str]) -> tuple[list[float], list[float]]:
+        """Return the seconds that a worker was taken by gates that deferred, and by those that ended."""
+        seconds: dict[str, list[float]] = {"deferred": [], "success": []}
+        with (self._stack.logs / "scheduler.log").open(errors="replace") as log:
+            for line in log:
+                worked, whose = _WORKED.search(line), _WHOSE.search(line)
+                if worked and whose and whose["id"] in ids:
+                    seconds[worked["state"]].append(float(worked["seconds"]))
+        return seconds["deferred"], seconds["success"]
+
+    def _given(self) -> Iterator[str]:
+        for given in self._cohorts.values():
+            yield from given
+
+    def _waiting(self) -> int:
+        """Return how many gates a triggerer waits for."""
+        return int(self._stack.psql("SELECT count(*) FROM trigger WHERE triggerer_id IS NOT NULL"))
+
+    def _gates(self) -> list[Gate]:
+        answer = self._stack.psql(
+            "SELECT id, run_id, map_index, task_id, state, extract(epoch from end_date) FROM task_instance"
+            " WHERE task_id LIKE 'gate%'"
+        )
+        gates = []
+        for line in answer.split():
+            identity, cohort, index, task_id, state, ended = line.split("|")
+            number = int(index if task_id == "gate" else task_id.removeprefix("gate_"))
+            if number >= 0:  # -1 is a mapped task that has not been expanded yet
+                given = self._cohorts[cohort][number]
+                gates.append(Gate(identity, given, state, float(ended) if ended else None))
+        return gates
+
+    def _until(self, what: str, ready: Callable[[], bool]) -> None:
+        self._stack.wait_for(what, lambda: ready() or None, PATIENCE)
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
+
+
+def main() -> int:
+    """Run the contest and print its table."""
+    options = arguments()
+    began = time.monotonic()
+
+    def tell(line: str) -> None:
+        print(f"{time.monotonic() - began:6.0f} s  {line}", flush=True)
+
+    rows: dict[str, dict[str, Any]] = {}
+    for name in options.contestants.split(","):
+        rows[name] = Contest(name, options, tell).run()
+        print(json.dumps({name: rows[name]}, indent=2), flush=True)
+    cores, python = os.cpu_count(), platform.python_version()
+    print(f"\n{cores} cores, Python {python}, {time.monotonic() - began:.0f} s in all\n")
+    print(table(rows))
+    if options.json:
+        machine = {"cores": cores, "python": python, "options": vars(options)}
+        Path(options.json).write_text(json.dumps({"machine": machine, "rows": rows}, indent=2) + "\n")
+    return 0
+
+
+def table(rows: dict[str, dict[str, Any]]) -> str:
+    """Return the figures as a table, a column for each contestant."""
+    lines = [["figure", *rows]]
+    for figure in next(iter(rows.values())):
+        lines.append([figure, *(f"{row[figure]:,.3g}" for row in rows.values())])
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def arguments() -> argparse.Namespace:
+    """Return the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--gates", type=int, default=1000, help=f"a multiple of {UNMAPPED}")
+    parser.add_argument("--interval", type=float, default=30.0, help="seconds between two looks")
+    parser.add_argument("--intervals", type=int, default=3, help="intervals over which waiting is measured")
+    parser.add_argument("--ends", type=int, default=100, help=f"gates that end; a multiple of {UNMAPPED}")
+    parser.add_argument("--apart", type=float, default=2.0, help="seconds from one end to the next")
+    parser.add_argument("--contestants", default=",".join(CONTESTANTS))
+    parser.add_argument("--json", help="write the figures to this file")
+    options = parser.parse_args()
+    for name in ("gates", "ends"):
+        if getattr(options, name) < UNMAPPED or getattr(options, name) % UNMAPPED:
+            parser.error(f"--{name} {getattr(options, name)}: give a multiple of {UNMAPPED}")
+    if unknown := set(options.contestants.split(",")) - set(CONTESTANTS):
+        parser.error(f"--contestants {', '.join(sorted(unknown))}: choose from {', '.join(CONTESTANTS)}")
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())
