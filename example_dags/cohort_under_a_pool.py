@@ -4,6 +4,10 @@ StartRun's default quota is about one a second. The pool lets one ``start`` thro
 throttled all the same is waited out. Make it once, with ``airflow pools set healthomics_starts 1 StartRun``,
 and trigger with ``{"workflow_id": "1234567", "role_arn": "arn:aws:iam::123456789012:role/omics-run",
 "output_uri": "s3://bucket/folder", "samples": ["NA12878", "NA12891"]}``.
+
+A sample that fails holds up no other: what is done with the cohort gets both lists, and the DAG run succeeds.
+Clear a failed ``start``, with what follows, to run its sample again. A mapped task has 1,024 at most by
+default; ``[core] max_map_length`` raises that.
 """
 
 from __future__ import annotations
@@ -40,9 +44,16 @@ with DAG("cohort_under_a_pool", schedule=None, params=PARAMS, tags=["healthomics
     ).expand(parameters=list_parameters())
     gates = OmicsRunSensor.partial(task_id="gate", deferrable=True).expand(run_id=starts.output)
 
-    @task
-    def collect(records: Iterable[dict[str, Any]]) -> dict[str, str]:
-        """Return where each run put its files."""
-        return {record["id"]: record["runOutputUri"] for record in records}
+    @task(trigger_rule="all_done")
+    def collect(records: Iterable[dict[str, Any]]) -> dict[str, dict[str, str]]:
+        """Return where the files of each sample are, and why others have none."""
+        done: dict[str, dict[str, str]] = {"finished": {}, "failed": {}}
+        for record in records:
+            sample = record["parameters"]["sample"]
+            if record["status"] == "COMPLETED":
+                done["finished"][sample] = record["runOutputUri"]
+            else:
+                done["failed"][sample] = record.get("failureReason", record["status"])
+        return done
 
     collect(gates.output)

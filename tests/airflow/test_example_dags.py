@@ -153,9 +153,12 @@ def test_a_cohort_is_started_and_gated_sample_by_sample(airflow: AirflowProcess,
     assert report.state == "success"
     run_ids = started_runs(emulator)
     assert len(run_ids) == 3
-    samples = [report.results[f"gate[{index}]"]["parameters"]["sample"] for index in range(3)]
-    assert samples == ["NA12878", "NA12891", "NA12892"]
-    assert report.results["collect"] == {run_id: f"s3://results/cohort/{run_id}" for run_id in run_ids}
+    gates = [report.results[f"gate[{index}]"] for index in range(3)]
+    assert [gate["parameters"]["sample"] for gate in gates] == conf["samples"]
+    assert {gate["id"] for gate in gates} == set(run_ids)
+    outputs = [f"s3://results/cohort/{gate['id']}" for gate in gates]
+    finished = dict(zip(conf["samples"], outputs, strict=True))
+    assert report.results["collect"] == {"finished": finished, "failed": {}}
 
 
 def test_a_run_is_run_again_from_a_cache(airflow: AirflowProcess, emulator: Emulator) -> None:

@@ -121,23 +121,25 @@ EXAMPLES = [
     ),
     Example(
         "cohort_under_a_pool",
-        endings=("COMPLETED", "COMPLETED"),
+        endings=("COMPLETED", "FAILED SERVICE_ERROR"),
         conf={**STARTED, "workflow_id": "1234567", "samples": ["NA12878", "NA12891"]},
         states={
             "list_parameters": "success",
             "start[0]": "success",
             "start[1]": "success",
             "gate[0]": "success",
-            "gate[1]": "success",
+            "gate[1]": "failed",
             "collect": "success",
         },
         statuses={
             "start[0]": "PENDING",
             "start[1]": "PENDING",
             "gate[0]": "COMPLETED",
-            "gate[1]": "COMPLETED",
+            "gate[1]": "FAILED",
         },
-        returns={"collect": {"<0>": "s3://results/<0>", "<1>": "s3://results/<1>"}},
+        returns={
+            "collect": {"finished": {"NA12878": "s3://results/<0>"}, "failed": {"NA12891": "SERVICE_ERROR"}}
+        },
     ),
     Example(
         "rerun_with_a_cache",
