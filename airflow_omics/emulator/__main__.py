@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
+import re
 import signal
 import sys
 import threading
@@ -32,10 +34,40 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
+def _check(options: argparse.Namespace) -> None:
+    """Refuse what the server could not say by the name of its option.
+
+    :raises ValueError: In one sentence.
+    """
+    from airflow_omics.emulator.faults import MOST_A_SECOND, is_rate
+
+    if not 0 <= options.port <= 65535:
+        raise ValueError(f"--port is {options.port}; give one from 1 to 65535, or 0 for any that is free")
+    if options.account is not None and not re.fullmatch("[0-9]{12}", options.account):
+        raise ValueError(f"--account is {options.account!r}; give an account id of 12 digits")
+    if options.limit is not None and not is_rate(options.limit):
+        raise ValueError(
+            f"--limit is {options.limit}; give calls a second, up to {MOST_A_SECOND}, or leave it out"
+        )
+
+
+def _reason(error: Exception, options: argparse.Namespace) -> str:
+    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+        return (
+            f"port {options.port} of {options.host} is in use; give another --port, or 0 for any that is free"
+        )
+    return str(error)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGINT or SIGTERM."""
     options = parser().parse_args(arguments)
-    if options.account:
+    try:
+        _check(options)
+    except ValueError as error:
+        print(f"the emulator cannot start: {error}", file=sys.stderr)
+        return 2
+    if options.account is not None:
         # moto reads it wherever it asks for an account.
         os.environ["MOTO_ACCOUNT_ID"] = options.account
     from airflow_omics.emulator import EmulatorServer
@@ -58,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         server.start()
     except (OSError, ValueError) as error:
-        print(f"the emulator cannot start: {error}", file=sys.stderr)
+        print(f"the emulator cannot start: {_reason(error, options)}", file=sys.stderr)
         return 2
     print(
         f"HealthOmics emulator ready at {server.endpoint_url}\n"

@@ -9,11 +9,16 @@ together, and only by ``advance``.
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from bisect import bisect_left
 from dataclasses import dataclass
+from datetime import UTC, datetime
+
+#: The last moment that a date can tell, give or take a day.
+_LATEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+# Far beyond what a test needs, and far from where the sums overflow.
+_SLOWEST, _FASTEST = 1e-6, 1e9
 
 
 @dataclass(frozen=True)
@@ -93,11 +98,18 @@ class Clock:
 
         :param seconds: Service seconds; reported time moves by as many.
         """
-        if not _is_number(seconds) or seconds < 0:
+        # A comparison with NaN is never true.
+        if not (_is_number(seconds) and seconds >= 0):
             raise ValueError(
                 f"seconds is {seconds!r}; the clock only turns forward, by a number of seconds >= 0"
             )
         with self._lock:
+            most = max(0, int(_LATEST - self.now()))
+            if seconds > most:
+                raise ValueError(
+                    f"seconds is {seconds!r}; the clock goes no further than the year 9999, "
+                    f"so give at most {most}"
+                )
             self.freeze()
             assert self._held is not None
             self._held += seconds
@@ -114,12 +126,13 @@ class Clock:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _checked_pace(pace: float) -> float:
-    if not _is_number(pace) or pace <= 0:
+    if not (_is_number(pace) and _SLOWEST <= pace <= _FASTEST):
         raise ValueError(
-            f"pace is {pace!r}; give a number above 0 (60 makes a run of 20 minutes take 20 seconds)"
+            f"pace is {pace!r}; give a number from {_SLOWEST:f} to {_FASTEST:.0f} "
+            "(60 makes a run of 20 minutes take 20 seconds)"
         )
     return float(pace)

@@ -137,11 +137,11 @@ class Emulator:
         """
         with WORLD.lock:
             backend, run = _locate(run_id, account_id, region_name)
+            stage = Stage(status)
             if status in (VANISHED, REUSED):
                 raise ValueError(f"{status} is no status; use vanish() or reuse_id()")
             if run.terminal and status not in TERMINAL:
                 raise ValueError(f"run {run_id} is {run.status}; a run that has ended cannot become {status}")
-            stage = Stage(status)
             if failure_reason is not None:
                 run.reason = failure_reason
             if status_message is not None:
@@ -194,6 +194,8 @@ class Emulator:
         :param account_id: Defaults to moto's account.
         :param region_name: Defaults to ``AWS_DEFAULT_REGION``, or us-east-1.
         """
+        if not (str(run_group_id).isascii() and str(run_group_id).isdigit()):
+            raise ValueError(f"run_group_id is {run_group_id!r}; ids of run groups are digits, such as '7'")
         with WORLD.lock:
             backend = _backend(account_id, region_name)
             group: dict[str, Any] = {

@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 from airflow_omics.emulator.exceptions import OmicsServiceError, service_error
 
@@ -55,6 +55,9 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "list-lags": {"seconds": 30.0},
     "list-lies": {"status": "RUNNING"},
 }
+#: The most calls a second that can be a limit.
+MOST_A_SECOND = 1_000_000
+_LONGEST_SECONDS = 1_000_000_000
 _NAMED = {code: kind for kind, (code, _) in _ERRORS.items()}
 
 
@@ -128,7 +131,7 @@ class FaultBook:
             raise ValueError(f"fault {kind!r} cannot strike {operation}; {', '.join(_ERRORS)} can")
         if kind in LIST_FAULTS and operation not in ("ListRuns", "*"):
             raise ValueError(f"fault {kind!r} is one of ListRuns, not of {operation}")
-        if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= 1:
+        if not (_is_number(rate) and 0 <= rate <= 1):
             raise ValueError(f"rate is {rate!r}; give a share of the calls between 0 and 1")
         if times is not None and (isinstance(times, bool) or not isinstance(times, int) or times < 1):
             raise ValueError(f"times is {times!r}; give a number of calls >= 1, or None for every call")
@@ -137,6 +140,11 @@ class FaultBook:
         if unknown := sorted(set(options) - known):
             raise ValueError(
                 f"fault {kind!r} has no option {unknown[0]!r}; it has {', '.join(sorted(known)) or 'none'}"
+            )
+        seconds = options.get("seconds", 0)
+        if not (_is_number(seconds) and 0 <= seconds <= _LONGEST_SECONDS):
+            raise ValueError(
+                f"fault {kind!r}: seconds is {seconds!r}; give a number from 0 to {_LONGEST_SECONDS}"
             )
         with self._lock:
             fault = Fault(
@@ -182,10 +190,11 @@ class FaultBook:
     def limit(self, operation: str, per_second: float | None) -> None:
         """Set or lift the rate limit of one operation, or of each (``*``)."""
         checked_operation(operation)
-        if per_second is not None and (
-            isinstance(per_second, bool) or not isinstance(per_second, int | float) or per_second <= 0
-        ):
-            raise ValueError(f"per_second is {per_second!r}; give a number above 0, or None for no limit")
+        if per_second is not None and not is_rate(per_second):
+            raise ValueError(
+                f"per_second is {per_second!r}; give a number above 0, up to {MOST_A_SECOND}, "
+                "or None for no limit"
+            )
         with self._lock:
             for name in OPERATIONS if operation == "*" else (operation,):
                 if per_second is None:
@@ -221,6 +230,15 @@ class RateLimit:
             return False
         taken.append(now)
         return True
+
+
+def is_rate(value: object) -> bool:
+    """Return whether a value can be a limit, in calls a second."""
+    return _is_number(value) and 0 < value <= MOST_A_SECOND
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def checked_operation(operation: str) -> str:

@@ -89,9 +89,13 @@ class OmicsBackend(BaseBackend):
 
     def _completed_members(self, members: Mapping[str, Any]) -> dict[str, Any]:
         members = dict(members)
-        if not members["outputUri"].startswith("s3://") or len(members["outputUri"].split("/")[2]) < 3:
+        uri = members["outputUri"]
+        bucket = uri.removeprefix("s3://").partition("/")[0]
+        if not uri.startswith("s3://") or not bucket:
+            raise validation(f"outputUri {uri!r} is not an S3 URI such as s3://bucket/prefix")
+        if len(bucket) < 3:
             raise validation(
-                f"outputUri {members['outputUri']!r} is not an S3 URI such as s3://bucket/prefix"
+                f"outputUri {uri!r} names the bucket {bucket!r}; a bucket's name has at least 3 characters"
             )
         if "runId" in members:
             source = self.get_run(members["runId"])

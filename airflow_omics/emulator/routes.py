@@ -13,9 +13,12 @@ import moto.moto_server.werkzeug_app as moto_app
 from airflow_omics.emulator import account
 from airflow_omics.emulator.control import Emulator
 from airflow_omics.emulator.responses import Answer, Incoming, answer, credential_scope
+from airflow_omics.emulator.wire import is_emulated
 
 #: Below this path lies the control.
 CONTROL_PATH = "/omics-emulator"
+#: What only tells something, and so may be asked with GET, for a browser or curl.
+_TOLD = frozenset({"", "now", "pace", "default_life", "lives", "requests", "counts"})
 _METHODS = frozenset(
     [
         "now",
@@ -41,6 +44,7 @@ _METHODS = frozenset(
         "reset",
     ]
 )
+_JSON = {"Content-Type": "application/json"}
 _PROPERTIES = frozenset({"pace", "default_life"})
 _WRITTEN_BY_RUNS = frozenset({"s3", "logs"})
 
@@ -62,29 +66,36 @@ class EmulatorApplication:
             self._control.reset()
         return answered
 
-    def owns(self, path: str, headers: Mapping[str, str]) -> bool:
+    def owns(self, method: str, target: str, headers: Mapping[str, str]) -> bool:
         """Return whether :meth:`own` answers a request, and not moto."""
-        if path.startswith(CONTROL_PATH):
+        if target.startswith(CONTROL_PATH):
             return True
         scope = credential_scope(headers.get("Authorization") or "")
-        return scope is not None and scope[2] == "omics"
+        return scope[2] == "omics" if scope else _lacks_signature(method, target, headers)
 
     def own(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Answer a request to HealthOmics or to the control."""
         path, _, query = target.partition("?")
         if path.startswith(CONTROL_PATH):
-            return self._controlled(path.removeprefix(CONTROL_PATH).strip("/"), body)
+            return self._controlled(method, path.removeprefix(CONTROL_PATH).strip("/"), body)
+        if _lacks_signature(method, target, headers):
+            refusal = {"x-amzn-errortype": "MissingAuthenticationTokenException", **_JSON}
+            return Answer(403, b'{"message":"Missing Authentication Token"}', refusal)
         return answer(Incoming(method, unquote(path), query, headers, body, headers.get("Host") or ""))
 
-    def _controlled(self, name: str, body: bytes) -> Answer:
+    def _controlled(self, method: str, name: str, body: bytes) -> Answer:
         status = 200
+        known = name in _TOLD | _METHODS
+        if known and method != "POST" and (method != "GET" or body or name not in _TOLD):
+            says = f"{CONTROL_PATH}/{name} was asked with {method}; it takes POST, with arguments as JSON"
+            return Answer(405, json.dumps({"error": says}).encode(), {"Allow": "POST", **_JSON})
         try:
             result = {"result": self._call(name, body)}
         except TimeoutError as error:
             status, result = 408, {"error": str(error)}
         except (ValueError, TypeError) as error:
             status, result = 400, {"error": str(error)}
-        return Answer(status, json.dumps(result).encode(), {"Content-Type": "application/json"})
+        return Answer(status, json.dumps(result).encode(), dict(_JSON))
 
     def _call(self, name: str, body: bytes) -> Any:
         control = self._control
@@ -95,18 +106,39 @@ class EmulatorApplication:
                 "counts": control.counts(),
                 "lives": control.lives(),
             }
-        arguments = json.loads(body) if body else {}
-        if not isinstance(arguments, dict):
-            raise ValueError("the body of a control request is a JSON object of arguments")
         if name in _PROPERTIES:
+            arguments = _arguments(name, ["value"] if name == "default_life" else [], body)
             if arguments and name == "default_life":
                 control.default_life = str(arguments.get("value"))
             return getattr(control, name)
         if name not in _METHODS:
             raise ValueError(f"{name!r} is nothing the emulator can do; it can {', '.join(sorted(_METHODS))}")
         function = getattr(control, name)
+        signature = inspect.signature(function)
+        arguments = _arguments(name, list(signature.parameters), body)
         try:
-            inspect.signature(function).bind(**arguments)
+            signature.bind(**arguments)
         except TypeError as error:
             raise ValueError(f"{name}: {error}") from None
         return function(**arguments)
+
+
+def _arguments(name: str, known: list[str], body: bytes) -> dict[str, Any]:
+    """Return the arguments in the body of a control request.
+
+    :param known: their names, for the error.
+    """
+    try:
+        arguments = json.loads(body or b"{}")
+    except ValueError:
+        arguments = None
+    if isinstance(arguments, dict):
+        return arguments
+    wanted = f"a JSON object with {', '.join(known)}" if known else "no arguments: an empty body or {}"
+    raise ValueError(f"{CONTROL_PATH}/{name} takes {wanted}, not {body[:60]!r}")
+
+
+def _lacks_signature(method: str, target: str, headers: Mapping[str, str]) -> bool:
+    """Return whether a request is one to HealthOmics that nobody signed, in its headers or in its query."""
+    path, _, query = target.partition("?")
+    return "Authorization" not in headers and "Signature=" not in query and is_emulated(method, unquote(path))

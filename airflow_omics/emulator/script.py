@@ -6,8 +6,10 @@ The library of ready-made scripts is in :mod:`airflow_omics.emulator.lives`.
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 #: The tag on StartRun whose value names the life of the run.
@@ -22,6 +24,7 @@ REUSED = "REUSED"
 
 TERMINAL = frozenset({"COMPLETED", "FAILED", "CANCELLED", "DELETED"})
 _PSEUDO = frozenset({VANISHED, REUSED})
+_KNOWN = ("PENDING", "STARTING", "RUNNING", "STOPPING", *sorted(TERMINAL | _PSEUDO))
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,16 @@ class Stage:
         """Refuse what could not be played."""
         if not isinstance(self.status, str) or not self.status:
             raise ValueError(f"a stage's status is a word such as 'RUNNING', not {self.status!r}")
-        if self.seconds is not None and (
-            not isinstance(self.seconds, int | float) or isinstance(self.seconds, bool) or self.seconds < 0
+        if self.status not in _KNOWN:
+            # A word like none of the known ones simulates a status to come; nearly one of them is a slip.
+            meant = get_close_matches(self.status.strip().upper(), _KNOWN, 1, 0.8)
+            if meant:
+                raise ValueError(f"status is {self.status!r}; did you mean {meant[0]!r}?")
+        # Compared, and not asked whether it is finite: that fails with a whole number beyond every float.
+        if self.seconds is not None and not (
+            isinstance(self.seconds, int | float)
+            and not isinstance(self.seconds, bool)
+            and 0 <= self.seconds <= sys.float_info.max
         ):
             raise ValueError(
                 f"stage {self.status}: seconds is {self.seconds!r}; give a number >= 0, or None for ever"

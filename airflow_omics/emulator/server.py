@@ -66,7 +66,7 @@ class _RequestHandler(_Handler):  # type: ignore[misc]
 
     def run_wsgi(self) -> None:
         app: Any = self.server.app
-        if not app.owns(self.path, self.headers):
+        if not app.owns(self.command, self.path, self.headers):
             super().run_wsgi()
             return
         length = int(self.headers.get("Content-Length") or 0)

@@ -56,6 +56,14 @@ def route(method: str, path: str) -> tuple[OperationModel, dict[str, str]]:
     )
 
 
+def is_emulated(method: str, path: str) -> bool:
+    """Return whether a request asks for an operation that is emulated."""
+    return any(
+        candidate == method and name in OPERATIONS and pattern.fullmatch(path)
+        for candidate, pattern, name in _routes()
+    )
+
+
 @cache
 def _operation(name: str) -> OperationModel:
     return service_model().operation_model(name)

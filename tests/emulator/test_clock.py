@@ -80,13 +80,35 @@ def test_a_change_of_pace_leaves_the_past_as_it_was(client: Any, emulator: Emula
     assert client.get_run(id=run["id"])["startTime"] == started
 
 
-@pytest.mark.parametrize("pace", [0, -1, "fast", float("nan"), True])
-def test_a_pace_is_a_number_above_zero(pace: Any, emulator: Emulator) -> None:
+@pytest.mark.parametrize(
+    "pace", [0, -1, "fast", float("nan"), True, 1e308, 1e-320, pytest.param(10**400, id="huge")]
+)
+def test_a_pace_is_a_number_that_a_clock_can_run_at(pace: Any, emulator: Emulator) -> None:
     with pytest.raises(ValueError, match="pace is"):
         emulator.set_pace(pace)
 
 
-@pytest.mark.parametrize("seconds", [-1, "ten", None])
+@pytest.mark.parametrize("seconds", [-1, "ten", None, float("nan")])
 def test_the_clock_turns_only_forward(seconds: Any, emulator: Emulator) -> None:
     with pytest.raises(ValueError, match="the clock only turns forward"):
         emulator.advance(seconds)
+
+
+@pytest.mark.parametrize("seconds", [1e308, float("inf"), pytest.param(10**400, id="huge")])
+def test_the_clock_turns_no_further_than_a_date_can_tell(
+    seconds: Any, client: Any, emulator: Emulator
+) -> None:
+    run = start(client)
+    with pytest.raises(ValueError, match=r"seconds is .*; the clock goes no further than the year 9999, so"):
+        emulator.advance(seconds)
+    assert abs(emulator.now() - time.time()) < 5
+    assert client.get_run(id=run["id"])["status"] == "PENDING"
+
+
+def test_the_clock_is_not_turned_too_far_in_steps_either(client: Any, emulator: Emulator) -> None:
+    run = start(client)
+    emulator.advance(2e11)
+    assert client.get_run(id=run["id"])["stopTime"].year < 2100
+    with pytest.raises(ValueError, match="give at most"):
+        emulator.advance(2e11)
+    assert date_of(client.get_run(id=run["id"])) == pytest.approx(emulator.now(), abs=1)

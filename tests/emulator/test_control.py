@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from typing import Any
@@ -100,6 +101,48 @@ def test_move(control: Control, omics: Any) -> None:
     assert "stopTime" in record
     with pytest.raises(ValueError, match="a run that has ended cannot become RUNNING"):
         control.move(run_id, "RUNNING")
+
+
+@pytest.mark.parametrize(
+    ("status", "meant"),
+    [
+        ("failed", "FAILED"),
+        ("Running", "RUNNING"),
+        ("COMPLETE", "COMPLETED"),
+        ("CANCELED", "CANCELLED"),
+        (" FAILED", "FAILED"),
+        ("vanished", "VANISHED"),
+    ],
+)
+def test_a_slip_in_a_status_is_no_new_status(status: str, meant: str, control: Control, omics: Any) -> None:
+    (run_id,) = control.start_runs(1)
+    with pytest.raises(ValueError, match=f"^status is '{status}'; did you mean '{meant}'"):
+        control.move(run_id, status)
+    assert omics.get_run(id=run_id)["status"] == "PENDING"
+    with pytest.raises(ValueError, match=f"^status is '{status}'; did you mean '{meant}'"):
+        control.add_life(
+            {"name": "slip", "stages": [{"status": "PENDING", "seconds": 1}, {"status": status}]}
+        )
+
+
+@pytest.mark.parametrize("status", ["PAUSED", "ARCHIVED", "CANCELLING", "TIMED_OUT", "SUCCEEDED"])
+def test_a_status_that_no_sdk_knows_can_be_played(status: str, control: Control, omics: Any) -> None:
+    (run_id,) = control.start_runs(1)
+    control.move(run_id, status)
+    assert omics.get_run(id=run_id)["status"] == status
+
+
+@pytest.mark.parametrize("run_group_id", ["abc", "", "7a", None])
+def test_a_run_group_is_named_by_digits(run_group_id: Any, control: Control) -> None:
+    with pytest.raises(ValueError, match=r"run_group_id is .*; ids of run groups are digits, such as '7'"):
+        control.run_group(run_group_id, max_runs=1)
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), pytest.param(10**400, id="huge")])
+def test_a_stage_lasts_a_number_of_seconds(seconds: float, control: Control) -> None:
+    stages = [{"status": "PENDING", "seconds": seconds}, {"status": "COMPLETED"}]
+    with pytest.raises(ValueError, match="stage PENDING: seconds is"):
+        control.add_life({"name": "odd", "stages": stages})
 
 
 def test_a_run_moved_to_completed_has_a_start_time(control: Control, omics: Any) -> None:
@@ -234,3 +277,83 @@ def test_the_first_page_of_control_can_be_read_with_curl(server: EmulatorServer)
     with urllib.request.urlopen(f"{server.endpoint_url}/omics-emulator/", timeout=10) as response:
         told = json.load(response)["result"]
     assert set(told) == {"now", "pace", "counts", "lives"}
+
+
+CHANGES = (
+    "set_pace", "freeze", "advance", "add_life", "start_runs", "move", "vanish", "reuse_id", "run_group",
+    "fault", "clear_faults", "limit", "repeat_request_id", "cancel_ended_run", "settle", "reset",
+)  # fmt: skip
+
+
+def ask(server: EmulatorServer, method: str, path: str, body: bytes | None = None) -> tuple[int, Any, str]:
+    """Return HTTP status, answer and ``Allow`` of a request to the control."""
+    request = urllib.request.Request(f"{server.endpoint_url}/omics-emulator/{path}", data=body, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return response.status, json.load(response), response.headers.get("Allow", "")
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error), error.headers.get("Allow", "")
+
+
+@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_what_changes_something_is_a_post(method: str, name: str, server: EmulatorServer) -> None:
+    (run_id,) = server.control.start_runs(1)
+    status, answer, allowed = ask(server, method, name)
+    assert (status, allowed) == (405, "POST")
+    assert answer == {
+        "error": f"/omics-emulator/{name} was asked with {method}; it takes POST, with arguments as JSON"
+    }
+    # Not even a reset.
+    server.control.move(run_id, "RUNNING")
+
+
+def test_the_default_life_is_not_set_by_a_get(server: EmulatorServer) -> None:
+    assert ask(server, "GET", "default_life", b'{"value": "cancelled"}')[0] == 405
+    assert ask(server, "GET", "default_life")[:2] == (200, {"result": "completed"})
+    assert ask(server, "POST", "default_life", b'{"value": "cancelled"}')[:2] == (
+        200,
+        {"result": "cancelled"},
+    )
+
+
+@pytest.mark.parametrize("name", ["", "now", "pace", "lives", "requests", "counts"])
+def test_what_tells_something_can_be_a_get(name: str, server: EmulatorServer) -> None:
+    assert ask(server, "GET", name)[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "says"),
+    [
+        (
+            "advance",
+            b"seconds=5",
+            "/omics-emulator/advance takes a JSON object with seconds, not b'seconds=5'",
+        ),
+        ("advance", b"[5]", "/omics-emulator/advance takes a JSON object with seconds, not b'[5]'"),
+        ("advance", b"\xff", "/omics-emulator/advance takes a JSON object with seconds, not b'\\xff'"),
+        ("limit", b"{", "/omics-emulator/limit takes a JSON object with operation, per_second, not b'{'"),
+        ("freeze", b"now", "/omics-emulator/freeze takes no arguments: an empty body or {}, not b'now'"),
+        ("default_life", b"x", "/omics-emulator/default_life takes a JSON object with value, not b'x'"),
+    ],
+)
+def test_a_body_that_is_no_json_is_told_what_was_wanted(
+    name: str, body: bytes, says: str, server: EmulatorServer
+) -> None:
+    assert ask(server, "POST", name, body)[:2] == (400, {"error": says})
+
+
+def test_a_long_body_is_not_told_whole(server: EmulatorServer) -> None:
+    assert len(ask(server, "POST", "advance", b"x" * 100_000)[1]["error"]) < 200
+
+
+@pytest.mark.parametrize("text", ["1e308", "NaN", "Infinity", "-1", pytest.param("1" + "0" * 400, id="huge")])
+def test_a_clock_that_was_turned_wrongly_over_http_still_goes(
+    text: str, server: EmulatorServer, omics: Any
+) -> None:
+    for name, argument in (("advance", "seconds"), ("set_pace", "pace")):
+        status, answer, _ = ask(server, "POST", name, f'{{"{argument}": {text}}}'.encode())
+        assert status == 400
+        assert answer["error"].startswith(f"{argument} is ")
+    assert start(omics)["status"] == "PENDING"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -43,6 +46,34 @@ def test_every_option_of_the_command_line_is_told(text: str) -> None:
 
 def test_the_python_of_the_page_is_python(text: str) -> None:
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 5
     for block in blocks:
         compile(block, "emulator.md", "exec")
+
+
+def test_the_tests_of_the_page_pass_as_printed(text: str, tmp_path: pathlib.Path) -> None:
+    files = dict(re.findall(r"```python\n# (\S+\.py)\n(.*?)```", text, re.DOTALL))
+    assert set(files) == {
+        "dags/cohort.py",
+        "tests/conftest.py",
+        "tests/test_cohort.py",
+        "tests/test_one_operator.py",
+    }
+    for name, code in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(code)
+    # Whoever follows the page has set nothing else.
+    ours = ("AIRFLOW", "AWS_", "MOTO_", "PYTEST_")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"],
+        cwd=tmp_path,
+        env={**environment, "TMPDIR": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert "\n3 passed" in done.stdout, done.stdout[-6000:] + done.stderr[-2000:]
+    assert done.returncode == 0

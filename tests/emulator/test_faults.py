@@ -100,6 +100,15 @@ def test_a_fault_that_makes_no_sense_is_refused(
         emulator.fault(*arguments)
 
 
+@pytest.mark.parametrize("seconds", [-1, "soon", None, float("nan"), 1e308, pytest.param(10**400, id="huge")])
+@pytest.mark.parametrize("kind", ["hang", "lost-answer", "list-lags"])
+def test_a_fault_lasts_a_number_of_seconds(kind: str, seconds: Any, emulator: Emulator) -> None:
+    with pytest.raises(
+        ValueError, match=f"fault '{kind}': seconds is .*; give a number from 0 to 1000000000"
+    ):
+        emulator.fault("*", kind, seconds=seconds)
+
+
 def test_an_option_that_a_fault_lacks_is_refused(emulator: Emulator) -> None:
     with pytest.raises(ValueError, match="'hang' has no option 'colour'; it has seconds"):
         emulator.fault("GetRun", "hang", colour="red")
@@ -283,7 +292,9 @@ class TestLimit:
         assert client.list_runs()
         assert client.list_runs()
 
-    @pytest.mark.parametrize("rate", [0, -1, True, "ten"])
+    @pytest.mark.parametrize(
+        "rate", [0, -1, True, "ten", float("nan"), float("inf"), pytest.param(10**400, id="huge")]
+    )
     def test_a_limit_is_a_number_above_zero(self, rate: Any, emulator: Emulator) -> None:
         with pytest.raises(ValueError, match="per_second is"):
             emulator.limit("GetRun", rate)

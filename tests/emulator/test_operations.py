@@ -66,6 +66,8 @@ def test_a_rerun_takes_over_everything_but_the_tags(client: Any) -> None:
     [
         ({"outputUri": "bucket/prefix"}, "not an S3 URI"),
         ({"outputUri": "s3://"}, "not an S3 URI"),
+        ({"outputUri": "s3:///x"}, "not an S3 URI"),
+        ({"outputUri": "s3://b/x"}, "names the bucket 'b'; a bucket's name has at least 3 characters"),
         ({"roleArn": "OmicsRole"}, "'roleArn' failed to satisfy constraint"),
         ({"roleArn": None}, "Value null at 'roleArn'"),
         ({"workflowId": "abc"}, "'workflowId' failed to satisfy constraint"),
