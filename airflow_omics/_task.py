@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import datetime
 import logging
+import math
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_omics.identity import RunTarget, reduce_to_identity
-from airflow_omics.records import ACTIVE_STATUSES, RunRecord
+from airflow_omics.records import ACTIVE_STATUSES, TERMINAL_STATUSES, RunRecord
 
 if TYPE_CHECKING:
     from airflow_omics.connection import AwsArguments
@@ -31,6 +32,7 @@ class RunTaskMixin:
     region_name: str | None
     verify: bool | str | None
     botocore_config: dict[str, Any] | None
+    _region_is_told = False
 
     @property
     def run_id(self) -> Any:
@@ -89,9 +91,17 @@ class RunTaskMixin:
         return arguments.in_region(target.region)
 
     def _make_hook(self, target: RunTarget) -> OmicsHook:
+        return self._hook_of(self._aws_arguments(target))
+
+    def _hook_of(self, arguments: AwsArguments) -> OmicsHook:
+        """Return a hook; the task's first warns of a Region that botocore does not know."""
         from airflow_omics.hooks import OmicsHook
 
-        return OmicsHook.of(self._aws_arguments(target))
+        hook = OmicsHook.of(arguments)
+        if not self._region_is_told and (warning := hook.region_warning()):
+            log.warning("%s", warning)
+        self._region_is_told = True
+        return hook
 
     def _explain(
         self, record: RunRecord, headline: str, context: Any, target: RunTarget | None = None
@@ -148,6 +158,29 @@ def check_names(name: str, values: Any, example: str) -> tuple[str, ...] | None:
     return tuple(values)
 
 
+def check_fields(name: str, values: Any, example: str) -> tuple[str, ...] | None:
+    """Return names of a record's members as :func:`check_names` does; refuse what the API can't call one.
+
+    Any other name may be a member that AWS adds later.
+    """
+    names = check_names(name, values, example)
+    for given in names or ():
+        first, *others = given.strip("_").split("_")
+        if "_" in given:
+            member = first + "".join(part[:1].upper() + part[1:] for part in others)
+            raise ValueError(
+                f"{name} holds {given!r}, and no member's name has an underscore; did you mean {member!r}?"
+            )
+    return names
+
+
+def check_switch(name: str, value: Any) -> bool:
+    """Return ``value``, or raise ValueError unless it is True or False: any text would count as True."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} is {value!r}; it takes True or False.")
+    return value
+
+
 def check_statuses(name: str, statuses: Any) -> tuple[str, ...]:
     """Return ``statuses`` as a tuple, or raise ValueError saying what the argument takes.
 
@@ -165,22 +198,48 @@ def check_statuses(name: str, statuses: Any) -> tuple[str, ...]:
             )
         if not isinstance(status, str) or status != status.upper() or not status:
             raise ValueError(f"{name} holds {status!r}; statuses are upper-case text, such as 'COMPLETED'.")
+        if (meant := _meant_status(status)) != status:
+            raise ValueError(f"{name} holds {status!r}; did you mean {meant!r}?")
     return tuple(statuses)
+
+
+def _meant_status(status: str) -> str:
+    """Return the status that is meant; one like no other may be one that AWS adds later."""
+    known, stripped = (*TERMINAL_STATUSES, *ACTIVE_STATUSES), status.strip()
+    if stripped in known:
+        return stripped
+    import difflib  # every DAG file that waits for a run pays for this module
+
+    near = difflib.get_close_matches(stripped, known, n=1, cutoff=0.85)
+    return near[0] if near else stripped
 
 
 def check_seconds(name: str, value: Any, *, required: bool = False) -> None:
     """Raise ValueError unless ``value`` is a span of time, as Airflow's sensors take it.
 
-    Airflow's own check does not say what was given, and lets a negative timedelta pass.
+    Airflow's own check does not say what was given, and lets a negative timedelta and infinity pass.
 
     :param required: whether None is refused, too.
     """
     seconds = value.total_seconds() if isinstance(value, datetime.timedelta) else value
-    if (seconds is None and not required) or (
-        isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds >= 0
-    ):
+    if seconds is None and not required:
         return
-    raise ValueError(f"{name} is {value!r}; it takes seconds, zero or more, as a number or a timedelta.")
+    a_number = "a number"
+    if isinstance(seconds, int | float) and not isinstance(seconds, bool):
+        if math.isfinite(seconds) and seconds >= 0:
+            return
+        a_number = "a number" if math.isfinite(seconds) else "a finite number"
+    raise ValueError(f"{name} is {value!r}; it takes seconds, zero or more, as {a_number} or a timedelta.")
+
+
+def warn_of_short_interval(seconds: float) -> None:
+    """Log one warning where a worker is to look more often than once a second."""
+    if seconds < 1.0:
+        log.warning(
+            "poke_interval is %g s: GetRun is called that often, out of a quota of 10 calls a second that "
+            "the whole account shares by default; give 30 or more, since runs take at least ten minutes.",
+            seconds,
+        )
 
 
 def to_seconds(value: float | datetime.timedelta | None) -> float | None:

@@ -265,7 +265,7 @@ def carry_out(
                 getattr(hook, change.method)(change.target.run_id)
                 change.accepted(time.monotonic())
         except Exception as error:
-            fault = fault_of(error)
+            fault = fault_of(error, hook)
             if fault is None:
                 raise
             if fault.kind is FaultKind.CREDENTIALS:

@@ -58,9 +58,12 @@ class ClientKeeper:
         try:
             return await request(held.client)
         except Exception as error:
-            fault = _fault_of(error)
+            fault = _fault_of(error, held.client)
             if fault.kind is FaultKind.CREDENTIALS and time.monotonic() - held.built_at >= _REBUILD_PAUSE:
                 held.retired = True  # the next call reads the Airflow connection anew
+            if fault.kind is FaultKind.WEATHER and (warning := held.client.region_warning):
+                # Where the task began in the triggerer, no worker has warned of it.
+                fault = fault._replace(message=f"{fault.message}. {warning}")
             return fault
         finally:
             held.users -= 1
@@ -83,7 +86,7 @@ class ClientKeeper:
             try:
                 client = await sync_to_async(_open_client, thread_sensitive=False)(self._arguments)
             except Exception as error:
-                self._failure = (now, _fault_of(error, building=True))
+                self._failure = (now, _fault_of(error))
                 return self._failure[1]
             old, self._held = self._held, _Held(client, now)
             self._failure = None
@@ -101,14 +104,15 @@ def _open_client(arguments: AwsArguments) -> OmicsAsyncClient:
     return OmicsAsyncClient.open(arguments)
 
 
-def _fault_of(error: Exception, *, building: bool = False) -> Fault:
+def _fault_of(error: Exception, client: OmicsAsyncClient | None = None) -> Fault:
+    """Return what a failed call means; or, without ``client``, that none could be built."""
     from airflow_omics.hooks import fault_of
 
-    fault = fault_of(error)
+    fault = fault_of(error, client)
     if fault is None:
         # Not of AWS or the network: an Airflow connection that can't be read now, or a mistake of ours.
         # Either way it must pass or be told to everybody who waits, not end this loop.
         log.warning("A call to HealthOmics failed in an unexpected way", exc_info=error)
-        kind = FaultKind.CREDENTIALS if building else FaultKind.WEATHER
+        kind = FaultKind.CREDENTIALS if client is None else FaultKind.WEATHER
         fault = Fault(kind, f"{type(error).__name__}: {error}", type(error).__name__)
     return fault

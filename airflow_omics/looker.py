@@ -38,7 +38,7 @@ class Looker:
         try:
             record, skew = self._read()
         except Exception as error:
-            fault = fault_of(error)
+            fault = fault_of(error, self._hook)
             if fault is None:
                 raise
             if fault.kind is FaultKind.CREDENTIALS:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from airflow_omics.exceptions import FaultKind, fault_error
+
+if TYPE_CHECKING:
+    from airflow_omics.hooks import OmicsHook
 
 LONGEST_BACKOFF: Final = 60.0
 """Seconds at most between two tries."""
@@ -25,10 +28,11 @@ def backoff(failures: int, rand: Callable[[], float] = random.random) -> float:
     return grown * (0.5 + rand() / 2)
 
 
-def patiently(call: Callable[[], T], *, run_id: str, seconds: float, log: Any) -> T:
+def patiently(call: Callable[[], T], *, hook: OmicsHook, run_id: str, seconds: float, log: Any) -> T:
     """Return what ``call`` returns, trying again for a while in bad weather.
 
     :param call: a call to HealthOmics.
+    :param hook: makes the call.
     :param run_id: the run it is about, for logs and errors.
     :param seconds: for how long to bear bad weather; then its error is raised as it came.
     :param log: takes a line when bad weather sets in.
@@ -43,7 +47,7 @@ def patiently(call: Callable[[], T], *, run_id: str, seconds: float, log: Any) -
         try:
             return call()
         except Exception as error:
-            fault = fault_of(error)
+            fault = fault_of(error, hook)
             if fault is None:
                 raise
             if fault.kind is not FaultKind.WEATHER:

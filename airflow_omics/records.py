@@ -148,17 +148,20 @@ def with_status(record: RunRecord, status: str) -> RunRecord:
     return cast("RunRecord", {**record, "status": status})
 
 
-def describe(record: RunRecord) -> str:
+def describe(record: RunRecord, *, last_seen: bool = False) -> str:
     """Return one line that says which run this is and how it stands, for logs and errors.
 
     It names nothing that may hold patient data: no parameters, no tags.
+
+    :param last_seen: whether the record is of the past, since the run could not be read since.
     """
     text = f"HealthOmics run {record.get('id')}"
     if record.get("name"):
         text += f" {record['name']!r}"
     if record.get("workflowId"):
         text += f" of workflow {record['workflowId']}"
-    text += f" is {record.get('status')}"
+    status = record.get("status")
+    text += f" was {status} when last seen" if last_seen else f" is {status}"
     reasons = [str(record[key]) for key in ("failureReason", "statusMessage") if record.get(key)]
     return ": ".join([text, *reasons])
 

@@ -24,9 +24,12 @@ from airflow_omics._in_triggerer import BACKSTOP, StartArguments, why_not_end, w
 from airflow_omics._task import (
     AWS_TEMPLATE_FIELDS,
     RunTaskMixin,
+    check_fields,
     check_names,
     check_seconds,
     check_statuses,
+    check_switch,
+    warn_of_short_interval,
 )
 from airflow_omics.identity import reduce_to_identity
 from airflow_omics.links import RUN_LINKS, RunLinks, persist_links
@@ -131,12 +134,14 @@ class OmicsRunSensor(RunTaskMixin, BaseSensorOperator):
                 f"{', '.join(both)} is in success_statuses and in skip_statuses; name it in one."
             )
         self.export = check_names("export", export, "['DEFINITION']")
-        self.record_fields = check_names("record_fields", record_fields, "['runOutputUri']")
+        self.record_fields = check_fields("record_fields", record_fields, "['runOutputUri']")
+        start_from_trigger = check_switch("start_from_trigger", start_from_trigger)
+        end_from_trigger = check_switch("end_from_trigger", end_from_trigger)
         if deferrable is None:
             by_default = conf.getboolean("operators", "default_deferrable", fallback=False)
             deferrable = start_from_trigger or end_from_trigger or by_default
-        self.deferrable = deferrable
-        self.diagnose = diagnose
+        self.deferrable = check_switch("deferrable", deferrable)
+        self.diagnose = check_switch("diagnose", diagnose)
         self._set_aws_arguments(aws_conn_id, region_name, verify, botocore_config)
         self._check_run_id()
         self.start_from_trigger, self.end_from_trigger = False, False
@@ -150,6 +155,8 @@ class OmicsRunSensor(RunTaskMixin, BaseSensorOperator):
 
         if self.deferrable:
             _check_async_client()
+        elif not self.reschedule:
+            warn_of_short_interval(self.poke_interval)
         try:
             wait = self._new_wait(context)
         except OmicsRequestError as error:
@@ -325,6 +332,7 @@ class OmicsRunSensor(RunTaskMixin, BaseSensorOperator):
 
         target = self._target()
         first = first_reschedule_date(context, self.retries) if self.reschedule else None
+        self._region_is_told = first is not None  # by the process that looked first
         started_at = time.time() if first is None else first.timestamp()
         return RunWait(
             target,

@@ -85,6 +85,7 @@ class RunWait:
         "_seen",
         "_status",
         "_terminal",
+        "_unknown",
         "_was_readable",
         "created",
         "record",
@@ -117,6 +118,7 @@ class RunWait:
         self._terminal = _terminal_statuses(tuple(terminal_statuses))
         self._credentials_lost_at: float | None = None
         self._denied_at: float | None = None
+        self._unknown = False
         self._bad_weather = 0
         self._last_fault: Fault | None = None
         self._news: tuple[tuple[int, str], ...] = ()
@@ -130,7 +132,7 @@ class RunWait:
         :param clock_skew: seconds by which the service's clock is ahead of ours.
         """
         self._credentials_lost_at = self._denied_at = self._last_fault = None
-        self._bad_weather = 0
+        self._bad_weather, self._unknown = 0, False
         if contradiction := self.target.contradiction(record):
             message = f"{contradiction}. Check aws_conn_id and region_name."
             return Ending("error", self.record, message, "OmicsRequestError")
@@ -171,10 +173,14 @@ class RunWait:
         if now < self.timeout_at:
             return None
         waited = f"after {now - self.started_at:.0f} s"
-        if self.record is not None:
+        if not self._seen:
+            message = self._about(f"never read {waited}, the sensor's timeout.")
+        elif self.record is not None and self._last_fault is None:
             message = f"{describe(self.record)}, still, {waited}, the sensor's timeout."
         else:
-            message = self._about(f"never read {waited}, the sensor's timeout")
+            known: RunRecord = {"id": self.target.run_id, "status": str(self._status)}
+            state = describe(self.record or known, last_seen=True)
+            message = f"{state}; it could not be read {waited}, the sensor's timeout."
         if self._last_fault is not None:
             message += f" The last look failed: {self._last_fault.message}"
         return Ending("timeout", self.record, message)
@@ -249,12 +255,22 @@ class RunWait:
         self._credentials_lost_at = None  # the service answered
         self._bad_weather = 0
         if now - self.started_at < NOT_FOUND_GRACE:
-            self._tell(logging.INFO, self._about("HealthOmics does not know it yet"))
+            if not self._unknown:
+                self._unknown = True
+                self._tell_of_unknown()
             return self.timed_out(now)
         if self._seen:
             return self._deleted("HealthOmics does not know it any more")
         message = self._about(f"deleted, or never existed in this account and Region ({fault.message})")
         return Ending("error", None, message, "OmicsRunNotFoundError")
+
+    def _tell_of_unknown(self) -> None:
+        text = "HealthOmics does not know it"
+        if self._seen:
+            text += f" any more; it was {self._status} when last seen"
+        elif not self._was_readable:  # another process that looked before may have read the run
+            text += " yet"
+        self._tell(logging.INFO, self._about(text))
 
     def _without_credentials(self, fault: Fault, now: float) -> Ending | None:
         if self._credentials_lost_at is None:

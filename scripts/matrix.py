@@ -35,9 +35,9 @@ ROWS = {
 }
 # What meets Airflow is tested on each, by the last of these end to end: on a scheduler, a triggerer, a DAG
 # processor and a PostgreSQL server of their own, asked through Airflow's REST API. The emulator meets moto
-# and botocore alone, the watcher is plain asyncio, and some unit tests are marked as such that any Airflow
-# passes alike: once on the oldest AWS libraries and once on the newest Python is enough for these, since
-# `make test` runs them as well.
+# and botocore, and Airflow only in its page's example; the watcher is plain asyncio; and some unit tests are
+# marked as such that any Airflow passes alike: once on the oldest AWS libraries and once on the newest
+# Python is enough for these, since `make test` runs them as well.
 _END_TO_END = "tests/stack/test_core.py"
 _EVERYWHERE = ("tests/unit", "tests/airflow", _END_TO_END)
 _APART = ("tests/emulator", "tests/watcher")

@@ -11,7 +11,7 @@ from botocore.config import Config
 
 from airflow_omics.connection import AwsArguments
 from airflow_omics.hooks.answers import UnusableAnswerError, checked_record, clock_skew
-from airflow_omics.hooks.omics import OmicsHook
+from airflow_omics.hooks.omics import OmicsHook, place_of
 from airflow_omics.records import RunRecord
 
 
@@ -33,9 +33,15 @@ class OmicsAsyncClient:
     It never retries by itself: whoever shares it keeps count of the requests.
     """
 
-    def __init__(self, client: Any) -> None:
+    def __init__(
+        self, client: Any, aws_conn_id: str | None = None, region_warning: str | None = None
+    ) -> None:
         self._client = client
         self.region: str = client.meta.region_name
+        self.place = place_of(self.region, aws_conn_id)
+        """Where its calls go: the Region and the connection, for errors."""
+        self.region_warning = region_warning
+        """What is odd about the Region, if anything, for calls that fail."""
 
     @classmethod
     def open(cls, arguments: AwsArguments) -> OmicsAsyncClient:
@@ -45,7 +51,7 @@ class OmicsAsyncClient:
         config = hook.config.merge(one_try)
         context: Any = hook.get_client_type(region_name=hook.region_name, config=config, deferrable=True)
         # aiobotocore binds nothing to a loop before its first request, so this thread's may build it.
-        return cls(asyncio.run(context.__aenter__()))
+        return cls(asyncio.run(context.__aenter__()), arguments.aws_conn_id, hook.region_warning())
 
     async def close(self) -> None:
         """Close the client's connections."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from botocore import exceptions as aws_errors
 from botocore.parsers import ResponseParserError
 
-from airflow_omics.exceptions import Fault, FaultKind
+from airflow_omics.exceptions import Fault, FaultKind, OmicsRequestError
 from airflow_omics.hooks.answers import UnusableAnswerError
 
 _LOST_CREDENTIALS = frozenset(
@@ -46,16 +46,30 @@ _NETWORK = (
 _SERVICES = {"DescribeLogStreams": "logs", "GetLogEvents": "logs"}
 
 
-def fault_of(error: BaseException) -> Fault | None:
+class Caller(Protocol):
+    """Whoever made a call: a hook or the async client."""
+
+    @property
+    def place(self) -> str:
+        """Where its calls go."""
+
+
+def fault_of(error: BaseException, caller: Caller | None = None) -> Fault | None:
     """Return what a failed call to AWS means, or None for an error that is not of AWS or the network.
 
     :param error: what the call raised.
+    :param caller: who made the call, so that what was not found is said with where it was looked for.
 
     HealthOmics' errors: https://docs.aws.amazon.com/omics/latest/api/CommonErrors.html
     """
     if isinstance(error, aws_errors.ClientError):
-        return _fault_of_answer(error)
+        fault = _fault_of_answer(error)
+        if fault.kind is FaultKind.NOT_FOUND and caller is not None:
+            return fault._replace(message=f"{fault.message}, {caller.place}")
+        return fault
     name = type(error).__name__
+    if isinstance(error, OmicsRequestError):
+        return Fault(FaultKind.REFUSED, str(error), name)
     if isinstance(error, _NO_CREDENTIALS):
         return Fault(FaultKind.CREDENTIALS, f"no usable credentials: {error}", name)
     if isinstance(error, aws_errors.NoRegionError):

@@ -6,6 +6,7 @@ import asyncio
 import datetime
 import os
 from collections.abc import Collection, Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
@@ -16,6 +17,7 @@ from botocore.utils import parse_timestamp
 
 from airflow_omics.connection import AwsArguments
 from airflow_omics.hooks.answers import UnusableAnswerError, checked_record, clock_skew
+from airflow_omics.hooks.settings import check_ca_bundle, check_options, unknown_region
 from airflow_omics.records import RunRecord, to_record
 
 # GetRun and its kind answer within a second. botocore's own patience (60 s to connect, 60 s to read,
@@ -47,14 +49,46 @@ class OmicsHook(AwsBaseHook):
 
     @classmethod
     def of(cls, arguments: AwsArguments) -> OmicsHook:
-        """Return a hook for the four AWS arguments of an operator, sensor or trigger."""
+        """Return a hook for the four AWS arguments of an operator, sensor or trigger.
+
+        :raises OmicsRequestError: ``botocore_config`` holds what is no option of botocore's.
+        """
         config = None if arguments.botocore_config is None else dict(arguments.botocore_config)
+        check_options("botocore_config", config or {})
         return cls(
             aws_conn_id=arguments.aws_conn_id,
             region_name=arguments.region_name,
             verify=arguments.verify,
             config=config,
         )
+
+    @cached_property
+    def conn_config(self) -> Any:
+        """The settings of hook and connection together.
+
+        :raises OmicsRequestError: one of them can't be right; a client would take it for bad weather.
+        """
+        connection = f"connection {self.aws_conn_id!r}"
+        try:
+            settings = super().conn_config
+        except TypeError:
+            extra = self.get_connection(str(self.aws_conn_id)).extra_dejson
+            check_options(f"config_kwargs of {connection}", extra.get("config_kwargs") or {})
+            raise
+        check_ca_bundle(settings.verify, connection if self._verify is None else None)
+        return settings
+
+    @property
+    def place(self) -> str:
+        """Where its calls go: the Region and the connection, for errors."""
+        return place_of(self.conn_region_name, self.aws_conn_id)
+
+    def region_warning(self) -> str | None:
+        """Return what to warn of where botocore knows no such Region and no endpoint is given, or None."""
+        region = self.region_name or os.environ.get("AWS_DEFAULT_REGION")
+        if not region or self._has_own_endpoint(self.config):
+            return None
+        return unknown_region(region, _LOADER)
 
     def get_session(self, region_name: str | None = None, deferrable: bool = False) -> Any:
         """Return a session; one for async use is made cheap and never blocks the event loop later on."""
@@ -201,6 +235,12 @@ class OmicsHook(AwsBaseHook):
             if not token or token == request.get("startingToken"):
                 return
             request["startingToken"] = token
+
+
+def place_of(region: str | None, aws_conn_id: str | None) -> str:
+    """Return where calls go, as errors say it."""
+    through = f"the connection {aws_conn_id!r}" if aws_conn_id else "no Airflow connection"
+    return f"in {region}, through {through}"
 
 
 _LOADER = Loader()  # one for the process: each holds the service models that it was asked for

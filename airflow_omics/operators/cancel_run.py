@@ -7,7 +7,14 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from airflow_omics._compat import BaseOperator, Context
-from airflow_omics._task import AWS_TEMPLATE_FIELDS, RunTaskMixin, check_names, check_seconds, to_seconds
+from airflow_omics._task import (
+    AWS_TEMPLATE_FIELDS,
+    RunTaskMixin,
+    check_fields,
+    check_seconds,
+    check_switch,
+    to_seconds,
+)
 from airflow_omics.links import RUN_LINKS, RunLinks, persist_links
 from airflow_omics.records import RunRecord, narrow, sentence
 
@@ -67,10 +74,10 @@ class OmicsCancelRunOperator(RunTaskMixin, BaseOperator):
         check_seconds("wait_timeout", wait_timeout)
         super().__init__(**kwargs)
         self.run_id = run_id
-        self.wait_for_completion = wait_for_completion
+        self.wait_for_completion = check_switch("wait_for_completion", wait_for_completion)
         self.poke_interval = poke_interval
         self.wait_timeout = wait_timeout
-        self.record_fields = check_names("record_fields", record_fields, "['status']")
+        self.record_fields = check_fields("record_fields", record_fields, "['status']")
         self._set_aws_arguments(aws_conn_id, region_name, verify, botocore_config)
         self._check_run_id()
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from airflow_omics._compat import BaseOperator, Context
-from airflow_omics._task import AWS_TEMPLATE_FIELDS, RunTaskMixin, check_names, check_seconds, to_seconds
+from airflow_omics._task import AWS_TEMPLATE_FIELDS, RunTaskMixin, check_fields, check_seconds, to_seconds
 from airflow_omics.links import RUN_LINKS, RunLinks, persist_links
 from airflow_omics.records import RunRecord, narrow
 
@@ -68,7 +68,7 @@ class OmicsDeleteRunOperator(RunTaskMixin, BaseOperator):
         self.run_id = run_id
         self.poke_interval = poke_interval
         self.wait_timeout = wait_timeout
-        self.record_fields = check_names("record_fields", record_fields, "['runOutputUri']")
+        self.record_fields = check_fields("record_fields", record_fields, "['runOutputUri']")
         self._set_aws_arguments(aws_conn_id, region_name, verify, botocore_config)
         self._check_run_id()
 

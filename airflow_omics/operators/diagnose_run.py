@@ -92,7 +92,7 @@ class OmicsDiagnoseRunOperator(RunTaskMixin, BaseOperator):
         try:
             record = hook.get_run(target.run_id)
         except Exception as error:
-            fault = fault_of(error)
+            fault = fault_of(error, hook)
             if fault is None or fault.kind is FaultKind.WEATHER:
                 raise  # Airflow retries it
             missing = fault_error(fault, target.run_id)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from airflow_omics._compat import BaseOperator, Context
-from airflow_omics._task import AWS_TEMPLATE_FIELDS, RunTaskMixin, check_names
+from airflow_omics._task import AWS_TEMPLATE_FIELDS, RunTaskMixin, check_fields, check_names
 from airflow_omics.links import RUN_LINKS, persist_links
 from airflow_omics.records import RunRecord, narrow, sentence
 
@@ -57,7 +57,7 @@ class OmicsGetRunOperator(RunTaskMixin, BaseOperator):
         super().__init__(**kwargs)
         self.run_id = run_id
         self.export = check_names("export", export, "['DEFINITION']")
-        self.record_fields = check_names("record_fields", record_fields, "['runOutputUri']")
+        self.record_fields = check_fields("record_fields", record_fields, "['runOutputUri']")
         self._set_aws_arguments(aws_conn_id, region_name, verify, botocore_config)
         self._check_run_id()
 
@@ -71,7 +71,7 @@ class OmicsGetRunOperator(RunTaskMixin, BaseOperator):
         try:
             record = hook.get_run(target.run_id, self.export)
         except Exception as error:
-            fault = fault_of(error)
+            fault = fault_of(error, hook)
             # Bad weather is raised as it came: Airflow retries it, and botocore's text is the known one.
             if fault is None or fault.kind is FaultKind.WEATHER:
                 raise

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_omics._compat import BaseOperator, Context
-from airflow_omics._task import AWS_TEMPLATE_FIELDS, RunTaskMixin, check_names
+from airflow_omics._task import AWS_TEMPLATE_FIELDS, RunTaskMixin, check_fields, check_names, check_switch
 from airflow_omics.links import RUN_LINKS, persist_links
 from airflow_omics.records import TASK_STATUSES, describe
 
@@ -74,8 +74,8 @@ class OmicsListRunTasksOperator(RunTaskMixin, BaseOperator):
         super().__init__(**kwargs)
         self.run_id = run_id
         self.statuses = _check_task_statuses(check_names("statuses", statuses, "['FAILED']"))
-        self.details = details
-        self.task_fields = check_names("task_fields", task_fields, "['name', 'instanceType']")
+        self.details = check_switch("details", details)
+        self.task_fields = check_fields("task_fields", task_fields, "['name', 'instanceType']")
         if max_tasks is not None and (
             isinstance(max_tasks, bool) or not isinstance(max_tasks, int) or max_tasks < 1
         ):
@@ -93,7 +93,7 @@ class OmicsListRunTasksOperator(RunTaskMixin, BaseOperator):
         run_id = target.run_id
 
         def bear(call: Any) -> Any:
-            return patiently(call, run_id=run_id, seconds=_WEATHER_PATIENCE, log=self.log)
+            return patiently(call, hook=hook, run_id=run_id, seconds=_WEATHER_PATIENCE, log=self.log)
 
         # ListRunTasks tells neither a run's uuid nor its account, and may list another run's tasks.
         run = self._checked(target, bear(lambda: hook.get_run(run_id)))

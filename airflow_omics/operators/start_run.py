@@ -7,7 +7,14 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_omics._compat import BaseOperator, Context, conf
-from airflow_omics._task import AWS_TEMPLATE_FIELDS, RunTaskMixin, check_names, check_seconds, check_statuses
+from airflow_omics._task import (
+    AWS_TEMPLATE_FIELDS,
+    RunTaskMixin,
+    check_fields,
+    check_seconds,
+    check_statuses,
+    check_switch,
+)
 from airflow_omics.links import RUN_LINKS
 from airflow_omics.records import RunRecord
 from airflow_omics.starting.unshown import TemplateText, Unshown
@@ -177,22 +184,22 @@ class OmicsStartRunOperator(RunTaskMixin, BaseOperator):
         self.rerun_of = rerun_of
         self.tags = tags
         self.start_run_kwargs = start_run_kwargs
-        self.wait_for_completion = _switch("wait_for_completion", wait_for_completion)
-        self.deferrable = _switch("deferrable", deferrable)
+        self.wait_for_completion = check_switch("wait_for_completion", wait_for_completion)
+        self.deferrable = check_switch("deferrable", deferrable)
         self.poke_interval = poke_interval
         self.wait_timeout = wait_timeout
         self.on_timeout = _one_of("on_timeout", on_timeout, ("fail", "cancel"))
-        self.cancel_on_kill = _switch("cancel_on_kill", cancel_on_kill)
+        self.cancel_on_kill = check_switch("cancel_on_kill", cancel_on_kill)
         self.on_clear = _one_of("on_clear", on_clear, ("new", "reattach"))
-        self.name_suffix = _switch("name_suffix", name_suffix)
+        self.name_suffix = check_switch("name_suffix", name_suffix)
         self.success_statuses = check_statuses("success_statuses", success_statuses)
         if not self.success_statuses:
             raise ValueError("success_statuses is empty, so the task could never succeed; name one status.")
-        self.record_fields = check_names("record_fields", record_fields, "['runOutputUri']")
+        self.record_fields = check_fields("record_fields", record_fields, "['runOutputUri']")
         self.retry_by_class = retry_by_class
         self.rerun_with = rerun_with
         self.max_reruns = max_reruns
-        self.diagnose = diagnose
+        self.diagnose = check_switch("diagnose", diagnose)
         self._set_aws_arguments(aws_conn_id, region_name, verify, botocore_config)
         self._check_now()
 
@@ -280,12 +287,6 @@ class OmicsStartRunOperator(RunTaskMixin, BaseOperator):
 def _as_own_object(value: Any) -> Any:
     """Return text as an object that is told from equal text elsewhere, anything else as it is."""
     return TemplateText(value) if isinstance(value, str) else value
-
-
-def _switch(name: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError(f"{name} is {value!r}; it takes True or False.")
-    return value
 
 
 def _check_retry_by_class(value: Any) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final, NoReturn
 
 from airflow_omics import _in_triggerer, exceptions
 from airflow_omics._compat import AirflowTaskTimeout, Context
-from airflow_omics._task import to_seconds
+from airflow_omics._task import to_seconds, warn_of_short_interval
 from airflow_omics.cancelling import cancel_run
 from airflow_omics.connection import AwsArguments
 from airflow_omics.hooks import OmicsHook
@@ -69,6 +69,8 @@ class StartedRun:
     def execute(self) -> RunRecord:
         """Find or start the run, wait for it, and return its record."""
         ti, operator = self._ti, self._operator
+        if operator.wait_for_completion and not operator.deferrable:
+            warn_of_short_interval(to_seconds(operator.poke_interval) or 0.0)
         epoch = epoch_of(ti.max_tries or 0, operator.retries or 0, self._memory.noted)
         self._memory.begin(epoch, ti.max_tries or 0, forget=operator.on_clear == "new")
         if (cleared := self._memory.run_of_cleared_wait) and operator.cancel_on_kill:
@@ -368,7 +370,8 @@ class StartedRun:
     # -- what is asked for -------------------------------------------------------------------------------
 
     def _make_hook(self) -> OmicsHook:
-        return OmicsHook.of(self._aws_arguments)
+        hook: OmicsHook = self._operator._hook_of(self._aws_arguments)
+        return hook
 
     @property
     def _aws_arguments(self) -> AwsArguments:

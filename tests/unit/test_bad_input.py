@@ -10,7 +10,12 @@ import pytest
 
 from airflow_omics._compat import AirflowSkipException
 from airflow_omics.exceptions import OmicsRequestError
-from airflow_omics.operators import OmicsGetRunOperator
+from airflow_omics.operators import (
+    OmicsCancelRunOperator,
+    OmicsDeleteRunOperator,
+    OmicsGetRunOperator,
+    OmicsListRunTasksOperator,
+)
 from airflow_omics.sensors import OmicsRunSensor
 from tests.unit.gates import Gate, TaskInstance, context_of
 
@@ -85,6 +90,28 @@ def test_any_collection_of_statuses_is_taken(value: Any) -> None:
     assert set(sensor(success_statuses=value).success_statuses) == set(value)
 
 
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("status", "meant"),
+    [
+        ("CANCELED", "CANCELLED"),
+        ("COMPLETED ", "COMPLETED"),
+        ("\tFAILED", "FAILED"),
+        ("COMPLETE", "COMPLETED"),
+        ("DELETD", "DELETED"),
+    ],
+)
+def test_a_misspelt_status_is_refused_with_the_one_that_is_meant(name: str, status: str, meant: str) -> None:
+    message = refusal(lambda: sensor(**{name: [status]}))
+    assert message.startswith(f"{name} holds {status!r}")
+    assert f"did you mean {meant!r}?" in message
+
+
+@pytest.mark.parametrize("status", [" NEW", "NEW\n"])
+def test_a_new_status_has_no_spaces_around_it_either(status: str) -> None:
+    assert "did you mean 'NEW'?" in refusal(lambda: sensor(skip_statuses=[status]))
+
+
 def test_a_status_that_nobody_knows_yet_may_be_named() -> None:
     assert sensor(skip_statuses=["ARCHIVED"]).skip_statuses == ("ARCHIVED",)
 
@@ -98,6 +125,48 @@ def test_a_status_that_nobody_knows_yet_may_be_named() -> None:
 def test_names_are_a_collection_of_text(task: Any, name: str, value: Any) -> None:
     message = refusal(lambda: task(task_id="t", run_id="1234567", **{name: value}))
     assert message.startswith(f"{name} is {value!r}; it takes a collection of names")
+
+
+FIELDS: list[tuple[Any, str]] = [
+    (OmicsRunSensor, "record_fields"),
+    (OmicsGetRunOperator, "record_fields"),
+    (OmicsCancelRunOperator, "record_fields"),
+    (OmicsDeleteRunOperator, "record_fields"),
+    (OmicsListRunTasksOperator, "task_fields"),
+]
+
+
+@pytest.mark.parametrize(("task", "name"), FIELDS)
+def test_a_member_s_name_has_no_underscore(task: Any, name: str) -> None:
+    message = refusal(lambda: task(task_id="t", run_id="1234567", **{name: ["status", "run_output_uri"]}))
+    assert message == (
+        f"{name} holds 'run_output_uri', and no member's name has an underscore; did you mean 'runOutputUri'?"
+    )
+
+
+@pytest.mark.parametrize(("task", "name"), FIELDS)
+def test_a_member_that_nobody_knows_yet_may_be_named(task: Any, name: str) -> None:
+    assert getattr(task(task_id="t", run_id="1234567", **{name: ["brandNew"]}), name) == ("brandNew",)
+
+
+# -- switches -----------------------------------------------------------------------------------------------
+
+
+SWITCHES: list[tuple[Any, str]] = [
+    *(
+        (OmicsRunSensor, name)
+        for name in ("deferrable", "diagnose", "start_from_trigger", "end_from_trigger")
+    ),
+    (OmicsCancelRunOperator, "wait_for_completion"),
+    (OmicsListRunTasksOperator, "details"),
+]
+
+
+@pytest.mark.parametrize(("task", "name"), SWITCHES)
+@pytest.mark.parametrize("value", ["no", "", 0, 1], ids=repr)
+def test_a_switch_takes_true_or_false(task: Any, name: str, value: Any) -> None:
+    message = refusal(lambda: task(task_id="t", run_id="1234567", **{name: value}))
+    assert message == f"{name} is {value!r}; it takes True or False."
 
 
 # -- intervals ----------------------------------------------------------------------------------------------
@@ -119,6 +188,22 @@ def test_a_negative_interval_is_refused(name: str, value: Any, shown: list[str])
     assert name in message
     assert any(part in message for part in shown)
     assert "second" in message or "number" in message
+
+
+@pytest.mark.parametrize("name", ["poke_interval", "timeout", "max_wait"])
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), float("-inf")], ids=str)
+def test_an_interval_is_finite(name: str, value: float) -> None:
+    assert refusal(lambda: sensor(**{name: value})) == (
+        f"{name} is {value}; it takes seconds, zero or more, as a finite number or a timedelta."
+    )
+
+
+@pytest.mark.parametrize("task", [OmicsCancelRunOperator, OmicsDeleteRunOperator])
+@pytest.mark.parametrize("name", ["poke_interval", "wait_timeout"])
+@pytest.mark.parametrize("value", [float("inf"), float("nan")], ids=str)
+def test_an_operator_s_interval_is_finite_too(task: Any, name: str, value: float) -> None:
+    message = refusal(lambda: task(task_id="t", run_id="1234567", **{name: value}))
+    assert message.startswith(f"{name} is {value}; it takes seconds")
 
 
 @pytest.mark.parametrize("value", [30, 30.5, datetime.timedelta(seconds=30)], ids=str)

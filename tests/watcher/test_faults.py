@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import Any
 
 import pytest
 
 from airflow_omics.emulator import Emulator, EmulatorServer
 from airflow_omics.hooks import OmicsAsyncClient
+from airflow_omics.triggers import OmicsRunTrigger
 from airflow_omics.wait import RunWait
 from tests.watcher.conftest import SEED
-from tests.watcher.drive import Lines, ends, run_loop, seen, seen_more, start_waits, stop, watch
+from tests.watcher.drive import Lines, ends, fire, run_loop, seen, seen_more, start_waits, stop, watch
 
 ENDS = ("COMPLETED", "FAILED", "CANCELLED")
 COUNT = 36
@@ -225,3 +227,13 @@ def test_an_export_that_hangs_holds_up_no_other_wait_on_its_run(
 
     assert run_loop(body) == "COMPLETED"
     assert exports == [["DEFINITION"]]
+
+
+def test_an_unknown_run_is_said_with_region_and_connection(omics: Emulator, connect: Any) -> None:
+    connect("lab", region_name="us-west-2")
+    long_ago = time.time() - 600.0
+    [event] = run_loop(
+        lambda: asyncio.gather(fire(OmicsRunTrigger("7654321", started_at=long_ago, aws_conn_id="lab")))
+    )
+    assert event["error"] == "OmicsRunNotFoundError"
+    assert "in us-west-2, through the connection 'lab'" in event["message"]

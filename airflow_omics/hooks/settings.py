@@ -1,0 +1,62 @@
+"""Mistakes in how AWS is reached that no call finds out: botocore says nothing of them, or not what to do."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import botocore
+from botocore.config import Config
+from botocore.loaders import Loader
+
+from airflow_omics.exceptions import OmicsRequestError
+
+_OPTIONS = "https://botocore.amazonaws.com/v1/documentation/api/latest/reference/config.html"
+
+
+def check_ca_bundle(verify: Any, connection: str | None) -> None:
+    """Raise OmicsRequestError where ``verify`` is text, and not the path of a file.
+
+    :param connection: the connection that it is of, if it is not the argument.
+    """
+    if isinstance(verify, str) and not os.path.isfile(verify):
+        where = f" in {connection}" if connection else ""
+        raise OmicsRequestError(
+            f"verify is {verify!r}{where}, and there is no such file here; it takes True, False, or the path "
+            "of a CA bundle on every worker and triggerer."
+        )
+
+
+def check_options(name: str, options: Mapping[str, Any]) -> None:
+    """Raise OmicsRequestError where ``options`` holds what botocore's Config does not take.
+
+    :param name: what holds the options, for the error.
+    """
+    known = Config.OPTION_DEFAULTS
+    for option in options:
+        if option not in known:
+            near = difflib.get_close_matches(str(option), known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"they are listed in {_OPTIONS}"
+            raise OmicsRequestError(
+                f"{name} holds {option!r}, which is no option of botocore.config.Config (botocore "
+                f"{botocore.__version__}); {hint}"
+            )
+
+
+def unknown_region(region: str, loader: Loader) -> str | None:
+    """Return what to warn of where the installed botocore knows no such Region, None where it does.
+
+    A Region that is newer than botocore works all the same, so that this is no error.
+    """
+    partitions = loader.load_data("partitions")["partitions"]
+    known = [name for partition in partitions for name in partition["regions"]]
+    if region in known:
+        return None
+    near = difflib.get_close_matches(region, known, n=3, cutoff=0.8)
+    hint = f" (did you mean {' or '.join(map(repr, near))}?)" if near else ""
+    return (
+        f"The Region is {region!r}, and botocore {botocore.__version__} knows no such Region{hint}. It is "
+        "used all the same, since there may be Regions that are newer."
+    )
