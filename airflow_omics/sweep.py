@@ -167,20 +167,21 @@ class Sweeper:
         for waiter in entry.waiters:
             waiter.wait.listed(entry.status or status, asked_at)
             waiter.stir()
-        return self._pass_over(run_id, seen, cursor)
+        return self._pass_over(run_id, status, seen, cursor)
 
-    def _pass_over(self, run_id: str, seen: dict[str, int], cursor: int) -> int:
+    def _pass_over(self, run_id: str, status: str, seen: dict[str, int], cursor: int) -> int:
         """Suspect the runs that stood before this one in the last sweep and were passed over in this.
 
         Where the service keeps its lists in a steady order this finds an end as soon as its page goes by,
-        and spreads the GetRuns over the sweep; a wrong suspicion costs one GetRun.
+        and spreads the GetRuns over the sweep; a wrong suspicion costs one GetRun. Only runs of the status
+        that is listed are passed over: a cohort that moved on at once is still to come, in another order.
         """
         position = self._order.get(run_id)
         if not self._is_steady or position is None or position < cursor:
             return cursor
         for before in self._ids[cursor:position]:
             entry = self._watchlist.entries.get(before)
-            if entry is not None and before not in seen:
+            if entry is not None and before not in seen and entry.status == status:
                 self._watchlist.suspect(entry)
                 self._wake.set()
         return position + 1

@@ -83,6 +83,30 @@ def test_a_run_that_moves_on_during_a_sweep_is_not_missed(omics: Emulator) -> No
     assert run_loop(body) == dict.fromkeys(run_ids, "COMPLETED")
 
 
+def test_a_cohort_that_moves_on_at_once_is_not_asked_for_run_by_run(omics: Emulator) -> None:
+    run_ids = omics.start_runs(300, life="starting-forever")
+    for run_id in run_ids:
+        omics.move(run_id, "STARTING")
+
+    async def body() -> int:
+        waits = start_waits(run_ids, poke_interval=2.0)
+        await seen(omics, "GetRun", 300)  # each run's identity, from spare rate
+        await seen_more(omics, "ListRuns", 12)
+        for run_id in run_ids[:20]:
+            omics.move(run_id, "RUNNING")
+        await seen_more(omics, "ListRuns", 12)
+        before = omics.counts()["GetRun"]
+        for run_id in run_ids[20:]:
+            omics.move(run_id, "RUNNING")
+        await seen_more(omics, "ListRuns", 18)
+        gets = omics.counts()["GetRun"] - before
+        await stop(waits.values())
+        return gets
+
+    # Some may be asked for that move while a page is read; lists tell of the others.
+    assert run_loop(body) <= 100
+
+
 def test_twenty_waits_among_three_thousand_foreign_runs_get_a_getrun_each(omics: Emulator) -> None:
     omics.start_runs(3000, life="pending-forever")
     run_ids = omics.start_runs(20, life="pending-forever")
