@@ -27,6 +27,11 @@ _CONSOLES: Final = {
 _LOG_GROUP: Final = "/aws/omics/WorkflowLog"
 
 
+# The task instance for which this process has stored links, and the links. Airflow 3 asks for each of them
+# right afterwards, and reading them back would be a request to its API server for each.
+_stored: tuple[Any, RunLinks] | None = None
+
+
 class RunLinks(TypedDict, total=False):
     """What the links are made of; plain JSON, and nothing in it may hold patient data.
 
@@ -71,6 +76,7 @@ def persist_links(
     :param known: what this process has stored already; it is not stored again.
     :return: what is stored now.
     """
+    global _stored
     links = run_links(record) if record else None
     ti: Any = context.get("ti")
     if links is None or links == known or ti is None:
@@ -80,6 +86,7 @@ def persist_links(
     except Exception:
         log.warning("The extra links could not be stored; the task goes on without them", exc_info=True)
         return known
+    _stored = (ti, links)
     return links
 
 
@@ -95,7 +102,9 @@ class _RunLink(BaseOperatorLink):
         :param ti_key: which task instance.
         """
         try:
-            links: RunLinks | None = xcom_value(ti_key, XCOM_KEY)
+            whose, links = _stored or (None, None)
+            if whose is None or whose is not ti_key:
+                links = xcom_value(ti_key, XCOM_KEY)
             return self.url(links) if links else ""
         except Exception:
             # Airflow 3.0 ends a task's process with an error when a link does.

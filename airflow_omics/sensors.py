@@ -247,13 +247,13 @@ class OmicsRunSensor(RunTaskMixin, BaseSensorOperator):
         from airflow_omics.connection import AwsArguments
 
         as_given = AwsArguments(self.aws_conn_id, self.region_name, self.verify, self.botocore_config)
+        # Airflow stores these in the DAG, and a triggerer reads a copy of the DAG for each gate in it: what a
+        # trigger takes for granted stays out. A connection that is None has to be said.
+        arguments = self._trigger_arguments(as_given).items()
+        said = {name: value for name, value in arguments if value not in (None, []) or name == "aws_conn_id"}
         return StartTriggerArgs(
             trigger_cls="airflow_omics.triggers.OmicsRunTrigger",
-            trigger_kwargs={
-                "run_id": self.run_id,
-                "timeout": self.timeout,
-                **self._trigger_arguments(as_given),
-            },
+            trigger_kwargs={"run_id": self.run_id, "timeout": self.timeout, **said},
             next_method="execute_complete",
             timeout=datetime.timedelta(seconds=self.timeout + BACKSTOP),
         )

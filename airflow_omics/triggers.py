@@ -139,6 +139,18 @@ class OmicsRunTrigger(BaseTrigger):
         )
         return f"{type(self).__module__}.{type(self).__qualname__}", {n: getattr(self, n) for n in names}
 
+    def render_template_fields(self, context: Any, jinja_env: Any = None) -> None:
+        """Render ``run_id`` and the AWS arguments, where Airflow 3.3 has begun the wait with no worker.
+
+        Airflow reads the whole DAG anew for each such wait, and only for this. A triggerer would hold all
+        those DAGs for as long as the runs take.
+        """
+        super().render_template_fields(context, jinja_env)
+        context.pop("dag", None)
+        context.pop("task", None)
+        if (ti := context.get("ti")) is not None:
+            ti.task = None
+
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and yield the one event."""
         try:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import datetime
 import os
+import sys
 from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
+from types import FrameType
 from typing import Any
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
@@ -108,6 +110,19 @@ class OmicsHook(AwsBaseHook):
         if self._has_own_endpoint(merged) and "inject_host_prefix" not in given:
             ours["inject_host_prefix"] = False
         return merged.merge(Config(**ours))
+
+    def _get_caller(self, target_function_name: str = "execute") -> str:
+        """Return which operator or sensor calls, for the user agent.
+
+        The Amazon provider asks ``inspect.stack()``, which looks for the source file of each frame among all
+        modules: a quarter of the time that a task takes to get its client.
+        """
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None:
+            if frame.f_code.co_name == target_function_name and "self" in frame.f_locals:
+                return type(frame.f_locals["self"]).__name__
+            frame = frame.f_back
+        return "Unknown"
 
     def _has_own_endpoint(self, config: Config) -> bool:
         if self.conn_config.get_service_endpoint_url("omics"):

@@ -12,7 +12,6 @@ from typing import Any
 import botocore.hooks
 import botocore.loaders
 import pytest
-from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from hypothesis import settings
 
 from airflow_omics.emulator import mock_omics
@@ -27,7 +26,7 @@ settings.load_profile("unit")
 
 @pytest.fixture(scope="session", autouse=True)
 def _clients_are_built_quickly() -> Iterator[None]:
-    """In reschedule mode each look builds a client: much JSON, a call stack, many signatures."""
+    """In reschedule mode each look builds a client: much JSON, many signatures."""
     loader: Any = botocore.loaders.Loader
     with pytest.MonkeyPatch.context() as patch:
         for name in (
@@ -40,7 +39,6 @@ def _clients_are_built_quickly() -> Iterator[None]:
         aliaser: Any = botocore.hooks.EventAliaser
         patch.setattr(aliaser, "_alias_event_name", _once(aliaser._alias_event_name))
         patch.setattr(botocore.hooks.BaseEventHooks, "_verify_accept_kwargs", lambda self, func: None)
-        patch.setattr(AwsBaseHook, "_get_caller", lambda self, *names: "Unknown")
         # moto prepares thousands of answers for the library requests, with each start; botocore has its own.
         patch.setattr("moto.core.models.RESPONSES_METHODS", [])
         yield

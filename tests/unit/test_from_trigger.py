@@ -291,7 +291,29 @@ def test_a_task_that_only_begins_in_the_triggerer_is_ended_by_a_worker() -> None
     arguments = made(start_from_trigger=True)[0].start_trigger_args
     assert arguments is not None
     assert arguments.trigger_kwargs is not None
-    assert arguments.trigger_kwargs["success_statuses"] == arguments.trigger_kwargs["skip_statuses"] == []
+    trigger = OmicsRunTrigger(**arguments.trigger_kwargs)
+    assert trigger.success_statuses == trigger.skip_statuses == []
+
+
+@pytest.mark.usefixtures("an_airflow_that_can")
+@pytest.mark.parametrize("aws_conn_id", ["aws_default", None])
+def test_what_a_trigger_takes_for_granted_is_not_stored_in_the_dag(aws_conn_id: str | None) -> None:
+    """A triggerer reads a copy of the DAG for each gate in it."""
+    arguments = made(start_from_trigger=True, aws_conn_id=aws_conn_id)[0].start_trigger_args
+    assert arguments is not None
+    assert arguments.trigger_kwargs is not None
+    assert sorted(arguments.trigger_kwargs) == [
+        "aws_conn_id",
+        "poke_interval",
+        "push_record",
+        "run_id",
+        "terminal_statuses",
+        "timeout",
+    ]
+    trigger = OmicsRunTrigger(**arguments.trigger_kwargs)
+    assert trigger.aws_conn_id == aws_conn_id
+    assert (trigger.region_name, trigger.verify, trigger.botocore_config) == (None, None, None)
+    assert (trigger.export, trigger.record_fields) == (None, None)
 
 
 def test_a_mapped_gate_is_built_without_a_trigger() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import inspect
 import json
 import socket
 import ssl
@@ -19,10 +20,28 @@ from airflow_omics.emulator import EmulatorServer
 from airflow_omics.exceptions import FaultKind, OmicsAccessError
 from airflow_omics.hooks import OmicsHook, UnusableAnswerError, clock_skew, fault_of
 from airflow_omics.operators import OmicsGetRunOperator
+from airflow_omics.sensors import OmicsRunSensor
 from tests.unit.gates import ONE_ATTEMPT, TaskInstance, context_of
 
 Connect = Callable[..., None]
 OWN = "http://127.0.0.1:4300"
+
+# -- who calls --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("task", [OmicsGetRunOperator, OmicsRunSensor])
+def test_requests_name_the_class_of_the_task_without_reading_source_files(
+    omics: Any, run_id: str, monkeypatch: pytest.MonkeyPatch, task: Any
+) -> None:
+    def read_the_source_of_every_frame() -> None:
+        raise AssertionError("a quarter of the time that a client takes")
+
+    monkeypatch.setattr(inspect, "stack", read_the_source_of_every_frame)
+    omics.move(run_id, "COMPLETED")
+    task(task_id="t", run_id=run_id).execute(context_of(TaskInstance()))
+    [request] = omics.requests("GetRun")
+    assert f" Caller/{task.__name__} " in request["user_agent"]
+
 
 # -- host prefix ------------------------------------------------------------------------------------------
 

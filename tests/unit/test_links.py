@@ -132,6 +132,23 @@ def test_a_link_reads_the_xcom_of_its_task_instance(monkeypatch: pytest.MonkeyPa
         assert link.get_link(None, ti_key="key of a task that has not begun") == ""
 
 
+def test_the_worker_that_stored_them_does_not_read_them_back(
+    monkeypatch: pytest.MonkeyPatch, poke_gate: Gate, run_id: str
+) -> None:
+    """Airflow 3 asks for every link each time a task defers or ends, and a read is a request to its API."""
+    read = []
+    monkeypatch.setattr(links, "xcom_value", lambda ti_key, key: read.append(ti_key))
+    poke_gate.omics.move(run_id, "COMPLETED")
+    ti, another = TaskInstance(), TaskInstance()
+    poke_gate.sensor(run_id=run_id).execute(context_of(ti))
+    made = [link.get_link(None, ti_key=ti) for link in RUN_LINKS]  # type: ignore[arg-type]
+    assert [url.endswith(end) for url, end in zip(made, ["", run_id, "engine"], strict=True)] == [True] * 3
+    assert made[0] == f"https://console.aws.amazon.com/omics/home?region=us-east-1#/runs/{run_id}"
+    assert read == []
+    assert OmicsRunLink().get_link(None, ti_key=another) == ""  # type: ignore[arg-type]
+    assert read == [another]
+
+
 def test_a_link_that_cannot_be_made_raises_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """On Airflow 3.0 the task's process would end with an error."""
 

@@ -15,7 +15,6 @@ from typing import Any
 
 import botocore.loaders
 import pytest
-from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 
 from airflow_omics import exceptions
 from airflow_omics._compat import (
@@ -42,7 +41,6 @@ def _clients_are_built_quickly() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name in ("list_available_services", "determine_latest_version", "load_service_model"):
             patch.setattr(botocore.loaders.Loader, name, _once(getattr(botocore.loaders.Loader, name)))
-        patch.setattr(AwsBaseHook, "_get_caller", lambda self, *names: "Unknown")
         yield
 
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import datetime
+import gc
 import json
 import logging
 import re
 import time
+import uuid
 from typing import Any
 
 import pytest
-from airflow.triggers.base import TaskSkippedEvent, TaskSuccessEvent, TriggerEvent
+from airflow.triggers.base import BaseTrigger, TaskSkippedEvent, TaskSuccessEvent, TriggerEvent
 
 from airflow_omics.emulator import Emulator
+from airflow_omics.sensors import OmicsRunSensor
 from airflow_omics.triggers import OmicsRunEvent, OmicsRunTrigger
-from tests.watcher.drive import round_trip, run_loop
+from tests.watcher.drive import round_trip, run_loop, seen
 
 MARKER = "patient-4711-marker"
 ENDS = {"success_statuses": ["COMPLETED"], "skip_statuses": ["CANCELLED"]}
@@ -169,3 +174,62 @@ def test_a_region_that_contradicts_the_arn_is_an_error(omics: Emulator) -> None:
     assert (event.payload["outcome"], event.payload["error"]) == ("error", "OmicsRequestError")
     assert "region_name is 'us-east-1'" in event.payload["message"]
     assert omics.counts() == {}
+
+
+def begun_by_airflow(run_id: str) -> Any:
+    """Return what a triggerer of Airflow 3.3 gets for a gate that no worker has begun."""
+    from airflow.executors.workloads import RunTrigger
+    from airflow.executors.workloads.task import TaskInstanceDTO
+    from airflow.models.trigger import Trigger
+    from airflow.sdk import DAG
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    with DAG("gated") as dag:
+        run_of_the_dag_run = "{{ dag_run.conf['run'] }}"
+        gate = OmicsRunSensor(task_id="gate", run_id=run_of_the_dag_run, start_from_trigger=True)
+    assert gate.start_trigger_args is not None
+    now = datetime.datetime.now(datetime.UTC)
+    task = {"id": uuid.uuid4(), "dag_version_id": uuid.uuid4(), "dag_id": "gated", "task_id": "gate"}
+    place = {"run_id": "manual__1", "try_number": 1, "map_index": -1, "pool_slots": 1, "priority_weight": 1}
+    dag_run = {"dag_id": "gated", "run_id": "manual__1", "run_type": "manual", "state": "running"}
+    times = {"logical_date": now, "run_after": now, "start_date": now, "end_date": None}
+    period = {"data_interval_start": now, "data_interval_end": now, "partition_key": None}
+    return RunTrigger(
+        id=1,
+        classpath="airflow_omics.triggers.OmicsRunTrigger",
+        encrypted_kwargs=Trigger.encrypt_kwargs(gate.start_trigger_args.trigger_kwargs),
+        ti=TaskInstanceDTO(**task, **place, queue="default"),
+        dag_data=DagSerialization.to_dict(dag),
+        dag_run_data={**dag_run, **times, **period, "conf": {"run": run_id}, "consumed_asset_events": []},
+    )
+
+
+@pytest.mark.skipif(
+    not hasattr(BaseTrigger, "render_template_fields"),
+    reason="from 3.3 on Airflow begins tasks in the triggerer",
+)
+def test_a_wait_that_airflow_began_lets_go_of_its_dag(omics: Emulator) -> None:
+    """Airflow reads the whole DAG for each of them; a thousand would be hundreds of megabytes."""
+    from airflow.jobs.triggerer_job_runner import TriggerRunner
+    from airflow.serialization.definitions.dag import SerializedDAG
+
+    [run_id] = omics.start_runs(1, life="running-forever")
+
+    async def body() -> int:
+        runner = TriggerRunner()
+        runner.to_create.append(begun_by_airflow(run_id))
+        await runner.create_triggers()  # type: ignore[no-untyped-call]
+        waiting = runner.triggers[1]["task"]
+        await seen(omics, "GetRun")
+        assert not waiting.done()
+        gc.collect()
+        # isinstance() would wake up whatever lazy proxy other code has left.
+        dags = [thing for thing in gc.get_objects() if type(thing) is SerializedDAG]
+        kept = [dag for dag in dags if dag.dag_id == "gated"]
+        waiting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await waiting
+        return len(kept)
+
+    assert run_loop(body) == 0
+    assert {request["run_id"] for request in omics.requests()} == {run_id}
