@@ -39,7 +39,7 @@ matrix: environment schemas ## Run the tests on every supported Airflow (ROWS='l
 	@$(RUN) scripts/matrix.py $(ROWS)
 
 screenshots: environment ## Take the pictures of the README anew, in docs/images
-	@SCREENSHOTS=docs/images $(RUN) -m pytest -q tests/stack/test_browser.py
+	@SCREENSHOTS=docs/images $(RUN) -m pytest -q tests/airflow/test_browser.py
 
 chaos: environment ## Kill Airflow's processes with gates and starts in flight, and print what is left
 	@$(RUN) -m benchmarks.chaos

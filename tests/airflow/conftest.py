@@ -1,41 +1,39 @@
-"""Real Airflow and the emulator, for the tests that execute DAGs."""
+"""One Airflow on PostgreSQL, with the emulator beside it, for every module that can share it."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 import pytest
 
-from airflow_omics.emulator import Emulator, EmulatorServer
-from tests.airflow.process import AirflowProcess
-
-FOREVER = 10_000
-"""Seconds of service time after which every life of the library has ended."""
+from airflow_omics.emulator import EmulatorClient
+from scripts.stack import Stack, running
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[EmulatorServer]:
-    with EmulatorServer() as running:
-        yield running
-
-
-@pytest.fixture
-def emulator(server: EmulatorServer) -> Emulator:
-    """The emulator as new, its clock standing still."""
-    server.control.reset()
-    server.control.freeze()
-    return server.control
-
-
-@pytest.fixture(scope="session")
-def airflow(server: EmulatorServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowProcess]:
-    connection = {
-        "conn_type": "aws",
-        "login": "test",
-        "password": "testing",
-        "extra": {"region_name": "us-east-1", "endpoint_url": server.endpoint_url},
+def stack() -> Iterator[Stack]:
+    settings = {
+        "AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE": "True",
+        # A run that ended badly must fail its gate without one of these.
+        "AIRFLOW__CORE__DEFAULT_TASK_RETRIES": "3",
+        "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "1",
     }
-    home = tmp_path_factory.mktemp("airflow") / "home"
-    with AirflowProcess(home, {"AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection)}) as process:
-        yield process
+    with running(
+        Stack(pace=1, poke_interval=1, settings=settings, database="postgresql", login=True)
+    ) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def omics(stack: Stack) -> EmulatorClient:
+    return EmulatorClient(stack.endpoint_url)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # An Airflow for one module is gone when the module is done; the one above stays until the end of all
+    # tests, and would take its part of two cores beside the others.
+    def shares(item: pytest.Item) -> bool:
+        here = "tests/airflow/" in item.path.as_posix()
+        return here and not hasattr(getattr(item, "module", None), "stack")
+
+    items.sort(key=shares)

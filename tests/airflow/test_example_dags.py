@@ -1,185 +1,251 @@
-"""Every example DAG, executed by real Airflow against the emulator."""
+"""Every example DAG on a real Airflow, from its trigger to its end, through the REST API alone."""
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Callable
-from pathlib import Path
+from dataclasses import dataclass, field
+from typing import Any
 
+import boto3
 import pytest
+from botocore.config import Config
 
-from airflow_omics.emulator import Emulator
-from tests.airflow.conftest import FOREVER
-from tests.airflow.process import EXAMPLE_DAGS, REPOSITORY, AirflowProcess
+from airflow_omics.emulator import EmulatorClient
+from scripts.stack import EXAMPLE_DAGS, Stack
+from tests.airflow.pipeline import Pipeline
 
-EXECUTED = {
-    "gate_and_use_record",
-    "branch_on_outcome",
-    "gate_allowed_to_fail",
-    "many_runs_mapped",
-    "start_gate_use",
-    "cohort_under_a_pool",
-    "rerun_with_a_cache",
-}
-QUICK = 1_000_000
-"""Seconds of service time a second, with which a run is over by the time it is looked at."""
-ROLE = "arn:aws:iam::123456789012:role/omics-run"
+STARTED = {"role_arn": "arn:aws:iam::123456789012:role/omics-run", "output_uri": "s3://results"}
+RUN_PAGE = "https://console.aws.amazon.com/omics/home?region=us-east-1#/runs/"
 
 
-def test_every_example_is_executed_by_a_test() -> None:
-    assert {path.stem for path in EXAMPLE_DAGS.glob("*.py")} == EXECUTED
+@dataclass(frozen=True)
+class Example:
+    """What an example DAG does when its runs end in a certain way.
+
+    In ``conf``, ``returns``, ``logs`` and ``links``, ``<0>`` stands for the id of the first run, ``<1>`` for
+    that of the second.
+
+    :ivar endings: for each run in the order of their start, ``GetRun``'s status and failureReason at its end.
+    :ivar conf: what the DAG is triggered with. The runs that it names are there before; others it starts.
+    :ivar over: how many of the runs have ended before the DAG is triggered.
+    :ivar life: the emulator's life of the runs; whatever it is, they end when the test ends them.
+    :ivar states: the state of every task at the end.
+    :ivar statuses: the status in the record that a task left in XCom.
+    :ivar returns: what a task left in XCom.
+    :ivar logs: words in the log of a task.
+    :ivar links: the run that the extra link of a task leads to.
+    """
+
+    dag_id: str
+    endings: tuple[str, ...]
+    conf: dict[str, Any]
+    states: dict[str, str]
+    over: int = 0
+    life: str = "pending-forever"
+    statuses: dict[str, str] = field(default_factory=dict)
+    returns: dict[str, Any] = field(default_factory=dict)
+    logs: dict[str, str] = field(default_factory=dict)
+    links: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.dag_id}-{'-'.join(self.endings)}"
 
 
-def test_gate_hands_the_record_to_the_next_task(airflow: AirflowProcess, emulator: Emulator) -> None:
-    [run_id] = emulator.start_runs(1, "completed", outputUri="s3://results/cohort")
-    emulator.advance(FOREVER)
-    report = airflow.run(EXAMPLE_DAGS / "gate_and_use_record.py", {"omics_run_id": run_id})
-    assert report.state == "success"
-    assert report.states == {"gate": "success", "find_outputs": "success"}
-    record = report.results["gate"]
-    assert (record["id"], record["status"]) == (run_id, "COMPLETED")
-    assert record["arn"] == f"arn:aws:omics:us-east-1:123456789012:run/{run_id}"
-    assert report.results["find_outputs"] == f"s3://results/cohort/{run_id}/out"
+EXAMPLES = [
+    Example(
+        "gate_and_use_record",
+        endings=("COMPLETED",),
+        conf={"omics_run_id": "<0>"},
+        states={"gate": "success", "find_outputs": "success"},
+        statuses={"gate": "COMPLETED"},
+        returns={"find_outputs": "s3://results/<0>/out"},
+        logs={"gate": "run <0> of workflow 1234567 is COMPLETED."},
+        links={"gate": "<0>"},
+    ),
+    Example(
+        "branch_on_outcome",
+        endings=("COMPLETED",),
+        conf={"omics_run_id": "<0>"},
+        states={"gate": "success", "choose": "success", "publish": "success", "explain": "skipped"},
+        statuses={"gate": "COMPLETED"},
+        returns={"publish": "s3://results/<0>"},
+        logs={"gate": "run <0> of workflow 1234567 is COMPLETED."},
+        links={"gate": "<0>"},
+    ),
+    Example(
+        "branch_on_outcome",
+        endings=("CANCELLED",),
+        conf={"omics_run_id": "<0>"},
+        states={"gate": "success", "choose": "success", "publish": "skipped", "explain": "success"},
+        statuses={"gate": "CANCELLED"},
+        returns={"explain": "run <0> is CANCELLED: no reason given"},
+        logs={"gate": "run <0> of workflow 1234567 is CANCELLED."},
+        links={"gate": "<0>"},
+    ),
+    Example(
+        "gate_allowed_to_fail",
+        endings=("FAILED OUT_OF_MEMORY_ERROR",),
+        conf={"omics_run_id": "<0>"},
+        states={"gate": "failed", "report": "success"},
+        statuses={"gate": "FAILED"},
+        returns={"report": "<0> FAILED OUT_OF_MEMORY_ERROR"},
+        logs={"gate": "OUT_OF_MEMORY_ERROR"},
+        links={"gate": "<0>"},
+    ),
+    Example(
+        "many_runs_mapped",
+        endings=("COMPLETED", "COMPLETED", "COMPLETED"),
+        conf={"omics_run_ids": ["<0>", "<1>", "<2>"]},
+        states={
+            "list_runs": "success",
+            "gate[0]": "success",
+            "gate[1]": "success",
+            "gate[2]": "success",
+            "collect": "success",
+        },
+        statuses={"gate[0]": "COMPLETED", "gate[1]": "COMPLETED", "gate[2]": "COMPLETED"},
+        returns={
+            "collect": {"<0>": "s3://results/<0>", "<1>": "s3://results/<1>", "<2>": "s3://results/<2>"}
+        },
+        logs={"gate[1]": "run <1> of workflow 1234567 is COMPLETED."},
+        links={"gate[0]": "<0>", "gate[1]": "<1>", "gate[2]": "<2>"},
+    ),
+    Example(
+        "start_gate_use",
+        endings=("COMPLETED",),
+        conf={**STARTED, "workflow_id": "1234567", "sample": "NA12878"},
+        states={"start": "success", "gate": "success", "use": "success"},
+        statuses={"start": "PENDING", "gate": "COMPLETED"},
+        returns={"use": "s3://results/<0>/out"},
+        logs={"gate": "run <0>"},
+        links={"start": "<0>", "gate": "<0>"},
+    ),
+    Example(
+        "cohort_under_a_pool",
+        endings=("COMPLETED", "FAILED SERVICE_ERROR"),
+        conf={**STARTED, "workflow_id": "1234567", "samples": ["NA12878", "NA12891"]},
+        states={
+            "list_parameters": "success",
+            "start[0]": "success",
+            "start[1]": "success",
+            "gate[0]": "success",
+            "gate[1]": "failed",
+            "collect": "success",
+        },
+        statuses={
+            "start[0]": "PENDING",
+            "start[1]": "PENDING",
+            "gate[0]": "COMPLETED",
+            "gate[1]": "FAILED",
+        },
+        returns={
+            "collect": {"finished": {"NA12878": "s3://results/<0>"}, "failed": {"NA12891": "SERVICE_ERROR"}}
+        },
+    ),
+    Example(
+        "rerun_with_a_cache",
+        endings=("FAILED RUN_TASK_FAILED", "COMPLETED"),
+        conf={**STARTED, "omics_run_id": "<0>", "cache_id": "7654321"},
+        states={"rerun": "success", "tasks": "success", "count_cached": "success"},
+        over=1,
+        life="completed-with-cached-tasks",
+        statuses={"rerun": "COMPLETED"},
+        returns={"count_cached": "2 of 2"},
+        logs={"rerun": "run <1>"},
+        links={"rerun": "<1>"},
+    ),
+]
 
 
-def test_gate_on_a_failed_run_stops_the_pipeline(airflow: AirflowProcess, emulator: Emulator) -> None:
-    [run_id] = emulator.start_runs(1, "failed-run-task-failed")
-    emulator.advance(FOREVER)
-    report = airflow.run(EXAMPLE_DAGS / "gate_and_use_record.py", {"omics_run_id": run_id})
-    assert report.state == "failed"
-    assert report.states == {"gate": "failed", "find_outputs": "upstream_failed"}
-    assert report.results["gate"]["failureReason"] == "RUN_TASK_FAILED"
+@pytest.mark.parametrize("dag_id", sorted(path.stem for path in EXAMPLE_DAGS.glob("*.py")))
+def test_an_example_has_a_case_here(dag_id: str) -> None:
+    assert dag_id in {example.dag_id for example in EXAMPLES}
 
 
-def test_the_dag_of_the_readme_works_as_printed(
-    airflow: AirflowProcess, emulator: Emulator, dag_file: Callable[[str, str], Path]
+@pytest.fixture(scope="module")
+def pool(stack: Stack) -> None:
+    """Make the pool that an example asks its reader to make."""
+    stack.post("/api/v2/pools", {"name": "healthomics_starts", "slots": 1})
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=str)
+def test_an_example_does_what_it_says(
+    stack: Stack, omics: EmulatorClient, pool: None, example: Example
 ) -> None:
-    [run_id] = emulator.start_runs(1, "completed", outputUri="s3://results/cohort")
-    emulator.advance(FOREVER)
-    printed = (REPOSITORY / "README.md").read_text().split("```python\n")[1].split("```")[0]
-    assert len(printed.strip().splitlines()) <= 20
-    if importlib.util.find_spec("airflow.sdk") is None:  # as the README says for Airflow 2.11
-        printed = printed.replace("from airflow.sdk import", "from airflow.decorators import")
-    # The driver finds a DAG by a name of its module.
-    path = dag_file("after_the_run", printed + "\ndag_of_the_readme = after_the_run()\n")
-    report = airflow.run(path, {"run_id": run_id})
-    assert report.states == {"gate": "success", "report": "success"}
-    assert f"COMPLETED s3://results/cohort/{run_id}" in report.log
+    service = Service(stack, omics, example.life)
+    run_ids = service.start(str(example.conf).count("<"))
+    for run_id, ending in zip(run_ids[: example.over], example.endings, strict=False):
+        service.end(run_id, ending)
+    given = len(run_ids)
+    pipeline = Pipeline(stack, example.dag_id, filled(example.conf, run_ids))
+    for number in range(example.over, len(example.endings)):
+        if number >= given:
+            run_ids.append(service.started_by_dag(number))
+        service.until_looked_at(run_ids[number])
+        service.end(run_ids[number], example.endings[number])
+    assert pipeline.until_ended() == example.states
+    for task, status in example.statuses.items():
+        assert pipeline.xcom(task)["status"] == status
+    for task, value in example.returns.items():
+        assert pipeline.xcom(task) == filled(value, run_ids)
+    for task, words in example.logs.items():
+        assert filled(words, run_ids) in pipeline.log(task)
+    for task, run_id in example.links.items():
+        assert pipeline.links(task)["HealthOmics run"] == f"{RUN_PAGE}{filled(run_id, run_ids)}"
 
 
-@pytest.fixture
-def dag_file(airflow: AirflowProcess) -> Callable[[str, str], Path]:
-    def write(name: str, text: str) -> Path:
-        path = airflow.home / "dags" / f"{name}.py"
-        path.write_text(text)
-        return path
+class Service:
+    """HealthOmics, where runs stay as they are until a test moves them."""
 
-    return write
+    def __init__(self, stack: Stack, omics: EmulatorClient, life: str) -> None:
+        self._stack = stack
+        self._omics = omics
+        self._client: Any = boto3.client(
+            "omics",
+            endpoint_url=stack.endpoint_url,
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            config=Config(inject_host_prefix=False),
+        )
+        omics.default_life = life
+        self._before = set(self._ids())
 
+    def start(self, count: int) -> list[str]:
+        return self._omics.start_runs(count, outputUri="s3://results")
 
-@pytest.mark.parametrize(
-    ("life", "taken", "left", "told"),
-    [
-        ("completed", "publish", "explain", "s3://airflow-omics-emulator/runs/{id}"),
-        ("failed-run-task-failed", "explain", "publish", "run {id} is FAILED: RUN_TASK_FAILED"),
-        ("cancelled", "explain", "publish", "run {id} is CANCELLED: no reason given"),
-        ("deleted", "explain", "publish", "run {id} is DELETED: no reason given"),
-    ],
-)
-def test_branch_follows_the_outcome(
-    airflow: AirflowProcess, emulator: Emulator, life: str, taken: str, left: str, told: str
-) -> None:
-    [run_id] = emulator.start_runs(1, life)
-    emulator.advance(FOREVER)
-    report = airflow.run(EXAMPLE_DAGS / "branch_on_outcome.py", {"omics_run_id": run_id})
-    assert report.state == "success"
-    assert report.states == {"gate": "success", "choose": "success", taken: "success", left: "skipped"}
-    assert report.results[taken] == told.format(id=run_id)
+    def started_by_dag(self, number: int) -> str:
+        """Wait until the DAG has started the example's ``number``-th run, from 0; return the run's id."""
 
+        def new() -> list[str]:
+            return [run_id for run_id in self._ids() if run_id not in self._before]
 
-def test_failed_gate_still_hands_its_record_on(airflow: AirflowProcess, emulator: Emulator) -> None:
-    [run_id] = emulator.start_runs(1, "failed-run-task-failed")
-    emulator.advance(FOREVER)
-    report = airflow.run(EXAMPLE_DAGS / "gate_allowed_to_fail.py", {"omics_run_id": run_id})
-    assert report.states == {"gate": "failed", "report": "success"}
-    assert report.results["report"] == f"{run_id} FAILED RUN_TASK_FAILED"
+        self._stack.wait_for("the DAG's next run", lambda: len(new()) > number, 120)
+        return new()[number]
 
+    def until_looked_at(self, run_id: str) -> None:
+        """Wait until Airflow has seen the run, so that it sees it change."""
 
-def test_gate_that_could_not_read_the_run_hands_on_nothing(
-    airflow: AirflowProcess, emulator: Emulator
-) -> None:
-    [run_id] = emulator.start_runs(1)
-    emulator.fault("GetRun", "AccessDeniedException")
-    report = airflow.run(EXAMPLE_DAGS / "gate_allowed_to_fail.py", {"omics_run_id": run_id})
-    assert report.states == {"gate": "failed", "report": "success"}
-    assert report.results["report"] == "the run could not be read; the gate's log says why"
+        def looked_at() -> bool:
+            return any(request["run_id"] == run_id for request in self._omics.requests("GetRun"))
 
+        self._stack.wait_for("a look at the run", looked_at, 120)
 
-def test_many_runs_are_awaited_each_by_its_own_gate(airflow: AirflowProcess, emulator: Emulator) -> None:
-    run_ids = emulator.start_runs(3, "completed", outputUri="s3://results")
-    emulator.advance(FOREVER)
-    report = airflow.run(EXAMPLE_DAGS / "many_runs_mapped.py", {"omics_run_ids": run_ids})
-    assert report.state == "success"
-    assert [report.results[f"gate[{index}]"]["id"] for index in range(3)] == run_ids
-    assert report.results["collect"] == {run_id: f"s3://results/{run_id}" for run_id in run_ids}
+    def end(self, run_id: str, ending: str) -> None:
+        status, _, reason = ending.partition(" ")
+        self._omics.move(run_id, status, reason or None)
+
+    def _ids(self) -> list[str]:
+        """Return the ids of all runs, oldest first."""
+        runs = [run for page in self._client.get_paginator("list_runs").paginate() for run in page["items"]]
+        return [run["id"] for run in sorted(runs, key=lambda run: run["creationTime"])]
 
 
-def test_a_run_is_started_gated_and_used(airflow: AirflowProcess, emulator: Emulator) -> None:
-    emulator.set_pace(QUICK)
-    conf = {
-        "workflow_id": "1234567",
-        "role_arn": ROLE,
-        "output_uri": "s3://results/one",
-        "sample": "NA12878",
-    }
-    report = airflow.run(EXAMPLE_DAGS / "start_gate_use.py", conf)
-    assert report.states == {"start": "success", "gate": "success", "use": "success"}
-    [run_id] = started_runs(emulator)
-    assert report.results["start"]["id"] == run_id
-    assert report.results["gate"]["status"] == "COMPLETED"
-    assert report.results["gate"]["parameters"] == {"sample": "NA12878"}
-    assert report.results["use"] == f"s3://results/one/{run_id}/out"
-
-
-def test_a_cohort_is_started_and_gated_sample_by_sample(airflow: AirflowProcess, emulator: Emulator) -> None:
-    emulator.set_pace(QUICK)
-    conf = {
-        "workflow_id": "1234567",
-        "role_arn": ROLE,
-        "output_uri": "s3://results/cohort",
-        "samples": ["NA12878", "NA12891", "NA12892"],
-    }
-    report = airflow.run(EXAMPLE_DAGS / "cohort_under_a_pool.py", conf)
-    assert report.state == "success"
-    run_ids = started_runs(emulator)
-    assert len(run_ids) == 3
-    gates = [report.results[f"gate[{index}]"] for index in range(3)]
-    assert [gate["parameters"]["sample"] for gate in gates] == conf["samples"]
-    assert {gate["id"] for gate in gates} == set(run_ids)
-    outputs = [f"s3://results/cohort/{gate['id']}" for gate in gates]
-    finished = dict(zip(conf["samples"], outputs, strict=True))
-    assert report.results["collect"] == {"finished": finished, "failed": {}}
-
-
-def test_a_run_is_run_again_from_a_cache(airflow: AirflowProcess, emulator: Emulator) -> None:
-    emulator.set_pace(QUICK)
-    [run_id] = emulator.start_runs(1, "completed", workflowId="1234567")
-    emulator.default_life = "completed-with-cached-tasks"
-    conf = {
-        "omics_run_id": run_id,
-        "cache_id": "7654321",
-        "role_arn": ROLE,
-        "output_uri": "s3://results/again",
-    }
-    report = airflow.run(EXAMPLE_DAGS / "rerun_with_a_cache.py", conf)
-    assert report.states == {"rerun": "success", "tasks": "success", "count_cached": "success"}
-    [again] = started_runs(emulator)
-    record = report.results["rerun"]
-    assert (record["id"], record["runId"], record["cacheId"]) == (again, run_id, "7654321")
-    assert report.results["count_cached"] == "2 of 2"
-
-
-def started_runs(emulator: Emulator) -> list[str]:
-    """Return the ids of the runs that StartRun answered with, in their order."""
-    answers = [request for request in emulator.requests("StartRun") if request["status"] == 201]
-    return [request["run_id"] for request in answers]
+def filled(value: Any, run_ids: list[str]) -> Any:
+    """Return a value with run ids in the place of ``<0>``, ``<1>`` ..."""
+    if isinstance(value, dict):
+        return {filled(key, run_ids): filled(inner, run_ids) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [filled(inner, run_ids) for inner in value]
+    for number, run_id in enumerate(run_ids):
+        value = value.replace(f"<{number}>", run_id) if isinstance(value, str) else value
+    return value

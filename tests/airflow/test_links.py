@@ -1,20 +1,17 @@
-"""Steering operators on Airflow's own task runner, and the extra links that a webserver then finds."""
+"""Extra links, as Airflow's UI gets them: while a gate is deferred, and however it ends."""
 
 from __future__ import annotations
 
-import json
-import threading
+from typing import Any
 
 import pytest
 
-from airflow_omics.emulator import Emulator
-from tests.airflow.conftest import FOREVER
-from tests.airflow.process import CASE_DAGS, AirflowProcess
-
-STEERING, GATES = CASE_DAGS / "steering.py", CASE_DAGS / "gates.py"
+from airflow_omics.emulator import EmulatorClient
+from scripts.stack import Stack
+from tests.airflow.pipeline import Pipeline
 
 
-def links_of(run_id: str) -> dict[str, str]:
+def links_of(run_id: str) -> dict[str, Any]:
     streams = (
         "https://console.aws.amazon.com/cloudwatch/home?region=us-east-1"
         "#logsV2:log-groups/log-group/%2Faws%2Fomics%2FWorkflowLog/log-events/run%2F"
@@ -26,48 +23,42 @@ def links_of(run_id: str) -> dict[str, str]:
     }
 
 
-def test_a_run_is_read_cancelled_listed_and_deleted(airflow: AirflowProcess, emulator: Emulator) -> None:
-    [run_id] = emulator.start_runs(1, "completed", parameters={"sample": "PATIENT-4711"})
-    emulator.advance(900)
-
-    def stop_the_run() -> None:
-        emulator.wait_for("CancelRun", 1, timeout=60)
-        emulator.advance(FOREVER)
-
-    service = threading.Thread(target=stop_the_run)
-    service.start()
-    report = airflow.run(STEERING, {"omics_run_id": run_id}, dag_id="steering")
-    service.join()
-    assert set(report.states.values()) == {"success"}
-    assert (report.results["cancel"]["id"], report.results["cancel"]["status"]) == (run_id, "CANCELLED")
-    assert [task["status"] for task in report.results["tasks"]] == ["CANCELLED"]
-    assert "delete" not in report.results
-    assert emulator.counts()["CancelRun"] == emulator.counts()["DeleteRun"] == 1
-    assert "PATIENT-4711" not in json.dumps(report.rendered_fields)
-    assert airflow.links(STEERING, "steering") == dict.fromkeys(report.states, links_of(run_id))
+def until_linked(pipeline: Pipeline, task: str) -> dict[str, Any]:
+    """A worker stores the links one by one, just after it has told Airflow that the task is deferred."""
+    pipeline.stack.wait_for("the links", lambda: all(pipeline.links(task).values()), 30)
+    return pipeline.links(task)
 
 
-@pytest.mark.parametrize("mode", ["poke", "reschedule", "deferrable"])
-@pytest.mark.parametrize("life", ["completed", "failed-run-task-failed"])
-def test_a_gate_that_has_ended_has_its_links(
-    airflow: AirflowProcess, emulator: Emulator, mode: str, life: str
+@pytest.mark.parametrize(
+    ("dag_id", "status", "state"),
+    [("gate_and_use_record", "COMPLETED", "success"), ("gate_allowed_to_fail", "FAILED", "failed")],
+)
+def test_a_gate_has_its_links_while_it_is_deferred_and_after_it(
+    stack: Stack, omics: EmulatorClient, dag_id: str, status: str, state: str
 ) -> None:
-    [run_id] = emulator.start_runs(1, life)
-
-    def end_the_run_after_the_first_look() -> None:
-        emulator.wait_for("GetRun", 1, timeout=60)
-        emulator.advance(FOREVER)
-
-    service = threading.Thread(target=end_the_run_after_the_first_look)
-    service.start()
-    airflow.run(GATES, {"omics_run_id": run_id}, dag_id=f"gate_{mode}_narrow")
-    service.join()
-    assert airflow.links(GATES, f"gate_{mode}_narrow")["gate"] == links_of(run_id)
+    [run_id] = omics.start_runs(1, life="running-forever")
+    pipeline = Pipeline(stack, dag_id, {"omics_run_id": run_id})
+    pipeline.until_deferred()
+    assert until_linked(pipeline, "gate") == links_of(run_id)
+    assert pipeline.states()["gate"] == "deferred"
+    omics.move(run_id, status)
+    assert pipeline.until_ended()["gate"] == state
+    assert pipeline.links("gate") == links_of(run_id)
 
 
-def test_each_mapped_gate_has_the_links_of_its_own_run(airflow: AirflowProcess, emulator: Emulator) -> None:
-    first, second = emulator.start_runs(2, "completed")
-    emulator.advance(FOREVER)
-    airflow.run(STEERING, {"first": first, "second": second}, dag_id="mapped_links")
-    found = airflow.links(STEERING, "mapped_links")
-    assert found == {"gate[0]": links_of(first), "gate[1]": links_of(second)}
+def test_each_mapped_gate_has_the_links_of_its_own_run(stack: Stack, omics: EmulatorClient) -> None:
+    run_ids = omics.start_runs(2, life="running-forever")
+    pipeline = Pipeline(stack, "many_runs_mapped", {"omics_run_ids": run_ids})
+    pipeline.until_deferred(2)
+    for index, run_id in enumerate(run_ids):
+        assert until_linked(pipeline, f"gate[{index}]") == links_of(run_id)
+        omics.move(run_id, "COMPLETED")
+    pipeline.until_ended()
+    for index, run_id in enumerate(run_ids):
+        assert pipeline.links(f"gate[{index}]") == links_of(run_id)
+
+
+def test_a_gate_that_has_not_seen_its_run_has_no_links_yet(stack: Stack) -> None:
+    pipeline = Pipeline(stack, "gate_and_use_record", {"omics_run_id": "9999999"})
+    pipeline.until_deferred()
+    assert pipeline.links("gate") == dict.fromkeys(links_of("9999999"))

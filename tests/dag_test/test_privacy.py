@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from airflow_omics.emulator import Emulator
-from tests.airflow.conftest import FOREVER
-from tests.airflow.process import CASE_DAGS, AirflowProcess, DagRunReport
+from tests.dag_test.conftest import FOREVER
+from tests.dag_test.process import CASE_DAGS, AirflowProcess, DagRunReport
 
 MARKER = "patient-8c1f1f0e"
 RECORDS = CASE_DAGS / "records.py"

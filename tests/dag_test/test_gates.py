@@ -7,8 +7,8 @@ import threading
 import pytest
 
 from airflow_omics.emulator import Emulator
-from tests.airflow.conftest import FOREVER
-from tests.airflow.process import CASE_DAGS, AirflowProcess, DagRunReport
+from tests.dag_test.conftest import FOREVER
+from tests.dag_test.process import CASE_DAGS, AirflowProcess, DagRunReport
 
 GATES = CASE_DAGS / "gates.py"
 FAILED, CANCELLED, COMPLETED = "failed-run-task-failed", "cancelled", "completed"

@@ -1,6 +1,6 @@
 """Runs DAGs with real Airflow, one after the other, and tells what Airflow's database says of them.
 
-It is a program of its own, started by ``tests.airflow.process``, because Airflow can be set up only once
+It is a program of its own, started by ``tests.dag_test.process``, because Airflow can be set up only once
 in a process.
 """
 

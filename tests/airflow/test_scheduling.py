@@ -26,7 +26,7 @@ def pytest_runtest_protocol(item):
 def test_each_folder_that_starts_an_airflow_stays_with_one_worker(tmp_path: Path) -> None:
     (tmp_path / "say_who.py").write_text(PLUGIN)
     out = tmp_path / "shared-out"
-    folders = ("tests/stack", "tests/airflow", "tests/unit/test_links.py")
+    folders = ("tests/airflow", "tests/dag_test", "tests/unit/test_links.py")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "say_who", "-p", "no:cacheprovider", "-n", "2", *folders],
         cwd=REPOSITORY,
@@ -40,4 +40,8 @@ def test_each_folder_that_starts_an_airflow_stays_with_one_worker(tmp_path: Path
     for line in out.read_text().splitlines():
         worker, _, test = line.partition(" ")
         workers[test.split("/")[1]].add(worker)
-    assert {folder: len(found) for folder, found in workers.items()} == {"stack": 1, "airflow": 1, "unit": 2}
+    assert {folder: len(found) for folder, found in workers.items()} == {
+        "airflow": 1,
+        "dag_test": 1,
+        "unit": 2,
+    }

@@ -1,6 +1,6 @@
 """Tells the extra links of the last run of a DAG, as Airflow's UI would show them.
 
-It is a program of its own, started by ``tests.airflow.process``: a webserver knows a task only as it was
+It is a program of its own, started by ``tests.dag_test.process``: a webserver knows a task only as it was
 serialised, and neither its class nor the worker's memory.
 """
 
