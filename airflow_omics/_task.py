@@ -10,7 +10,7 @@ import datetime
 import logging
 import math
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow_omics.identity import RunTarget, reduce_to_identity
 from airflow_omics.records import ACTIVE_STATUSES, TERMINAL_STATUSES, RunRecord
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from airflow_omics.hooks import OmicsHook
 
 log = logging.getLogger(__name__)
+
+LONGEST: Final = 100 * 365.25 * 24 * 3600.0
+"""Seconds that a span of time may take; a deadline much later is none that Python's dates can hold."""
 
 AWS_TEMPLATE_FIELDS = ("aws_conn_id", "region_name", "verify")
 
@@ -226,9 +229,12 @@ def check_seconds(name: str, value: Any, *, required: bool = False) -> None:
         return
     a_number = "a number"
     if isinstance(seconds, int | float) and not isinstance(seconds, bool):
-        if math.isfinite(seconds) and seconds >= 0:
+        if 0 <= seconds <= LONGEST:
             return
-        a_number = "a number" if math.isfinite(seconds) else "a finite number"
+        if isinstance(seconds, float) and not math.isfinite(seconds):
+            a_number = "a finite number"
+        elif seconds > LONGEST:
+            raise ValueError(f"{name} is {value!r}; it takes at most {LONGEST:.0f} seconds, 100 years.")
     raise ValueError(f"{name} is {value!r}; it takes seconds, zero or more, as {a_number} or a timedelta.")
 
 

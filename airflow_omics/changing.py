@@ -91,7 +91,7 @@ class RunChange:
             return
         self.record = record
         if self.asked:
-            self._failures = 0
+            self._failures, self._last_fault = 0, None
         if self._has_come_about(record):
             self.result = record
         elif self.asked:

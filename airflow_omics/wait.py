@@ -40,6 +40,9 @@ NEWS_EVERY: Final = 600.0
 LONGEST_BACKOFF: Final = 300.0
 """Seconds at most between two looks in bad weather, unless the poke interval itself is longer."""
 
+LAST_LOOK_FAILED: Final = " The last look failed: "
+"""What stands between a timeout's message and why the run could not be read in the end."""
+
 # Clocks are compared through the Date header, which has whole seconds, and an id is never reused within
 # a minute of its run's deletion in any account that has more than a handful of runs.
 _CLOCK_MARGIN: Final = 60.0
@@ -182,7 +185,7 @@ class RunWait:
             state = describe(self.record or known, last_seen=True)
             message = f"{state}; it could not be read {waited}, the sensor's timeout."
         if self._last_fault is not None:
-            message += f" The last look failed: {self._last_fault.message}"
+            message += LAST_LOOK_FAILED + self._last_fault.message
         return Ending("timeout", self.record, message)
 
     def listed(self, status: str, now: float) -> None:

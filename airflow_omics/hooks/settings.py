@@ -17,16 +17,32 @@ _OPTIONS = "https://botocore.amazonaws.com/v1/documentation/api/latest/reference
 
 
 def check_ca_bundle(verify: Any, connection: str | None) -> None:
-    """Raise OmicsRequestError where ``verify`` is text, and not the path of a file.
+    """Raise OmicsRequestError where ``verify`` is text, and not the path of a file of certificates.
+
+    Without it, botocore takes what the environment variable ``AWS_CA_BUNDLE`` names.
 
     :param connection: the connection that it is of, if it is not the argument.
     """
-    if isinstance(verify, str) and not os.path.isfile(verify):
-        where = f" in {connection}" if connection else ""
+    name, where = "verify", f" in {connection}" if connection else ""
+    if verify is None:
+        name, where, verify = "AWS_CA_BUNDLE", " in the environment", os.environ.get("AWS_CA_BUNDLE") or None
+    if isinstance(verify, str) and (mistake := _mistake_of_bundle(verify)):
+        takes = "True, False, or the path" if name == "verify" else "the path"
         raise OmicsRequestError(
-            f"verify is {verify!r}{where}, and there is no such file here; it takes True, False, or the path "
-            "of a CA bundle on every worker and triggerer."
+            f"{name} is {verify!r}{where}, and {mistake}; it takes {takes} of a CA bundle on every worker "
+            "and triggerer."
         )
+
+
+def _mistake_of_bundle(path: str) -> str | None:
+    if not os.path.isfile(path):
+        return "there is no such file here"
+    try:
+        with open(path, "rb") as file:
+            is_pem = b"-----BEGIN " in file.read()
+    except OSError as error:
+        return f"that file can't be read ({error.strerror})"
+    return None if is_pem else "that file holds no certificate in PEM form"
 
 
 def check_options(name: str, options: Mapping[str, Any]) -> None:

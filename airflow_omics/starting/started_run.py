@@ -26,7 +26,7 @@ from airflow_omics.starting.kill import UnreadableStateError, is_killed, task_st
 from airflow_omics.starting.memory import Memory
 from airflow_omics.starting.starter import Started, Starter
 from airflow_omics.starting.trigger import OmicsStartedRunTrigger
-from airflow_omics.wait import Ending, RunWait
+from airflow_omics.wait import LAST_LOOK_FAILED, Ending, RunWait
 
 _FOREVER: Final = 10 * 365 * 24 * 3600.0  # seconds: no deadline of ours
 _BACKSTOP: Final = 600.0  # seconds after the trigger's own deadline
@@ -225,8 +225,14 @@ class StartedRun:
         """Do as ``on_timeout`` says; return what the task ends with, the run's last record in it."""
         assert self._target is not None
         record, run_id = ending.record, self._target.run_id
-        state = describe(record) if record else f"HealthOmics run {run_id} could not be read"
-        message = f"{state} at the task's {self._deadline_is}."
+        _, failed, why = ending.message.partition(LAST_LOOK_FAILED)
+        if record is None:
+            state = f"HealthOmics run {run_id} could not be read"
+        elif failed:
+            state = f"{describe(record, last_seen=True)}; it could not be read"
+        else:
+            state = describe(record)
+        message = f"{state} at the task's {self._deadline_is}.{failed}{why}"
         if self._operator.on_timeout == "cancel":
             self._log.info("%s It is cancelled.", message)
             record = self._cancel(self._target, confirm=True) or record

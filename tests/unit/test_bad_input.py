@@ -206,6 +206,14 @@ def test_an_operator_s_interval_is_finite_too(task: Any, name: str, value: float
     assert message.startswith(f"{name} is {value}; it takes seconds")
 
 
+@pytest.mark.parametrize("name", ["poke_interval", "timeout", "max_wait"])
+@pytest.mark.parametrize("value", [1e300, 10**400, datetime.timedelta.max], ids=["float", "int", "timedelta"])
+def test_an_interval_ends_within_a_hundred_years(name: str, value: Any) -> None:
+    assert refusal(lambda: sensor(**{name: value})) == (
+        f"{name} is {value!r}; it takes at most 3155760000 seconds, 100 years."
+    )
+
+
 @pytest.mark.parametrize("value", [30, 30.5, datetime.timedelta(seconds=30)], ids=str)
 def test_intervals_are_seconds_or_a_timedelta(value: Any) -> None:
     assert sensor(poke_interval=value).poke_interval in (30.0, 30.5)

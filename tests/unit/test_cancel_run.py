@@ -267,6 +267,16 @@ def test_weather_that_never_clears_is_an_error_with_what_it_was(omics: Any, run_
         cancel(run_id=run_id, wait_timeout=100)
 
 
+def test_weather_that_has_cleared_is_not_told_of_in_the_end(omics: Any, clock: Clock) -> None:
+    [run_id] = omics.start_runs(1, life="stopping-forever")
+    omics.advance(10_000)
+    clock.start()
+    clock.at(20, omics.fault, "GetRun", "throttle")
+    clock.at(60, omics.clear_faults)
+    with pytest.raises(OmicsError, match=r"is STOPPING, still, after 200 s .* CancelRun was accepted\.$"):
+        cancel(run_id=run_id, wait_timeout=200)
+
+
 def test_without_a_timeout_it_waits_on(omics: Any, clock: Clock) -> None:
     [run_id] = omics.start_runs(1, life="stopping-forever")
     omics.advance(10_000)

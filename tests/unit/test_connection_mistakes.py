@@ -94,6 +94,41 @@ def test_a_connection_s_mistake_is_one_too(
     assert (end.looks, end.after) == (0, 0.0)
 
 
+def test_a_bundle_without_a_certificate_is_a_mistake(gate: Gate, run_id: str, tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle.der"
+    bundle.write_bytes(b"no text")
+    end = gate(run_id=run_id, verify=str(bundle))
+    assert isinstance(end.error, OmicsRequestError)
+    assert str(end.error).endswith(
+        f"verify is {str(bundle)!r}, and that file holds no certificate in PEM form; it takes True, False, "
+        "or the path of a CA bundle on every worker and triggerer."
+    )
+    assert (end.looks, end.after) == (0, 0.0)
+
+
+def test_the_environment_s_bundle_has_to_be_there(
+    gate: Gate, run_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_CA_BUNDLE", "/nope.pem")
+    end = gate(run_id=run_id)
+    assert isinstance(end.error, OmicsRequestError)
+    assert str(end.error).endswith(
+        "AWS_CA_BUNDLE is '/nope.pem' in the environment, and there is no such file here; it takes the path "
+        "of a CA bundle on every worker and triggerer."
+    )
+    assert (end.looks, end.after) == (0, 0.0)
+
+
+def test_a_bundle_that_is_given_outweighs_the_environment_s(
+    poke_gate: Gate, run_id: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AWS_CA_BUNDLE", "/nope.pem")
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_text("-----BEGIN CERTIFICATE-----")
+    poke_gate.omics.move(run_id, "COMPLETED")
+    assert poke_gate(run_id=run_id, verify=str(bundle)).kind == "success"
+
+
 @every_operator
 @pytest.mark.parametrize(("arguments", "message"), ARGUMENTS)
 def test_an_operator_does_not_wait(
@@ -138,7 +173,7 @@ def test_a_trigger_does_not_wait_for_a_connection_s_mistake(
 def test_what_verify_takes_is_taken(poke_gate: Gate, run_id: str, tmp_path: Path, value: Any) -> None:
     if value == "bundle":
         value = str(tmp_path / "ca.pem")
-        Path(value).touch()
+        Path(value).write_text("-----BEGIN CERTIFICATE-----")
     poke_gate.omics.move(run_id, "COMPLETED")
     assert poke_gate(run_id=run_id, verify=value).kind == "success"
 

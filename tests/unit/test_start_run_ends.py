@@ -159,6 +159,19 @@ def test_a_run_never_read_while_deferred_is_cancelled_at_the_timeout(
     assert read(run_id)["status"] == "CANCELLED"
 
 
+@MODES
+def test_a_timeout_in_bad_weather_says_what_was_seen_last_and_why_no_more(
+    start_task: StartTask, omics: Any, start_clock: Clock, deferrable: bool
+) -> None:
+    omics.default_life = "running-forever"
+    start_clock.at(5000, omics.fault, "GetRun", "internal-error")
+    done = start_task(deferrable=deferrable, wait_timeout=7200)()
+    assert done.kind == "OmicsRunTimeoutError"
+    seen = "was RUNNING when last seen; it could not be read at the task's wait_timeout."
+    assert f"{seen} The last look failed: " in str(done.error)
+    assert "InternalServerException" in str(done.error)
+
+
 def test_execution_timeout_while_deferred_leaves_time_to_resume(start_task: StartTask, omics: Any) -> None:
     # Airflow 2.11 counts on, and ends a task that resumes too late before it can do anything.
     omics.default_life = "running-forever"
