@@ -59,12 +59,12 @@ class RunTarget(NamedTuple):
         if isinstance(value, int) and not isinstance(value, bool):
             value = str(value)
         if not isinstance(value, str):
-            raise ValueError(f"run_id is {_shown(value)}; {ACCEPTED}.{_hint(value)}")
+            raise ValueError(f"run_id is {shown(value)}; {ACCEPTED}.{_hint(value)}")
         if re.fullmatch(_ID, value):
             return cls(value)
         if match := re.fullmatch(_ARN, value):
             return cls(match["id"], None, match["partition"], match["region"], match["account"])
-        raise ValueError(f"run_id is {_shown(value)}; {ACCEPTED}.{_hint(value)}")
+        raise ValueError(f"run_id is {shown(value)}; {ACCEPTED}.{_hint(value)}")
 
     @classmethod
     def _from_record(cls, record: Mapping[str, Any]) -> RunTarget:
@@ -80,7 +80,7 @@ class RunTarget(NamedTuple):
             of_arn = cls.parse(arn)
             if of_arn.region is None or of_arn.run_id != target.run_id:
                 raise ValueError(
-                    f"run_id is a record whose 'id' {target.run_id} and 'arn' {_shown(arn)} do not name the "
+                    f"run_id is a record whose 'id' {target.run_id} and 'arn' {shown(arn)} do not name the "
                     f"same run; {ACCEPTED}."
                 )
             target = of_arn
@@ -155,7 +155,7 @@ def _cut(text: str, limit: int = 16) -> str:
     return text if len(text) <= limit else f"{text[:limit]}..."
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """Show a wrong value, short: it may be a whole record that was rendered to text."""
     if value is None or isinstance(value, bool | int | float):
         return repr(value)

@@ -124,6 +124,8 @@ class OmicsRunSensor(RunTaskMixin, BaseSensorOperator):
         for name in ("poke_interval", "timeout", "max_wait"):
             check_seconds(name, kwargs.get(name))
         super().__init__(**kwargs)
+        for name in ("poke_interval", "timeout", "max_wait"):  # of default_args, or Airflow's configuration
+            check_seconds(name, getattr(self, name, None))
         self.run_id = run_id
         self.success_statuses = check_statuses("success_statuses", success_statuses)
         self.skip_statuses = check_statuses("skip_statuses", skip_statuses)
@@ -185,7 +187,7 @@ class OmicsRunSensor(RunTaskMixin, BaseSensorOperator):
 
         ending = ending_from_event(event)
         persist_links(context, ending.record)
-        return self._settle(ending, context, self._target().run_id)
+        return self._settle(ending, context, self._run_id_of(ending))
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after a deferral; Airflow's own version turns endings into skips, differently by version."""
@@ -198,12 +200,23 @@ class OmicsRunSensor(RunTaskMixin, BaseSensorOperator):
         if "timeout" in reason.lower():
             from airflow_omics.wait import Ending
 
-            run_id = self._target().run_id
-            message = f"HealthOmics run {run_id}: deferred beyond the sensor's timeout."
+            run_id = self._run_id_of(None)
+            message = f"HealthOmics run {run_id or 'unknown'}: deferred beyond the sensor's timeout."
             return self._settle(Ending("timeout", None, message), context, run_id)
         if self.never_fail:
             raise AirflowSkipException(f"Skipped, as never_fail is set: {reason}")
         raise TaskDeferralError(reason)
+
+    def _run_id_of(self, ending: Ending | None) -> str | None:
+        """Return which run was waited for; the argument, rendered anew, may name another by now, or none."""
+        from airflow_omics.exceptions import OmicsRequestError
+
+        if ending is not None and ending.record is not None:
+            return ending.record.get("id")
+        try:
+            return self._target().run_id
+        except OmicsRequestError:
+            return None
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once: done with the record, not done, or raise as ``execute`` would.

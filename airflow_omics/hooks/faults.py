@@ -14,6 +14,8 @@ from airflow_omics.hooks.answers import UnusableAnswerError
 _LOST_CREDENTIALS = frozenset(
     (
         "ExpiredToken",
+        "IDPCommunicationError",  # these two: STS could not reach whoever vouches for a web identity
+        "InvalidIdentityToken",
         "InvalidClientTokenId",
         "InvalidSignature",
         "RequestExpired",

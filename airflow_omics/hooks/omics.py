@@ -18,6 +18,7 @@ from botocore.model import ServiceModel
 from botocore.utils import parse_timestamp
 
 from airflow_omics.connection import AwsArguments
+from airflow_omics.exceptions import OmicsRequestError
 from airflow_omics.hooks.answers import UnusableAnswerError, checked_record, clock_skew
 from airflow_omics.hooks.settings import check_ca_bundle, check_options, unknown_region
 from airflow_omics.records import RunRecord, to_record
@@ -77,7 +78,11 @@ class OmicsHook(AwsBaseHook):
             extra = self.get_connection(str(self.aws_conn_id)).extra_dejson
             check_options(f"config_kwargs of {connection}", extra.get("config_kwargs") or {})
             raise
-        check_ca_bundle(settings.verify, connection if self._verify is None else None)
+        try:
+            check_ca_bundle(settings.verify, connection if self._verify is None else None)
+        except OmicsRequestError:
+            self.__dict__.pop("conn_config", None)  # the base class has kept it under the same name
+            raise
         return settings
 
     @property

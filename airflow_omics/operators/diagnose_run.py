@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_omics._compat import BaseOperator, Context
 from airflow_omics._task import AWS_TEMPLATE_FIELDS, RunTaskMixin
+from airflow_omics.links import RUN_LINKS, persist_links
 
 if TYPE_CHECKING:
     from airflow_omics.hooks import OmicsHook
@@ -48,6 +49,7 @@ class OmicsDiagnoseRunOperator(RunTaskMixin, BaseOperator):
     """
 
     template_fields: Sequence[str] = ("run_id", *AWS_TEMPLATE_FIELDS)
+    operator_extra_links = RUN_LINKS
     ui_color = "#e8f4ee"
 
     def __init__(
@@ -79,6 +81,7 @@ class OmicsDiagnoseRunOperator(RunTaskMixin, BaseOperator):
         target = self._target()
         hook = self._make_hook(target)
         record = self._read(hook, target)
+        persist_links(context, record)
         diagnosis = diagnose(hook, record, limits=Limits(self.max_tasks, self.max_lines, self.max_seconds))
         for line in diagnosis.text.splitlines():
             self.log.info("%s", line)

@@ -15,6 +15,7 @@ from airflow_omics._task import (
     check_statuses,
     check_switch,
 )
+from airflow_omics.identity import reduce_to_identity
 from airflow_omics.links import RUN_LINKS
 from airflow_omics.records import RunRecord
 from airflow_omics.starting.unshown import TemplateText, Unshown
@@ -224,6 +225,15 @@ class OmicsStartRunOperator(RunTaskMixin, BaseOperator):
         self._tags = _as_own_object(value)
 
     @property
+    def rerun_of(self) -> Any:
+        """The run to run again as given, an id, an ARN or the identity of a record."""
+        return self._rerun_of
+
+    @rerun_of.setter
+    def rerun_of(self, value: Any) -> None:
+        self._rerun_of = reduce_to_identity(value)
+
+    @property
     def start_run_kwargs(self) -> Any:
         """The other members as given; once rendered, something that does not print their values."""
         return self._start_run_kwargs
@@ -238,6 +248,9 @@ class OmicsStartRunOperator(RunTaskMixin, BaseOperator):
         if content is None or isinstance(rendered, Unshown):
             return rendered
         hidden = any(content is getattr(self, name) for name in _HIDDEN)
+        if isinstance(rendered, Mapping) and content is not self.rerun_of:
+            # A record by mistake: it is refused, but has been stored for the UI by then.
+            hidden = hidden or any(content is getattr(self, name) for name in _ARGUMENTS)
         return Unshown(rendered) if hidden else rendered
 
     # -- the task --------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from airflow_omics.identity import RunTarget
+from airflow_omics.identity import RunTarget, shown
 
 MEMBER_OF_ARGUMENT: Final[Mapping[str, str]] = {
     "workflow_id": "workflowId",
@@ -176,14 +176,14 @@ def check_what_is_missing(arguments: Mapping[str, Any]) -> None:
 def _check_id(name: str, value: Any) -> str:
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     if not isinstance(text, str) or not re.fullmatch(r"[0-9]{1,18}", text):
-        raise ValueError(f"{name} is {value!r}; it takes {_NUMBERED[name]}, 1 to 18 digits.")
+        raise ValueError(f"{name} is {shown(value)}; it takes {_NUMBERED[name]}, 1 to 18 digits.")
     return text
 
 
 def _check_role(name: str, value: Any) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/.+", value):
         raise ValueError(
-            f"{name} is {value!r}; it takes the ARN of an IAM role, such as "
+            f"{name} is {shown(value)}; it takes the ARN of an IAM role, such as "
             "'arn:aws:iam::123456789012:role/omics-run'."
         )
     return value
@@ -191,7 +191,7 @@ def _check_role(name: str, value: Any) -> str:
 
 def _check_output(name: str, value: Any) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"s3://[^/\s]+(/.*)?", value):
-        raise ValueError(f"{name} is {value!r}; it takes an S3 location, such as 's3://bucket/folder'.")
+        raise ValueError(f"{name} is {shown(value)}; it takes an S3 location, such as 's3://bucket/folder'.")
     return value
 
 
@@ -225,9 +225,9 @@ def _plain_json(value: Any, path: str) -> Any:
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
         # A mapped upstream task's outputs come as a sequence of Airflow's own.
         return [_plain_json(item, f"{path}[{number}]") for number, item in enumerate(value)]
-    shown = value if isinstance(value, float) else f"a {type(value).__name__}"
+    what = value if isinstance(value, float) else f"a {type(value).__name__}"
     raise ValueError(
-        f"{path} is {shown}, which JSON does not have; it takes text, finite numbers, booleans, None, lists "
+        f"{path} is {what}, which JSON does not have; it takes text, finite numbers, booleans, None, lists "
         "and dicts."
     )
 
@@ -242,13 +242,13 @@ def _check_tags(name: str, value: Any) -> dict[str, str]:
 
 def _check_name(name: str, value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"{name} is {value!r}; it takes text of 1 to {LONGEST_NAME} characters.")
+        raise ValueError(f"{name} is {shown(value)}; it takes text of 1 to {LONGEST_NAME} characters.")
     return value
 
 
 def _check_text(name: str, value: Any) -> str:
     if not isinstance(value, str) or not value:
-        raise ValueError(f"{name} is {value!r}; it takes text, as StartRun documents it.")
+        raise ValueError(f"{name} is {shown(value)}; it takes text, as StartRun documents it.")
     return value
 
 
@@ -257,13 +257,13 @@ def _check_number(name: str, value: Any) -> int:
         value = int(value)  # a rendered template
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 100_000:
         unit = " (GiB)" if name == "storage_capacity" else ""
-        raise ValueError(f"{name} is {value!r}; it takes a whole number from 0 to 100000{unit}.")
+        raise ValueError(f"{name} is {shown(value)}; it takes a whole number from 0 to 100000{unit}.")
     return value
 
 
 def _check_owner(name: str, value: Any) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"[0-9]{12}", value):
-        raise ValueError(f"{name} is {value!r}; it takes an AWS account id, text of 12 digits.")
+        raise ValueError(f"{name} is {shown(value)}; it takes an AWS account id, text of 12 digits.")
     return value
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import functools
 import sys
 import threading
 import time
@@ -29,7 +29,6 @@ from airflow_omics.starting.trigger import OmicsStartedRunTrigger
 from airflow_omics.wait import LAST_LOOK_FAILED, Ending, RunWait
 
 _FOREVER: Final = 10 * 365 * 24 * 3600.0  # seconds: no deadline of ours
-_BACKSTOP: Final = 600.0  # seconds after the trigger's own deadline
 _RESUME_WITHIN: Final = 60.0  # seconds before execution_timeout at which a deferred task is resumed, at most
 # Seconds: a supervisor kills a worker that has not ended five seconds after it was told to.
 _KILL_WITHIN: Final = 4.5
@@ -62,13 +61,18 @@ class StartedRun:
         self._hook: OmicsHook | None = None
         self._target: RunTarget | None = None
         self._deadline, self._deadline_is = self._find_deadline()
-        self._arguments = StartArguments.of(operator, context)
+
+    @functools.cached_property
+    def _arguments(self) -> StartArguments:
+        """What a run is started with; a task that resumes, and starts none, does not need it any more."""
+        return StartArguments.of(self._operator, self._context)
 
     # -- the try -----------------------------------------------------------------------------------------
 
     def execute(self) -> RunRecord:
         """Find or start the run, wait for it, and return its record."""
         ti, operator = self._ti, self._operator
+        _ = self._arguments  # what is wrong with them is said before any call
         if operator.wait_for_completion and not operator.deferrable:
             warn_of_short_interval(to_seconds(operator.poke_interval) or 0.0)
         epoch = epoch_of(ti.max_tries or 0, operator.retries or 0, self._memory.noted)
@@ -186,13 +190,9 @@ class StartedRun:
             "deadline_is": self._deadline_is,
             "memory": self._memory.run,
         }
-        left = max(0.0, self._deadline - time.time()) + _BACKSTOP
-        self._operator.defer(
-            trigger=trigger,
-            method_name="execute_complete",
-            kwargs={"waited": waited},
-            timeout=datetime.timedelta(seconds=left) if self._deadline_is else None,
-        )
+        # No timeout of Airflow's: it would end the task without what is known of the run, and without what
+        # on_timeout says. The trigger has the deadline, also after an outage of all triggerers.
+        self._operator.defer(trigger=trigger, method_name="execute_complete", kwargs={"waited": waited})
         raise AssertionError("defer does not return")
 
     # -- the end -----------------------------------------------------------------------------------------
@@ -358,9 +358,12 @@ class StartedRun:
 
     def _cancel(self, target: RunTarget, *, confirm: bool) -> RunRecord | None:
         """Cancel a run; what stands in the way is logged."""
+        # The client that started the run is quick to have, and may be hours old: where its credentials have
+        # died, the next one reads the connection anew.
+        at_hand = [self._hook] if self._hook else []
         try:
             record = cancel_run(
-                lambda: self._hook or self._make_hook(),
+                lambda: at_hand.pop() if at_hand else self._make_hook(),
                 target,
                 confirm=confirm,
                 patience=3600.0 if confirm else 20.0,

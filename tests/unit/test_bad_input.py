@@ -8,6 +8,11 @@ from typing import Any
 
 import pytest
 
+try:
+    from airflow.sdk import DAG
+except ImportError:  # Airflow 2.11
+    from airflow import DAG
+
 from airflow_omics._compat import AirflowSkipException
 from airflow_omics.exceptions import OmicsRequestError
 from airflow_omics.operators import (
@@ -214,6 +219,15 @@ def test_an_interval_ends_within_a_hundred_years(name: str, value: Any) -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["poke_interval", "timeout", "max_wait"])
+def test_an_interval_of_default_args_is_checked_too(name: str) -> None:
+    """Airflow would meet it in its scheduler, which can't compute such a date."""
+    with DAG("a_dag", default_args={name: 1e12}):
+        message = refusal(sensor)
+    assert message.startswith(f"{name} is ")
+    assert message.endswith("; it takes at most 3155760000 seconds, 100 years.")
+
+
 @pytest.mark.parametrize("value", [30, 30.5, datetime.timedelta(seconds=30)], ids=str)
 def test_intervals_are_seconds_or_a_timedelta(value: Any) -> None:
     assert sensor(poke_interval=value).poke_interval in (30.0, 30.5)
@@ -295,6 +309,29 @@ def test_never_fail_skips_where_the_rendered_run_id_is_wrong(gate: Gate, value: 
     made.run_id = value
     with pytest.raises(AirflowSkipException, match="never_fail"):
         made.execute(context_of(TaskInstance()))
+
+
+RENDERED_ANEW = [None, "manual__2026-01-01", "7654321"]
+
+
+@pytest.mark.parametrize("value", RENDERED_ANEW, ids=str)
+def test_an_end_that_the_triggerer_saw_stands_whatever_the_run_id_renders_to_by_then(value: Any) -> None:
+    resumed = sensor(run_id="{{ params.run }}", deferrable=True)
+    resumed.run_id = value
+    record = {"id": "1234567", "status": "COMPLETED"}
+    event = {"outcome": "terminal", "record": record, "message": "It is COMPLETED."}
+    assert resumed.execute_complete(context_of(TaskInstance()), event) == record
+
+
+@pytest.mark.parametrize("value", RENDERED_ANEW, ids=str)
+def test_never_fail_skips_where_the_trigger_found_the_run_id_wrong(value: Any) -> None:
+    resumed = sensor(run_id="{{ params.run }}", deferrable=True, never_fail=True)
+    resumed.run_id = value
+    event = {"outcome": "error", "error": "OmicsRequestError", "record": None, "message": "run_id is None"}
+    with pytest.raises(AirflowSkipException, match="run_id is None"):
+        resumed.execute_complete(context_of(TaskInstance()), event)
+    with pytest.raises(AirflowSkipException, match="deferred beyond the sensor's timeout"):
+        resumed.resume_execution("__fail__", {"error": "Trigger timeout"}, context_of(TaskInstance()))
 
 
 @pytest.mark.parametrize("flag", ["soft_fail", "silent_fail"])

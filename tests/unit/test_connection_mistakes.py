@@ -94,6 +94,14 @@ def test_a_connection_s_mistake_is_one_too(
     assert (end.looks, end.after) == (0, 0.0)
 
 
+def test_a_hook_that_is_used_again_still_refuses(omics: Any) -> None:
+    hook = OmicsHook(aws_conn_id="aws_default", verify="/nope.pem")
+    for _ in range(2):
+        with pytest.raises(OmicsRequestError, match="there is no such file here"):
+            hook.get_run("1234567")
+    assert omics.counts() == {}
+
+
 def test_a_bundle_without_a_certificate_is_a_mistake(gate: Gate, run_id: str, tmp_path: Path) -> None:
     bundle = tmp_path / "bundle.der"
     bundle.write_bytes(b"no text")

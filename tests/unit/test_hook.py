@@ -256,6 +256,8 @@ ANSWERS = [
     ("InvalidClientTokenId", 403, CREDENTIALS),
     ("InvalidSignatureException", 403, CREDENTIALS),
     ("RequestExpired", 400, CREDENTIALS),
+    ("IDPCommunicationError", 400, CREDENTIALS),
+    ("InvalidIdentityToken", 400, CREDENTIALS),
     ("AccessDeniedException", 403, DENIED),
     ("AccessDenied", 403, DENIED),
     ("UnauthorizedOperation", 403, DENIED),

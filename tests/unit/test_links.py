@@ -23,6 +23,7 @@ from airflow_omics.links import (
 from airflow_omics.operators import (
     OmicsCancelRunOperator,
     OmicsDeleteRunOperator,
+    OmicsDiagnoseRunOperator,
     OmicsGetRunOperator,
     OmicsListRunTasksOperator,
 )
@@ -37,6 +38,7 @@ except ImportError:  # before Airflow 3.2
 TASKS = [
     OmicsCancelRunOperator,
     OmicsDeleteRunOperator,
+    OmicsDiagnoseRunOperator,
     OmicsGetRunOperator,
     OmicsListRunTasksOperator,
     OmicsRunSensor,

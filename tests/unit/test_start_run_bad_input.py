@@ -233,6 +233,34 @@ def test_a_parameter_file_that_is_none_is_said_and_not_quoted(
     assert "patient-7" not in str(raised.value)
 
 
+RECORD = {
+    "id": "7830534",
+    "status": "COMPLETED",
+    "parameters": {"sample": "patient-7"},
+    "tags": {"p": "patient-7"},
+}
+
+
+@pytest.mark.parametrize(
+    "name", ["rerun_of", "workflow_id", "cache_id", "run_group_id", "name", "role_arn", "priority"]
+)
+def test_of_a_record_no_more_is_shown_than_which_run_it_is(name: str) -> None:
+    """Only ``rerun_of`` takes one. Anywhere else it is a mistake, which must not cost more than a try."""
+    from airflow_omics.starting.arguments import StartArguments
+
+    operator = make()
+    setattr(operator, name, RECORD)  # as a mapped task is given its own
+    operator.render_template_fields({})
+    assert "patient-7" not in repr([getattr(operator, field) for field in operator.template_fields])
+    context = {"ti": SimpleNamespace(try_number=1)}
+    if name == "rerun_of":
+        assert StartArguments.of(operator, context).arguments["rerun_of"] == {"id": "7830534"}
+        return
+    with pytest.raises(OmicsRequestError, match=f"^{name} is a dict; it takes ") as raised:
+        StartArguments.of(operator, context)
+    assert "patient-7" not in str(raised.value)
+
+
 def test_parameters_that_came_out_as_none_start_no_run(start_task: StartTask, omics: Any) -> None:
     from airflow_omics.starting.unshown import Unshown
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from airflow_omics._compat import AirflowFailException
 from airflow_omics.exceptions import OmicsAccessError, OmicsRequestError
 from tests.unit.conftest import StartTask
 from tests.unit.gates import Clock
-from tests.unit.starts import ROLE, Store, WorkerDied, die_once, read, started
+from tests.unit.starts import ROLE, Store, TaskDeferred, TaskInstance, WorkerDied, die_once, read, started
 
 MODES = pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "deferrable"])
 RERUN = {"OUT_OF_MEMORY_ERROR": {"storage_type": "DYNAMIC", "parameters": {"memory": 64}}}
@@ -114,6 +115,71 @@ def test_at_a_timeout_the_run_is_left_or_cancelled(
     retried = task()
     assert retried.kind == "success"
     assert len(started(omics)) == (1 if on_timeout == "fail" else 2)
+
+
+def test_a_timeout_cancels_with_credentials_that_are_alive(
+    start_task: StartTask, omics: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client that started the run may be hours old by then, and its keys rotated."""
+    from botocore.exceptions import ClientError
+
+    from airflow_omics.hooks import OmicsHook
+
+    omics.default_life = "running-forever"
+    cancel_run, clients = OmicsHook.cancel_run, []
+
+    def cancel_unless_rotated(self: Any, run_id: str) -> None:
+        clients.append(self)
+        if self is clients[0]:
+            error = {"Code": "ExpiredTokenException", "Message": "rotated"}
+            raise ClientError(
+                {"Error": error, "ResponseMetadata": {"HTTPStatusCode": 403}},  # type: ignore[typeddict-item]
+                "CancelRun",
+            )
+        cancel_run(self, run_id)
+
+    monkeypatch.setattr(OmicsHook, "cancel_run", cancel_unless_rotated)
+    start_task(wait_timeout=600, on_timeout="cancel")()
+    [run_id] = started(omics)
+    assert read(run_id)["status"] == "CANCELLED"
+    assert len(clients) == 2
+
+
+@pytest.mark.parametrize("end", ["COMPLETED", "timeout"])
+def test_a_deferred_start_ends_though_its_parameter_file_is_gone_by_then(
+    start_task: StartTask,
+    omics: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    end: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "p.json").write_text('{"sample": "NA12878"}')
+    omics.default_life = "completed" if end == "COMPLETED" else "running-forever"
+    task = start_task(deferrable=True, parameters="p.json", wait_timeout=7200, on_timeout="cancel")
+    fire = task.fire
+
+    def fire_without_the_file(trigger: Any) -> Any:
+        (tmp_path / "p.json").unlink()
+        return fire(trigger)
+
+    task.fire = fire_without_the_file
+    done = task()
+    [run_id] = started(omics)
+    if end == "COMPLETED":
+        assert (done.kind, done.result["status"]) == ("success", "COMPLETED")
+    else:
+        assert (done.kind, read(run_id)["status"]) == ("OmicsRunTimeoutError", "CANCELLED")
+
+
+def test_a_deferred_start_has_no_timeout_of_airflow_s(start_task: StartTask, omics: Any) -> None:
+    """Airflow's would end it without ``on_timeout``, where no triggerer was up to see the deadline."""
+    task = start_task(deferrable=True, wait_timeout=7200, on_timeout="cancel")
+    task.try_number = 1
+    with pytest.raises(TaskDeferred) as deferred:
+        task.make().execute(task.context(TaskInstance(task)))
+    assert deferred.value.timeout is None
+    assert deferred.value.trigger.timeout_at - deferred.value.trigger.started_at == pytest.approx(7200, abs=5)
 
 
 @MODES
