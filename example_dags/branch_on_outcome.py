@@ -21,6 +21,7 @@ with DAG("branch_on_outcome", schedule=None, params={"omics_run_id": ""}, tags=[
         task_id="gate",
         run_id="{{ params.omics_run_id }}",
         success_statuses=("COMPLETED", "FAILED", "CANCELLED", "DELETED"),
+        deferrable=True,
     )
 
     @task.branch

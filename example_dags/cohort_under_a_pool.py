@@ -5,9 +5,10 @@ throttled all the same is waited out. Make it once, with ``airflow pools set hea
 and trigger with ``{"workflow_id": "1234567", "role_arn": "arn:aws:iam::123456789012:role/omics-run",
 "output_uri": "s3://bucket/folder", "samples": ["NA12878", "NA12891"]}``.
 
-A sample that fails holds up no other: what is done with the cohort gets both lists, and the DAG run succeeds.
-Clear a failed ``start``, with what follows, to run its sample again. A mapped task has 1,024 at most by
-default; ``[core] max_map_length`` raises that.
+A sample that fails holds up no other, whether its run fails or could not be started: what is done with the
+cohort gets the records of those that ran, and the DAG run succeeds. Clear the ``start`` of a sample, with
+what follows, to run it again. A cohort has 1,024 samples at most by default; ``[core] max_map_length`` raises
+that.
 """
 
 from __future__ import annotations
@@ -42,7 +43,11 @@ with DAG("cohort_under_a_pool", schedule=None, params=PARAMS, tags=["healthomics
         pool="healthomics_starts",
         retries=2,
     ).expand(parameters=list_parameters())
-    gates = OmicsRunSensor.partial(task_id="gate", deferrable=True).expand(run_id=starts.output)
+    # Without its trigger rule one start that failed would leave every run unwatched. There is a gate for each
+    # run that was started.
+    gates = OmicsRunSensor.partial(task_id="gate", deferrable=True, trigger_rule="all_done").expand(
+        run_id=starts.output
+    )
 
     @task(trigger_rule="all_done")
     def collect(records: Iterable[dict[str, Any]]) -> dict[str, dict[str, str]]:

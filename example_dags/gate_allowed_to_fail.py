@@ -18,7 +18,7 @@ except ImportError:  # Airflow 2.11
 from airflow_omics.sensors import OmicsRunSensor
 
 with DAG("gate_allowed_to_fail", schedule=None, params={"omics_run_id": ""}, tags=["healthomics"]):
-    gate = OmicsRunSensor(task_id="gate", run_id="{{ params.omics_run_id }}")
+    gate = OmicsRunSensor(task_id="gate", run_id="{{ params.omics_run_id }}", deferrable=True)
 
     @task(trigger_rule="all_done")
     def report(record: dict[str, Any] | None) -> str:

@@ -17,7 +17,7 @@ except ImportError:  # Airflow 2.11
 from airflow_omics.sensors import OmicsRunSensor
 
 with DAG("gate_and_use_record", schedule=None, params={"omics_run_id": ""}, tags=["healthomics"]):
-    gate = OmicsRunSensor(task_id="gate", run_id="{{ params.omics_run_id }}")
+    gate = OmicsRunSensor(task_id="gate", run_id="{{ params.omics_run_id }}", deferrable=True)
 
     @task
     def find_outputs(record: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 Trigger it with ``{"workflow_id": "1234567", "role_arn": "arn:aws:iam::123456789012:role/omics-run",
 "output_uri": "s3://bucket/folder", "sample": "NA12878"}``. Retrying or losing ``start`` never starts a second
-run; clearing it does.
+run; clearing it does, and leaves the first one going: nobody waits for it in ``start``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ with DAG("start_gate_use", schedule=None, params=PARAMS, tags=["healthomics"]):
         parameters={"sample": "{{ params.sample }}"},
         wait_for_completion=False,
     )
-    gate = OmicsRunSensor(task_id="gate", run_id=start.output)
+    gate = OmicsRunSensor(task_id="gate", run_id=start.output, deferrable=True)
 
     @task
     def use(record: dict[str, Any]) -> str:

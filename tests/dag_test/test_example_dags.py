@@ -161,6 +161,34 @@ def test_a_cohort_is_started_and_gated_sample_by_sample(airflow: AirflowProcess,
     assert report.results["collect"] == {"finished": finished, "failed": {}}
 
 
+def test_a_sample_that_cannot_be_started_holds_up_no_other(
+    airflow: AirflowProcess, emulator: Emulator, dag_file: Callable[[str, str], Path]
+) -> None:
+    emulator.set_pace(QUICK)
+    emulator.fault("StartRun", "validation", times=1)
+    conf = {
+        "workflow_id": "1234567",
+        "role_arn": ROLE,
+        "output_uri": "s3://results/cohort",
+        "samples": ["NA12878", "NA12891"],
+    }
+    example = (EXAMPLE_DAGS / "cohort_under_a_pool.py").read_text()
+    assert "retries=2," in example  # which would start it after all
+    report = airflow.run(dag_file("cohort_under_a_pool", example.replace("retries=2,", "retries=0,")), conf)
+    assert report.state == "success"
+    [run_id] = started_runs(emulator)
+    [lost] = [index for index in (0, 1) if report.states[f"start[{index}]"] == "failed"]
+    assert report.states == {
+        "list_parameters": "success",
+        f"start[{lost}]": "failed",
+        f"start[{1 - lost}]": "success",
+        "gate[0]": "success",
+        "collect": "success",
+    }
+    finished = {conf["samples"][1 - lost]: f"s3://results/cohort/{run_id}"}
+    assert report.results["collect"] == {"finished": finished, "failed": {}}
+
+
 def test_a_run_is_run_again_from_a_cache(airflow: AirflowProcess, emulator: Emulator) -> None:
     emulator.set_pace(QUICK)
     [run_id] = emulator.start_runs(1, "completed", workflowId="1234567")
