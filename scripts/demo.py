@@ -23,8 +23,6 @@ from scripts.stack import DATABASES, Stack, StackError, running
 DAG_ID = "gate_and_use_record"
 PACE = 40
 POKE_INTERVAL = 3
-# As most people run their gates: one that waits takes no worker, and shows as "deferred".
-SETTINGS = {"AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE": "True"}
 ORDER = ["PENDING", "STARTING", "RUNNING", "STOPPING", "COMPLETED"]
 _COLOURED = sys.stdout.isatty() and "NO_COLOR" not in os.environ
 _COLOURS = {
@@ -177,9 +175,7 @@ def main() -> int:
         f"\n  {paint('airflow-omics', '1')}: an Airflow gate on an AWS HealthOmics run, with no AWS account\n"
     )
     try:
-        with running(
-            Stack(pace=PACE, poke_interval=POKE_INTERVAL, tell=say, settings=SETTINGS, database=database)
-        ) as stack:
+        with running(Stack(pace=PACE, poke_interval=POKE_INTERVAL, tell=say, database=database)) as stack:
             demonstrate(stack)
             say("stopping all of it")
     except KeyboardInterrupt:
