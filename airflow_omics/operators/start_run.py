@@ -50,7 +50,7 @@ class OmicsStartRunOperator(RunTaskMixin, BaseOperator):
     """Start a HealthOmics run, wait for it, and return its record; never start a second one by mistake.
 
     Each run is started with a token that is the same for every attempt of a task, and carries a name and
-    tags by which an attempt finds the run of the one before. A task that is retried, or whose worker died,
+    tags by which an attempt finds the runs of those before. A task that is retried, or whose worker died,
     waits on for its run; a run that ended well is returned; one that failed or was cancelled leads to one
     new run. Needs the IAM actions ``omics:StartRun``, ``omics:TagResource``, ``omics:GetRun`` and
     ``iam:PassRole``; ``omics:ListRuns`` to find a run again where AWS has forgotten the token, and
@@ -64,8 +64,8 @@ class OmicsStartRunOperator(RunTaskMixin, BaseOperator):
     :param output_uri: where in S3 the outputs go; HealthOmics adds a folder for each run.
     :param parameters: the workflow's parameters, a dict, or the path of a ``.json`` or ``.yaml`` file,
         relative to the DAG file. Their values are kept out of logs and rendered fields.
-    :param name: the run's name. It gets the first 12 digits of the token, and is made of DAG and task where
-        it is not given.
+    :param name: the run's name. It gets 12 digits that stand for the task instance, and is made of DAG and
+        task if it is not given.
     :param workflow_type: ``PRIVATE`` or ``READY2RUN``.
     :param workflow_version_name: the workflow's version.
     :param workflow_owner_id: account of the owner of a shared workflow.
@@ -84,16 +84,18 @@ class OmicsStartRunOperator(RunTaskMixin, BaseOperator):
     :param wait_for_completion: False returns StartRun's answer at once.
     :param deferrable: wait in the triggerer; ``[operators] default_deferrable`` where it is not given.
     :param poke_interval: seconds between two looks (60), as a number or a timedelta.
-    :param wait_timeout: seconds for which one try waits, as a number or a timedelta; None waits as long as
-        HealthOmics lets a run go on, 7 days by default. ``execution_timeout`` holds too, also while deferred.
+    :param wait_timeout: seconds for which one try waits, as a number or a timedelta, counted while a run is
+        known and not while StartRun is waited for; None waits as long as HealthOmics lets a run go on, 7
+        days by default. ``execution_timeout`` holds too, also while deferred.
     :param on_timeout: what becomes of a run that is active at a timeout: ``fail`` leaves it alone (a retry
         waits on), ``cancel`` cancels it.
     :param cancel_on_kill: cancel the run when a person ends the task: marks it failed or successful, or
-        clears it where ``on_clear`` is ``new``; then also when a worker is told to stop during the last try.
-        Nothing is cancelled where Airflow does not say in which state the task is.
+        clears it while ``on_clear`` is ``new``, also if the task had failed by then and its run goes on.
+        A worker that is told to stop cancels nothing, and neither does a task whose state Airflow does not
+        say.
     :param on_clear: what a cleared task does: ``new`` starts a new run, ``reattach`` takes its run up again.
-    :param name_suffix: False leaves a given ``name`` as it is; a run is then looked for among all of that
-        name.
+    :param name_suffix: False leaves a given ``name`` as it is; a retry then looks for its run among all of
+        that name, by a GetRun each, five a second.
     :param success_statuses: terminal statuses in which the task succeeds.
     :param record_fields: members of the record that reach XCom; ``id`` and ``status`` always stay. None
         keeps all of them.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from airflow_omics.exceptions import OmicsRequestError
 from airflow_omics.hooks import OmicsHook
-from airflow_omics.starting.attempt import Attempt, TaskKey
+from airflow_omics.starting.attempt import Attempt, TaskKey, digest_of
 from airflow_omics.starting.request import MEMBER_OF_ARGUMENT, build_request, check_extra
 from airflow_omics.starting.unshown import is_path, shown_value
 
@@ -19,7 +19,7 @@ class StartArguments(NamedTuple):
 
     :param arguments: by the operator's names.
     :param extra: ``start_run_kwargs``.
-    :param name_suffix: whether a given name gets the token's digits.
+    :param name_suffix: whether a given name gets the digits of the task.
     :param try_number: of the task.
     """
 
@@ -66,6 +66,19 @@ class StartArguments(NamedTuple):
         except ValueError as error:
             raise OmicsRequestError(str(error)) from None
 
+    @property
+    def has_shared_name(self) -> bool:
+        """Whether runs of other tasks may have the same name."""
+        return not self.name_suffix and self.arguments["name"] is not None
+
+    def names(self, attempt: Attempt, reruns: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+        """Return the names that a run of this task may have.
+
+        :param reruns: the changed arguments of ``rerun_with``.
+        """
+        given = [self.arguments["name"], *(changes["name"] for changes in reruns if "name" in changes)]
+        return tuple(dict.fromkeys(attempt.run_name(name, self.name_suffix) for name in given))
+
     def _check(self, rerun_with: Mapping[str, Mapping[str, Any]]) -> None:
         anyone = Attempt(TaskKey("", "", ""))
         self._build(anyone, ())
@@ -81,7 +94,8 @@ class StartArguments(NamedTuple):
             arguments = _changed(arguments, change)
         request = build_request(arguments, self.extra)
         request["name"] = attempt.run_name(request.get("name"), self.name_suffix)
-        request["tags"] = attempt.tags(request.get("tags") or {}, self.try_number)
+        digest = digest_of({member: value for member, value in request.items() if member != "name"})
+        request["tags"] = attempt.tags(request.get("tags") or {}, self.try_number, digest)
         return request
 
 

@@ -4,34 +4,33 @@ from __future__ import annotations
 
 import functools
 import sys
-import threading
 import time
-from collections.abc import Mapping
-from typing import Any, Final, NoReturn
+from collections.abc import Collection, Mapping
+from typing import Any, NoReturn
 
 from airflow_omics import _in_triggerer, exceptions
 from airflow_omics._compat import AirflowTaskTimeout, Context
 from airflow_omics._task import to_seconds, warn_of_short_interval
-from airflow_omics.cancelling import cancel_run
 from airflow_omics.connection import AwsArguments
 from airflow_omics.hooks import OmicsHook
 from airflow_omics.identity import RunTarget
 from airflow_omics.links import persist_links
 from airflow_omics.looker import Looker
 from airflow_omics.outcome import ending_from_event
-from airflow_omics.records import IDENTITY_KEYS, RunRecord, describe, narrow, sentence
+from airflow_omics.records import IDENTITY_KEYS, TERMINAL_STATUSES, RunRecord, describe, narrow, sentence
 from airflow_omics.starting.arguments import StartArguments
-from airflow_omics.starting.attempt import Attempt, TaskKey, epoch_of
-from airflow_omics.starting.kill import UnreadableStateError, is_killed, task_state
+from airflow_omics.starting.attempt import Attempt, epoch_of
+from airflow_omics.starting.calls import Calls
+from airflow_omics.starting.context import TryContext
+from airflow_omics.starting.deadlines import Deadlines
+from airflow_omics.starting.ending import CONFIRM_PATIENCE, KILL_PATIENCE, TIMEOUT_PATIENCE, Canceller
+from airflow_omics.starting.finder import Finder, Found, Search
 from airflow_omics.starting.memory import Memory
+from airflow_omics.starting.same_request import check_same_request
 from airflow_omics.starting.starter import Started, Starter
 from airflow_omics.starting.trigger import OmicsStartedRunTrigger
+from airflow_omics.starting.worker_kill import WorkerKill
 from airflow_omics.wait import LAST_LOOK_FAILED, Ending, RunWait
-
-_FOREVER: Final = 10 * 365 * 24 * 3600.0  # seconds: no deadline of ours
-_RESUME_WITHIN: Final = 60.0  # seconds before execution_timeout at which a deferred task is resumed, at most
-# Seconds: a supervisor kills a worker that has not ended five seconds after it was told to.
-_KILL_WITHIN: Final = 4.5
 
 
 class StartedRun:
@@ -42,25 +41,17 @@ class StartedRun:
     """
 
     def __init__(self, operator: Any, context: Context) -> None:
-        from airflow_omics._compat import conf
-
         self._operator = operator
         self._log = operator.log
-        self._ti: Any = context["ti"]
         self._context = context
-        self._task = TaskKey(
-            self._ti.dag_id,
-            self._ti.run_id,
-            self._ti.task_id,
-            -1 if self._ti.map_index is None else self._ti.map_index,
-            conf.get("omics", "deployment", fallback=""),
-        )
+        self._try = TryContext.of(context)
         self._memory = Memory.of(context, self._log)
         self._links: Any = None
         self._starting: Attempt | None = None
-        self._hook: OmicsHook | None = None
+        self._calls = Calls(self._make_hook, self._log)
+        self._canceller = Canceller(self._make_hook, lambda: self._calls.at_hand, self._log)
         self._target: RunTarget | None = None
-        self._deadline, self._deadline_is = self._find_deadline()
+        self._deadlines = Deadlines(operator, self._try.began or time.time(), time.time())
 
     @functools.cached_property
     def _arguments(self) -> StartArguments:
@@ -71,16 +62,19 @@ class StartedRun:
 
     def execute(self) -> RunRecord:
         """Find or start the run, wait for it, and return its record."""
-        ti, operator = self._ti, self._operator
+        operator = self._operator
         _ = self._arguments  # what is wrong with them is said before any call
         if operator.wait_for_completion and not operator.deferrable:
             warn_of_short_interval(to_seconds(operator.poke_interval) or 0.0)
-        epoch = epoch_of(ti.max_tries or 0, operator.retries or 0, self._memory.noted)
-        self._memory.begin(epoch, ti.max_tries or 0, forget=operator.on_clear == "new")
-        if (cleared := self._memory.run_of_cleared_wait) and operator.cancel_on_kill:
-            self._log.info("The task was cleared while it waited for HealthOmics run %s.", cleared["id"])
-            self._cancel(RunTarget.parse(cleared), confirm=False)
-        first = Attempt(self._task, epoch if operator.on_clear == "new" else None, self._memory.generation)
+        epoch = epoch_of(self._try.max_tries, self._memory.noted)
+        self._memory.begin(epoch, self._try.max_tries, forget=operator.on_clear == "new")
+        if cleared := self._memory.run_of_cleared_wait:
+            self._canceller.cancel_before_the_clear(
+                RunTarget.parse(cleared), may_cancel=operator.cancel_on_kill
+            )
+        first = Attempt(
+            self._try.task, epoch if operator.on_clear == "new" else None, self._memory.generation
+        )
         return self._go_on(first)
 
     def resume(self, event: Any, waited: Mapping[str, Any]) -> RunRecord:
@@ -90,9 +84,8 @@ class StartedRun:
         """
         self._memory.resume(waited.get("memory", {}))
         self._target = self._remembered_target()
-        attempt = Attempt(self._task, waited.get("epoch"), int(waited.get("generation", 0)))
-        self._deadline = waited.get("deadline", self._deadline)
-        self._deadline_is = waited.get("deadline_is", self._deadline_is)
+        attempt = Attempt(self._try.task, waited.get("epoch"), int(waited.get("generation", 0)))
+        self._deadlines.resume(waited)
         ending = ending_from_event(event)
         if ending.record is not None:
             self._seen(ending.record)
@@ -117,23 +110,10 @@ class StartedRun:
             attempt = attempt.next_generation()
 
     def _find_or_start(self, attempt: Attempt) -> Started:
-        starter = Starter(
-            self._make_hook,
-            self._make_request,
-            success_statuses=self._operator.success_statuses,
-            repeated=self._ti.try_number > 1,
-            remembered=self._memory.run,
-            remember=lambda attempt, record: self._memory.note_run(
-                attempt, record, waiting=self._operator.wait_for_completion
-            ),
-            ended=self._memory.note_end,
-            log=self._log,
-        )
+        began = time.monotonic()
         self._starting, self._target = attempt, None
-        try:
-            started = starter.find_or_start(attempt)
-        finally:
-            self._hook = starter.hook
+        started = Starter(self, self._calls, self._log).find_or_start(attempt)
+        self._deadlines.put_off(time.monotonic() - began)
         self._target = self._remembered_target()
         self._seen(started.record)
         if started.is_new:
@@ -144,13 +124,77 @@ class StartedRun:
         known = {key: self._memory.run[key] for key in IDENTITY_KEYS if self._memory.run.get(key)}
         return RunTarget.parse(known) if known else None
 
+    # -- what the starter asks and reports ---------------------------------------------------------------
+
+    @property
+    def success_statuses(self) -> Collection[str]:
+        """Terminal statuses in which a run is the one that was meant."""
+        return self._operator.success_statuses  # type: ignore[no-any-return]
+
+    @property
+    def is_repeated(self) -> bool:
+        """Whether this task may have asked for its run before."""
+        return self._try.number > 1
+
+    @property
+    def remembered(self) -> Mapping[str, Any]:
+        """The run that an earlier attempt wrote down."""
+        return self._memory.run
+
+    def make_request(self, attempt: Attempt) -> dict[str, Any]:
+        """Return StartRun's members for an attempt."""
+        return self._arguments.request(attempt, self._changes()[: self._operator.max_reruns])
+
+    def search_of(self, attempt: Attempt) -> Search:
+        """Return what the task's runs are looked for by."""
+        operator, max_tries = self._operator, self._try.max_tries
+        retries, is_new = operator.retries or 0, operator.on_clear == "new"
+        names = self._arguments.names(attempt, (operator.rerun_with or {}).values())
+        return Search(
+            names=names,
+            is_shared=self._arguments.has_shared_name,
+            # A clear of the whole DAG run sets its start anew, and reattaching wants what was before.
+            since=self._try.dag_run_began if is_new or not self._try.is_dag_run_cleared else None,
+            earlier_epochs=tuple(range(retries, max_tries)) if is_new and self.is_repeated else (),
+            old_epoch=max(0, max_tries - retries) if is_new and self.is_repeated else None,
+        )
+
+    def remember(self, attempt: Attempt, record: RunRecord | None) -> None:
+        """Write down an attempt, and its run once that is known."""
+        self._memory.note_run(attempt, record, waiting=self._operator.wait_for_completion)
+
+    def ended(self, attempt: Attempt, record: RunRecord) -> None:
+        """Take note of a run that ended badly."""
+        self._memory.note_end(attempt, record)
+
+    def check(self, attempt: Attempt, record: RunRecord) -> None:
+        """Refuse a run of an earlier DAG run that was asked for otherwise; warn of one of this DAG run."""
+        if attempt.generation > len(self._memory.ends) and self._operator.rerun_with:
+            return  # which settings it was started with depends on runs that are gone
+        is_before = self._try.is_before_dag_run(record, self._calls.hook.clock_skew)
+        check_same_request(self.make_request(attempt), record, is_before=is_before, log=self._log)
+
+    def end_superseded(self, found: Found) -> None:
+        """End an active run of before the task was cleared."""
+        target = RunTarget.parse({key: found.record.get(key) for key in IDENTITY_KEYS})
+        if found.attempt is not None and self._operator.wait_for_completion:
+            self._canceller.cancel_before_the_clear(target, may_cancel=self._operator.cancel_on_kill)
+        else:
+            # Nobody waited for it, or its token does not fit this task's history: somebody else may.
+            self._log.warning(
+                "HealthOmics run %s, which this task started before, goes on beside the new one.",
+                target.run_id,
+            )
+
+    # -- waiting -----------------------------------------------------------------------------------------
+
     def _wait(self, started: Started, was_stopping: bool) -> Ending:
         target, operator = self._target, self._operator
         assert target is not None
         wait = RunWait(
             target,
             started_at=time.time(),
-            timeout_at=self._deadline,
+            timeout_at=self._deadlines.first[0],
             terminal_statuses=operator.success_statuses,
         )
         looker = Looker(wait, self._make_hook, None, self._log)
@@ -169,7 +213,7 @@ class StartedRun:
         identity = {"id": wait.target.run_id, "uuid": wait.uuid, "arn": known.get("arn") or wait.target.arn}
         trigger = OmicsStartedRunTrigger(
             {key: value for key, value in identity.items() if value},
-            task_key=self._task.serialize(),
+            task_key=self._try.task.serialize(),
             cancel_on_kill=self._operator.cancel_on_kill,
             on_clear=self._operator.on_clear,
             started_at=wait.started_at,
@@ -186,8 +230,7 @@ class StartedRun:
             "epoch": attempt.epoch,
             "generation": attempt.generation,
             "was_stopping": was_stopping,
-            "deadline": self._deadline,
-            "deadline_is": self._deadline_is,
+            "deadlines": self._deadlines.serialize(),
             "memory": self._memory.run,
         }
         # No timeout of Airflow's: it would end the task without what is known of the run, and without what
@@ -205,7 +248,8 @@ class StartedRun:
         in_time = record is not None and record.get("status") in self._operator.success_statuses
         if record is None or (ending.outcome != "terminal" and not in_time):
             self._push(record)
-            self._memory.note_wait_over()
+            if record is not None and record.get("status") in TERMINAL_STATUSES:
+                self._memory.note_wait_over()  # else the run may go on, and a clear must find it
             raise self._error_of(ending)
         if in_time:
             self._log.info("%s", ending.message)
@@ -232,10 +276,11 @@ class StartedRun:
             state = f"{describe(record, last_seen=True)}; it could not be read"
         else:
             state = describe(record)
-        message = f"{state} at the task's {self._deadline_is}.{failed}{why}"
+        message = f"{state} at the task's {self._deadlines.first[1]}.{failed}{why}"
         if self._operator.on_timeout == "cancel":
             self._log.info("%s It is cancelled.", message)
-            record = self._cancel(self._target, confirm=True) or record
+            cancelled = self._canceller.cancel(self._target, confirm=True, patience=CONFIRM_PATIENCE)
+            record = cancelled or record
             message += f" {sentence(record)}" if record else ""
         return ending._replace(record=record, message=message)
 
@@ -247,7 +292,7 @@ class StartedRun:
     def _error_of(self, ending: Ending) -> BaseException:
         run_id = self._target.run_id if self._target else None
         if ending.outcome == "timeout":
-            if self._deadline_is == "execution_timeout":
+            if self._deadlines.first[1] == "execution_timeout":
                 return AirflowTaskTimeout(ending.message)
             return exceptions.OmicsRunTimeoutError(ending.message, run_id=run_id, record=ending.record)
         error_class: type[exceptions.OmicsError] = getattr(exceptions, ending.error or "OmicsError")
@@ -284,14 +329,14 @@ class StartedRun:
 
     def _push(self, record: RunRecord | None) -> None:
         if record is not None and self._operator.do_xcom_push:
-            self._ti.xcom_push(key="return_value", value=narrow(record, self._operator.record_fields))
+            self._try.ti.xcom_push(key="return_value", value=narrow(record, self._operator.record_fields))
             self._push_attempts(record)
 
     def _push_attempts(self, last: RunRecord) -> None:
         ends = [end for end in self._memory.ends if end.get("id") != last.get("id")]
         if ends and self._operator.do_xcom_push:
             own = {key: last[key] for key in ("id", "status", "failureReason") if last.get(key)}
-            self._ti.xcom_push(key="attempts", value=[*ends, own])
+            self._try.ti.xcom_push(key="attempts", value=[*ends, own])
 
     def _seen(self, record: RunRecord) -> None:
         self._links = persist_links(self._context, record, self._links)
@@ -303,39 +348,20 @@ class StartedRun:
         if isinstance(sys.exc_info()[1], AirflowTaskTimeout):
             # execution_timeout, and no kill: on_timeout decides, as it does while the task is deferred.
             if self._operator.on_timeout == "cancel":
-                self._cancel_what_runs()
-            return
-        if not self._operator.cancel_on_kill:
-            return
-        # In a thread, for a while: this is a signal handler, and may have interrupted whoever holds the lock
-        # of the way to the supervisor.
-        worker = threading.Thread(target=self._cancel_if_killed, daemon=True)
-        worker.start()
-        worker.join(_KILL_WITHIN)
+                self._cancel_what_runs(TIMEOUT_PATIENCE)
+        elif self._operator.cancel_on_kill:
+            WorkerKill(
+                self._try.task,
+                self._operator.on_clear,
+                cancel=lambda: self._cancel_what_runs(KILL_PATIENCE),
+                which=lambda: f"HealthOmics run {self._memory.run.get('id') or 'of this task'}",
+                log=self._log,
+            ).cancel_if_killed()
 
-    def _cancel_if_killed(self) -> None:
-        on_clear = self._operator.on_clear
-        try:
-            state = task_state(self._task)
-        except UnreadableStateError as error:
-            # A worker that has lost Airflow's API ends its tasks, too: nobody may have given this one up.
-            self._log.warning(
-                "HealthOmics run %s is not cancelled, since the task's state can't be read: %s",
-                self._memory.run.get("id"),
-                error,
-            )
-            return
-        # The worker itself is told to stop, and no try comes after this one.
-        is_over = state == "running" and on_clear == "new" and self._ti.try_number > (self._ti.max_tries or 0)
-        if is_over or is_killed(state, on_clear):
-            self._cancel_what_runs()
-        else:
-            self._log.info("The task is %s: its HealthOmics run goes on, for the next try.", state)
-
-    def _cancel_what_runs(self) -> None:
+    def _cancel_what_runs(self, patience: float) -> None:
         target = self._target or self._target_of_start()
         if target is not None:
-            self._cancel(target, confirm=False)
+            self._canceller.cancel(target, confirm=False, patience=patience)
 
     def _target_of_start(self) -> RunTarget | None:
         """Return the run of a start that has not come to its end: answered, perhaps, or not even that."""
@@ -343,38 +369,11 @@ class StartedRun:
             return None
         if self._memory.run.get("token") == self._starting.token and self._memory.run.get("id"):
             return self._remembered_target()
-        starter = Starter(
-            self._make_hook,
-            self._make_request,
-            success_statuses=(),
-            repeated=True,
-            remembered=None,
-            remember=lambda attempt, record: None,
-            ended=lambda attempt, record: None,
-            log=self._log,
-        )
-        record = starter.look_up(self._starting)
-        return None if record is None else RunTarget.parse({key: record.get(key) for key in IDENTITY_KEYS})
-
-    def _cancel(self, target: RunTarget, *, confirm: bool) -> RunRecord | None:
-        """Cancel a run; what stands in the way is logged."""
-        # The client that started the run is quick to have, and may be hours old: where its credentials have
-        # died, the next one reads the connection anew.
-        at_hand = [self._hook] if self._hook else []
-        try:
-            record = cancel_run(
-                lambda: at_hand.pop() if at_hand else self._make_hook(),
-                target,
-                confirm=confirm,
-                patience=3600.0 if confirm else 20.0,
-                poke_interval=30.0 if confirm else 1.0,
-                log=self._log,
-            )
-        except Exception as error:
-            self._log.warning("HealthOmics run %s could not be cancelled: %s", target.run_id, error)
+        finder = Finder(Calls(self._make_hook, self._log), self.search_of, self._log)
+        found = finder.runs_of(self._starting, wanted=self._starting)
+        if not found:
             return None
-        self._log.info("%s", sentence(record))
-        return record
+        return RunTarget.parse({key: found[0].record.get(key) for key in IDENTITY_KEYS})
 
     # -- what is asked for -------------------------------------------------------------------------------
 
@@ -388,20 +387,3 @@ class StartedRun:
         return AwsArguments(
             operator.aws_conn_id, operator.region_name, operator.verify, operator.botocore_config
         )
-
-    def _make_request(self, attempt: Attempt) -> dict[str, Any]:
-        return self._arguments.request(attempt, self._changes()[: self._operator.max_reruns])
-
-    def _find_deadline(self) -> tuple[float, str | None]:
-        """Return when waiting must end, and which argument says so."""
-        operator, now = self._operator, time.time()
-        deadlines: list[tuple[float, str | None]] = [(now + _FOREVER, None)]
-        if (seconds := to_seconds(operator.wait_timeout)) is not None:
-            deadlines.append((now + seconds, "wait_timeout"))
-        if operator.deferrable and operator.execution_timeout is not None:
-            # In a worker Airflow sees to it. Airflow 2.11 goes on counting while the task is deferred, and
-            # ends one that resumes too late before it can cancel anything.
-            began = self._ti.start_date.timestamp() if self._ti.start_date else now
-            seconds = operator.execution_timeout.total_seconds()
-            deadlines.append((began + seconds - min(_RESUME_WITHIN, seconds / 10), "execution_timeout"))
-        return min(deadlines, key=lambda deadline: deadline[0])

@@ -1,39 +1,30 @@
 """Find the run that a task started before, or start it: one run for each that is meant.
 
 StartRun takes a token, but AWS documents neither what a repeated token returns nor how long it is
-remembered. So a run of ours is looked for first, and each of the four answers to a repeated token (the
-earlier run, ConflictException, ValidationException, a second run because the token was forgotten) is met.
+remembered. So every run that the task has had is looked for first, and each of the four answers to a
+repeated token (the earlier run, ConflictException, ValidationException, a second run because the token was
+forgotten) is met.
 https://docs.aws.amazon.com/omics/latest/dev/starting-a-run.html
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
+from collections.abc import Collection, Mapping
+from typing import Any, Final, NamedTuple, Protocol, cast
 
-from airflow_omics.exceptions import Fault, FaultKind, OmicsError, OmicsRequestError
+from airflow_omics.exceptions import Fault, FaultKind, OmicsRequestError
 from airflow_omics.hooks import fault_of
-from airflow_omics.patience import backoff
-from airflow_omics.records import TERMINAL_STATUSES, RunRecord, parse_time, with_status
+from airflow_omics.records import ACTIVE_STATUSES, TERMINAL_STATUSES, RunRecord, parse_time, with_status
 from airflow_omics.starting.attempt import Attempt, is_run_of
-
-if TYPE_CHECKING:
-    from airflow_omics.hooks import OmicsHook
-
-THROTTLED_PATIENCE: Final = 7200.0
-"""Seconds for which throttling is waited out: at the smallest default quota, 0.1 a second, 720 starts."""
-
-PATIENCE: Final = 300.0
-"""Seconds for which network errors, errors inside AWS and unusable credentials are waited out."""
+from airflow_omics.starting.calls import Calls
+from airflow_omics.starting.finder import Finder, Found, Search
 
 VISIBLE_WITHIN: Final = 120.0
-"""Seconds within which a run that StartRun answered with is taken to be known to GetRun and ListRuns."""
+"""Seconds within which a run that StartRun answered with is assumed to be visible to GetRun and ListRuns."""
 
-_NEWS_EVERY: Final = 600.0
 # Clocks are compared through the Date header, which has whole seconds.
 _CLOCK_MARGIN: Final = 5.0
-T = TypeVar("T")
 
 
 class Started(NamedTuple):
@@ -49,41 +40,54 @@ class Started(NamedTuple):
     is_new: bool
 
 
+class StartingTask(Protocol):
+    """What the starter asks of the task that it starts a run for, and what it reports to it."""
+
+    @property
+    def success_statuses(self) -> Collection[str]:
+        """Terminal statuses in which a run is the one that was meant."""
+
+    @property
+    def is_repeated(self) -> bool:
+        """Whether the task may have asked for its run before: another try, or a clear."""
+
+    @property
+    def remembered(self) -> Mapping[str, Any]:
+        """The run that an earlier attempt wrote down: ``token``, ``id``, ``uuid`` and ``arn``."""
+
+    def make_request(self, attempt: Attempt) -> Mapping[str, Any]:
+        """Return StartRun's members for an attempt, ``name`` and ``tags`` included."""
+
+    def search_of(self, attempt: Attempt) -> Search:
+        """Return what the task's runs are looked for by."""
+
+    def remember(self, attempt: Attempt, record: RunRecord | None) -> None:
+        """Write down an attempt, before its run is asked for and again with the run."""
+
+    def ended(self, attempt: Attempt, record: RunRecord) -> None:
+        """Take note of a run that ended badly, before the next one is considered."""
+
+    def check(self, attempt: Attempt, record: RunRecord) -> None:
+        """Raise OmicsRequestError if a run that was found is not the one that is meant."""
+
+    def end_superseded(self, found: Found) -> None:
+        """End an active run of before the task was cleared, or name it in the log."""
+
+
 class Starter:
     """Find or start the run of one task.
 
-    :param make_hook: makes a hook; called anew after credentials failed.
-    :param make_request: returns StartRun's members for an attempt, ``name`` and ``tags`` included.
-    :param success_statuses: terminal statuses in which a run is the one that was meant.
-    :param repeated: whether this task may have asked for its run before: another try, or a clear.
-    :param remembered: the run that an earlier attempt wrote down, ``token``, ``id``, ``uuid`` and ``arn``.
-    :param remember: writes down an attempt, before its run is asked for and again with the run.
-    :param ended: is told of each run of ours that ended badly, before the next one is considered.
+    :param task: the task.
+    :param calls: makes the calls.
     :param log: the task's logger.
     """
 
-    def __init__(
-        self,
-        make_hook: Callable[[], OmicsHook],
-        make_request: Callable[[Attempt], Mapping[str, Any]],
-        *,
-        success_statuses: Collection[str],
-        repeated: bool,
-        remembered: Mapping[str, Any] | None,
-        remember: Callable[[Attempt, RunRecord | None], None],
-        ended: Callable[[Attempt, RunRecord], None],
-        log: Any,
-    ) -> None:
-        self._make_hook = make_hook
-        self._make_request = make_request
-        self._success_statuses = success_statuses
-        self._repeated = repeated
-        self._remembered = remembered or {}
-        self._remember = remember
-        self._ended = ended
+    def __init__(self, task: StartingTask, calls: Calls, log: Any) -> None:
+        self._task = task
+        self._calls = calls
         self._log = log
-        self._hook: OmicsHook | None = None
-        self._may_list = True
+        self._finder = Finder(calls, task.search_of, log)
+        self._runs: list[Found] | None = None
 
     def find_or_start(self, attempt: Attempt) -> Started:
         """Return the task's run: one that goes on or ended well, or a new one.
@@ -91,95 +95,79 @@ class Starter:
         :param attempt: the first attempt to consider; each whose run ended badly leads to the next.
         :raises OmicsError: when AWS refuses or denies a call, or nothing passes for minutes.
         """
+        self._runs = None
         while True:
-            found, is_new = self._own_run(attempt), False
-            if found is None:
-                found, is_new = self._start(attempt)
-            status = found.get("status", "")
-            if is_new or status not in TERMINAL_STATUSES or status in self._success_statuses:
-                self._remember(attempt, found)
-                return Started(found, attempt, is_new)
+            is_new = False
+            attempt, record = self._find(attempt)
+            if record is None:
+                record, is_new = self._start(attempt)
+            status = record.get("status", "")
+            if is_new or status not in TERMINAL_STATUSES or status in self._task.success_statuses:
+                if not is_new:
+                    self._task.check(attempt, record)
+                self._task.remember(attempt, record)
+                return Started(record, attempt, is_new)
             self._log.info(
                 "HealthOmics run %s of an earlier attempt ended as %s: a new run is started.",
-                found.get("id"),
+                record.get("id"),
                 status,
             )
-            self._ended(attempt, found)
+            self._task.ended(attempt, record)
             attempt = attempt.next_generation()
 
     # -- looking -----------------------------------------------------------------------------------------
 
-    def _own_run(self, attempt: Attempt) -> RunRecord | None:
-        remembered = self._remembered
+    def _find(self, attempt: Attempt) -> tuple[Attempt, RunRecord | None]:
+        """Return the last attempt that has a run, this one or a later one, and its run."""
+        remembered = self._task.remembered
         if remembered.get("token") == attempt.token and remembered.get("id"):
-            record = self._read(str(remembered["id"]), remembered.get("uuid"), grace=VISIBLE_WITHIN)
-            if record is not None:
-                self._log.info("HealthOmics run %s was started by an earlier attempt.", record.get("id"))
-                return record
-            known = {key: remembered[key] for key in ("id", "uuid", "arn") if remembered.get(key)}
-            return with_status(cast("RunRecord", known), "DELETED")
-        return self.look_up(attempt)
+            return attempt, self._remembered_run(remembered)
+        if self._runs is None:
+            self._runs = self._look_up(attempt)
+        runs = {
+            run.attempt: run.record
+            for run in self._runs
+            if run.is_own and run.attempt is not None and run.attempt.generation >= attempt.generation
+        }
+        if not runs:
+            return attempt, None
+        *before, last = sorted(runs, key=lambda known: known.generation)
+        for known in before:
+            self._task.ended(known, runs[known])
+        self._log.info("HealthOmics run %s was started by an earlier attempt.", runs[last].get("id"))
+        return last, runs[last]
 
-    def look_up(self, attempt: Attempt) -> RunRecord | None:
-        """Return the run that carries the attempt's token, by ListRuns, or None."""
-        if not self._may_list:
-            return None
-        name = self._make_request(attempt)["name"]
-        try:
-            listed = self._patiently(lambda hook: list(hook.list_runs(name=name)), "ListRuns")
-        except OmicsError as error:
-            fault = fault_of(error.__cause__) if error.__cause__ else None
-            if fault is None or fault.kind is not FaultKind.DENIED:
-                raise
-            self._may_list = False
-            self._log.warning(
-                "An earlier run of this task can't be looked for, so that StartRun's token alone "
-                "guards against a second one: %s",
-                fault.message,
-            )
-            return None
-        # AWS does not say whether it filters by equality.
-        candidates = [item for item in listed if item.get("name") == name]
-        for item in sorted(candidates, key=lambda item: str(item.get("creationTime")), reverse=True):
-            record = self._read(str(item["id"]))
-            if record is not None and is_run_of(attempt, record):
-                self._log.info("HealthOmics run %s was started by an earlier attempt.", record.get("id"))
-                return record
-        return None
+    def _remembered_run(self, remembered: Mapping[str, Any]) -> RunRecord:
+        record = self._finder.read(str(remembered["id"]), remembered.get("uuid"), grace=VISIBLE_WITHIN)
+        if record is not None:
+            self._log.info("HealthOmics run %s was started by an earlier attempt.", record.get("id"))
+            return record
+        known = {key: remembered[key] for key in ("id", "uuid", "arn") if remembered.get(key)}
+        return with_status(cast("RunRecord", known), "DELETED")
 
-    def _read(self, run_id: str, uuid: str | None = None, *, grace: float = 0.0) -> RunRecord | None:
-        """Return the run's record, or None when it is gone or its id is another run's now.
+    def _look_up(self, attempt: Attempt) -> list[Found]:
+        if self._task.search_of(attempt).is_shared and not self._task.is_repeated:
+            return []  # nobody can have asked before, and each run of the name would cost a GetRun
+        return self._finder.runs_of(attempt)
 
-        :param grace: seconds for which it may be unknown. A run that was started a moment ago, and one that
-            was deleted, look the same.
-        """
-        unknown_until = time.time() + grace
-        while True:
-            try:
-                record: RunRecord = self._patiently(lambda hook: hook.get_run(run_id), "GetRun")
-            except OmicsError as error:
-                fault = fault_of(error.__cause__) if error.__cause__ else None
-                if fault is None or fault.kind is not FaultKind.NOT_FOUND:
-                    raise
-                if time.time() >= unknown_until:
-                    return None
-                time.sleep(backoff(3))
-            else:
-                same = not uuid or not record.get("uuid") or record["uuid"].lower() == uuid.lower()
-                return record if same else None
+    def _run_of(self, attempt: Attempt) -> RunRecord | None:
+        found = self._finder.runs_of(attempt, wanted=attempt)
+        return found[0].record if found else None
 
     # -- starting ----------------------------------------------------------------------------------------
 
     def _start(self, attempt: Attempt) -> tuple[RunRecord, bool]:
         """Return the run that StartRun answers with, and whether it is new."""
-        request = {**self._make_request(attempt), "requestId": attempt.token}
-        self._remember(attempt, None)
-        patience = _Patience("StartRun", self._log)
-        conflict_until = time.time() + VISIBLE_WITHIN
-        asked_at = time.time()
+        for run in self._runs or ():
+            if not run.is_own and run.record.get("status") in ACTIVE_STATUSES:
+                self._task.end_superseded(run)
+        request = {**self._task.make_request(attempt), "requestId": attempt.token}
+        self._task.remember(attempt, None)
+        repetition = self._calls.repetition("StartRun")
+        asked_at, visible_at = time.time(), time.monotonic() + VISIBLE_WITHIN
         while True:
             try:
-                answer = self.hook.start_run(request)
+                answer = self._calls.hook.start_run(request)
             except Exception as error:
                 fault = fault_of(error)
                 if fault is None:
@@ -187,14 +175,12 @@ class Starter:
                 found = self._after_fault(attempt, fault)
                 if found is not None:
                     return found, False
-                if fault.code == "ConflictException" and time.time() >= conflict_until:
+                if fault.code == "ConflictException" and time.monotonic() >= visible_at:
                     raise OmicsRequestError(
                         f"{fault.message}. A run with this task's token was asked for before, and is not "
                         f"found by its name {request['name']!r}; allow omics:ListRuns, or wait and retry."
                     ) from error
-                patience.wait_out(fault, error)
-                if fault.kind is FaultKind.CREDENTIALS:
-                    self._hook = None
+                repetition.wait_out(fault, error)
                 continue
             return self._checked(attempt, answer, asked_at)
 
@@ -211,23 +197,19 @@ class Starter:
         if fault.kind in (FaultKind.DENIED, FaultKind.CREDENTIALS):
             return None
         # The request may have arrived, or the token may have been used with other members.
-        found = self.look_up(attempt)
-        if found is not None and fault.kind is FaultKind.REFUSED:
-            self._log.warning(
-                "The run was started with other arguments than this attempt's: %s", fault.message
-            )
-        return found
+        return self._run_of(attempt)
 
     def _checked(self, attempt: Attempt, answer: RunRecord, asked_at: float) -> tuple[RunRecord, bool]:
         """Return the run that StartRun answered with: a new one, or an earlier one with the same token."""
-        self._remember(attempt, answer)  # at once: a worker may die during the calls to come
+        self._task.remember(attempt, answer)  # at once: a worker may die during the calls to come
         run_id, uuid = str(answer.get("id")), answer.get("uuid")
+        repeated = self._task.is_repeated
         # Only a task that may have asked before needs to tell a new run from one that was deleted.
-        record = self._read(run_id, uuid, grace=VISIBLE_WITHIN if self._repeated else 0.0)
+        record = self._finder.read(run_id, uuid, grace=VISIBLE_WITHIN if repeated else 0.0)
         if record is None:
-            return (with_status(answer, "DELETED"), False) if self._repeated else (answer, True)
+            return (with_status(answer, "DELETED"), False) if repeated else (answer, True)
         if record.get("tags") and not is_run_of(attempt, record):
-            self._remember(attempt, None)
+            self._task.remember(attempt, None)
             raise OmicsRequestError(
                 f"StartRun answered with run {run_id}, which carries the tags of another task: the token "
                 f"{attempt.token} is in use elsewhere. Set [omics] deployment where several Airflows share "
@@ -235,65 +217,8 @@ class Starter:
                 run_id=run_id,
             )
         made = record.get("creationTime")
-        if made and parse_time(made).timestamp() < asked_at + self.hook.clock_skew - _CLOCK_MARGIN:
+        skew = self._calls.hook.clock_skew
+        if made and parse_time(made).timestamp() < asked_at + skew - _CLOCK_MARGIN:
             self._log.info("StartRun answered with HealthOmics run %s of an earlier attempt.", run_id)
             return record, False
         return answer, True
-
-    # -- calling -----------------------------------------------------------------------------------------
-
-    @property
-    def hook(self) -> OmicsHook:
-        """The hook that the calls are made with."""
-        if self._hook is None:
-            self._hook = self._make_hook()
-        return self._hook
-
-    def _patiently(self, call: Callable[[OmicsHook], T], operation: str) -> T:
-        patience = _Patience(operation, self._log)
-        while True:
-            try:
-                return call(self.hook)
-            except Exception as error:
-                fault = fault_of(error)
-                if fault is None:
-                    raise
-                patience.wait_out(fault, error)
-                if fault.kind is FaultKind.CREDENTIALS:
-                    self._hook = None
-
-
-class _Patience:
-    """How long one call is repeated, and when that is said."""
-
-    def __init__(self, operation: str, log: Any) -> None:
-        self._operation = operation
-        self._log = log
-        self._began = time.time()
-        self._tries = 0
-        self._told_at = 0.0
-
-    def wait_out(self, fault: Fault, error: Exception) -> None:
-        """Sleep before the next try, or raise when this fault does not pass or has lasted too long."""
-        now = time.time()
-        passes = fault.kind in (FaultKind.WEATHER, FaultKind.CREDENTIALS)
-        longest = THROTTLED_PATIENCE if fault.throttled else PATIENCE
-        if not passes or now - self._began > longest:
-            raise _error_of(fault, self._operation) from error
-        if now - self._told_at >= _NEWS_EVERY:
-            self._told_at = now
-            self._log.info("%s is repeated until it passes: %s", self._operation, fault.message)
-        self._tries += 1
-        time.sleep(backoff(self._tries))
-
-
-def _error_of(fault: Fault, operation: str) -> OmicsError:
-    from airflow_omics.exceptions import OmicsAccessError, OmicsRunNotFoundError
-
-    classes: dict[FaultKind, type[OmicsError]] = {
-        FaultKind.DENIED: OmicsAccessError,
-        FaultKind.CREDENTIALS: OmicsAccessError,
-        FaultKind.REFUSED: OmicsRequestError,
-        FaultKind.NOT_FOUND: OmicsRunNotFoundError if operation == "GetRun" else OmicsRequestError,
-    }
-    return classes.get(fault.kind, OmicsError)(fault.message)

@@ -154,7 +154,7 @@ def output(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) 
 def start_clock(omics: Any, monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The worker's clock while an operator starts a run and waits for it, moved by hand."""
     turned = Clock(omics)
-    ours = ("starting.starter", "starting.started_run")
+    ours = tuple(f"starting.{name}" for name in ("starter", "started_run", "calls", "finder"))
     for module in (*ours, "looker", "cancelling", "changing", "hooks.answers"):
         monkeypatch.setattr(f"airflow_omics.{module}.time", turned)
     return turned

@@ -77,6 +77,14 @@ class TaskInstance:
         self.pushed[key] = json.loads(json.dumps(value))
 
 
+@dataclass
+class DagRun:
+    """What the operator sees of Airflow's DAG run."""
+
+    start_date: datetime.datetime
+    clear_number: int = 0
+
+
 class Task:
     """One task instance: ``task()`` is its next try, each in a process of its own.
 
@@ -101,12 +109,16 @@ class Task:
         self.try_number, self.max_tries = 0, retries
         self.arguments = arguments
         self.operator: OmicsStartRunOperator | None = None
+        self.dag_run = DagRun(self._now())
+
+    def _now(self) -> datetime.datetime:
+        return datetime.datetime.fromtimestamp(self.clock.time(), tz=datetime.UTC)
 
     def make(self, **arguments: Any) -> OmicsStartRunOperator:
         return make(**{"retries": self.retries, **self.arguments, **arguments})
 
     def context(self, ti: TaskInstance) -> dict[str, Any]:
-        context: dict[str, Any] = {"ti": ti, "task_instance": ti}
+        context: dict[str, Any] = {"ti": ti, "task_instance": ti, "dag_run": self.dag_run}
         if self.store is not None:
             context["task_state_store"] = self.store
         return context
@@ -114,6 +126,16 @@ class Task:
     def clear(self) -> None:
         """Clear the task as Airflow does, when it is not running."""
         self.max_tries = self.try_number + self.retries
+
+    def clear_dag_run(self) -> None:
+        """Clear the whole DAG run, which has ended: Airflow sets its beginning anew."""
+        self.clear()
+        self.dag_run = DagRun(self._now(), self.dag_run.clear_number + 1)
+
+    def make_dag_run_again(self) -> None:
+        """Delete the DAG run and make another of the same id."""
+        self.try_number, self.max_tries, self.store = 0, self.retries, self.store and Store()
+        self.dag_run = DagRun(self._now())
 
     def __call__(self, **arguments: Any) -> Try:
         self.try_number += 1

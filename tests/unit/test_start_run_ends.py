@@ -418,3 +418,85 @@ def test_a_template_file_is_not_looked_up_for_a_value(start_task: StartTask, omi
     assert tuple(task.make().template_ext) == ()
     done = task()
     assert done.result["parameters"] == {"samples": "cohort.json"}
+
+
+# -- from when a timeout counts ------------------------------------------------------------------------------
+
+
+@MODES
+def test_wait_timeout_begins_when_the_run_is_known(
+    start_task: StartTask, omics: Any, start_clock: Clock, deferrable: bool
+) -> None:
+    """The queue for StartRun may be longer: a run was started, and cancelled at once, in each try."""
+    omics.default_life = "completed"
+    omics.fault("StartRun", "throttle", times=80)
+    done = start_task(deferrable=deferrable, wait_timeout=2700, on_timeout="cancel")()
+    assert start_clock.passed() > 2700
+    assert (done.kind, done.result["status"]) == ("success", "COMPLETED")
+    assert "CancelRun" not in omics.counts()
+
+
+@MODES
+def test_the_queue_for_a_rerun_does_not_count_and_the_wait_before_it_does(
+    start_task: StartTask, omics: Any, start_clock: Clock, deferrable: bool
+) -> None:
+    omics.default_life = "running-forever"
+    task = start_task(deferrable=deferrable, wait_timeout=7200, rerun_with=RERUN)
+
+    def fail_the_first() -> None:
+        [first] = started(omics)
+        omics.move(first, "FAILED", failure_reason="OUT_OF_MEMORY_ERROR")
+        omics.fault("StartRun", "throttle", times=60)
+
+    start_clock.at(3000, fail_the_first)
+    done = task()
+    assert (done.kind, len(started(omics))) == ("OmicsRunTimeoutError", 2)
+    made = [datetime.datetime.fromisoformat(read(run_id)["creationTime"]) for run_id in started(omics)]
+    queued = (made[1] - made[0]).total_seconds() - 3000
+    assert queued > 1500
+    assert start_clock.passed() == pytest.approx(7200 + queued, abs=150)
+
+
+def test_a_deadline_is_carried_over_a_deferred_rerun(
+    start_task: StartTask, omics: Any, start_clock: Clock
+) -> None:
+    omics.default_life = "running-forever"
+    limit = datetime.timedelta(hours=4)
+    task = start_task(deferrable=True, wait_timeout=7200, execution_timeout=limit, rerun_with=RERUN)
+    start_clock.at(
+        5000, lambda: omics.move(started(omics)[0], "FAILED", failure_reason="OUT_OF_MEMORY_ERROR")
+    )
+    done = task()
+    assert done.kind == "OmicsRunTimeoutError"
+    first, second = done.triggers
+    assert second.timeout_at == pytest.approx(first.timeout_at, abs=5)
+
+
+# -- spread --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("operation", ["StartRun", "GetRun", "ListRuns"])
+def test_starts_that_are_thrown_back_together_do_not_come_back_together(
+    start_task: StartTask, omics: Any, start_clock: Clock, operation: str
+) -> None:
+    omics.default_life = "completed"
+    first_pauses = []
+    for index in range(8):
+        omics.fault(operation, "throttle", times=1)
+        start_task(map_index=index)()
+        first_pauses.append(start_clock.pauses[0])
+    assert len(set(first_pauses)) == 8
+    assert all(0.5 <= pause <= 1.0 for pause in first_pauses)
+
+
+def test_cancels_that_are_thrown_back_together_do_not_come_back_together(
+    start_task: StartTask, omics: Any, start_clock: Clock
+) -> None:
+    omics.default_life = "running-forever"
+    pauses = []
+    for index in range(8):
+        task = start_task(map_index=index, wait_timeout=600, on_timeout="cancel")
+        start_clock.at(599, lambda: omics.fault("CancelRun", "throttle", times=1))
+        task()
+        pauses += [pause for pause in start_clock.pauses if 0.5 <= pause < 1.0]
+    assert len(pauses) == len(set(pauses)) == 8

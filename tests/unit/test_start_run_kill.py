@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -39,14 +40,14 @@ KILLS = [
       for on_clear in ("new", "reattach") for left in (True, False)),
     ("running", "new", True, False),
     ("running", "reattach", True, False),
-    # Nobody comes after the last try; but a clear may come, to take the run up again.
-    ("running", "new", False, True),
+    # A worker that is told to stop is no person, also in the last try: a clear finds the run again.
+    ("running", "new", False, False),
     ("running", "reattach", False, False),
 ]  # fmt: skip
 
 
 def say_state(
-    monkeypatch: pytest.MonkeyPatch, state: str | None, module: str = "started_run"
+    monkeypatch: pytest.MonkeyPatch, state: str | None, module: str = "worker_kill"
 ) -> list[TaskKey]:
     asked: list[TaskKey] = []
 
@@ -193,6 +194,70 @@ def test_execution_timeout_is_no_kill_and_on_timeout_decides(
     assert task().kind == "AirflowTaskTimeout"
     [run_id] = started(omics)
     assert read(run_id)["status"] == status
+
+
+@pytest.mark.parametrize("stuck", ["state", "cancel"])
+def test_a_kill_that_comes_to_no_end_in_time_names_the_run(
+    start_task: StartTask,
+    omics: Any,
+    start_clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    output: Any,
+    stuck: str,
+) -> None:
+    """The signal may have interrupted whoever holds the lock of the way to the supervisor, or AWS is slow."""
+    from airflow_omics.hooks import OmicsHook
+
+    omics.default_life = "running-forever"
+    say_state(monkeypatch, "failed")
+    monkeypatch.setattr("airflow_omics.starting.worker_kill.WITHIN", 0.2)
+    released = threading.Event()
+    task = start_task()
+
+    def hold(*_: Any) -> None:
+        released.wait(30)
+
+    def stick() -> None:
+        if stuck == "state":
+            monkeypatch.setattr("airflow_omics.starting.worker_kill.task_state", hold)
+        else:
+            monkeypatch.setattr(OmicsHook, "cancel_run", hold)
+
+    start_clock.at(299, stick)
+    kill_at(start_clock, task)
+    output()
+    try:
+        assert isinstance(task().error, WorkerDied)
+    finally:
+        released.set()
+    [run_id] = started(omics)
+    why = {
+        "state": "the state of the task was not read",
+        "cancel": "it was not confirmed that the run is cancelled",
+    }[stuck]
+    assert (
+        f"HealthOmics run {run_id} may go on, and cost: {why} within 0.2 s, and the task's process has to end"
+        in output()
+    )
+
+
+def test_a_timed_out_task_is_cancelled_though_aws_throttles_for_a_minute(
+    start_task: StartTask, omics: Any, start_clock: Clock
+) -> None:
+    omics.default_life = "running-forever"
+    task = start_task(on_timeout="cancel", retries=0)
+
+    def time_out() -> None:
+        omics.fault("CancelRun", "throttle", times=6)
+        try:
+            raise AirflowTaskTimeout("Timeout, PID: 1")
+        except AirflowTaskTimeout:
+            task.operator.on_kill()
+            raise
+
+    start_clock.at(300, time_out)
+    assert task().kind == "AirflowTaskTimeout"
+    assert read(started(omics)[0])["status"] == "STOPPING"
 
 
 # -- in the triggerer ----------------------------------------------------------------------------------------
