@@ -95,6 +95,22 @@ def test_an_earlier_failed_run_that_startrun_answers_with_is_not_taken_for_new(
     assert [end["status"] for end in done.pushed["attempts"]] == ["FAILED", "COMPLETED"]
 
 
+@pytest.mark.parametrize("seconds", [20, 600])
+def test_an_earlier_run_that_startrun_answers_with_is_not_new_however_young(
+    start_task: StartTask, omics: Any, start_clock: Clock, seconds: float
+) -> None:
+    omics.repeat_request_id("earlier")
+    omics.fault("ListRuns", "access-denied")
+    omics.default_life = "running-forever"
+    task = start_task(poke_interval=5)
+    start_clock.at(seconds - 5, lambda: omics.move(started(omics)[0], "FAILED"))
+    assert task().kind == "OmicsRunFailedError"
+    assert start_clock.passed() < seconds + 10
+    omics.default_life = "completed"
+    assert task().kind == "success"
+    assert len(started(omics)) == 2
+
+
 def test_an_attempt_is_written_down_before_its_run_is_asked_for(
     start_task: StartTask, omics: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
