@@ -5,12 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, deque
+from difflib import get_close_matches
 from typing import Any
 
-from airflow_omics.emulator.faults import checked_operation
+from airflow_omics.emulator import wire
 
 #: How many requests are kept; the counts go on beyond it.
 CAPACITY = 20_000
+#: The operation of a request that is none of HealthOmics. One of a service that moto lacks is kept as
+#: ``service:Operation``.
+UNKNOWN = "Unknown"
 
 
 class Ledger:
@@ -36,7 +40,7 @@ class Ledger:
     def requests(self, operation: str | None = None) -> list[dict[str, Any]]:
         """Return the requests kept, oldest first."""
         if operation is not None:
-            checked_operation(operation)
+            _checked(operation)
         with self._seen:
             return [dict(r) for r in self._requests if operation in (None, "*", r["operation"])]
 
@@ -51,7 +55,7 @@ class Ledger:
         :raises TimeoutError: After ``timeout`` real seconds.
         """
         if operation is not None:
-            checked_operation(operation)
+            _checked(operation)
         deadline = time.monotonic() + timeout
         with self._seen:
             while (seen := self._count(operation)) < count:
@@ -65,3 +69,17 @@ class Ledger:
 
     def _count(self, operation: str | None) -> int:
         return self._counts.total() if operation in (None, "*") else self._counts[operation]
+
+
+def _checked(operation: str) -> None:
+    """Refuse a name under which nothing is ever kept.
+
+    :raises ValueError: Naming those that are like it.
+    """
+    names = wire.service_model().operation_names
+    if operation in ("*", UNKNOWN) or operation in names or ":" in operation:
+        return
+    like = {name.lower(): name for name in names}
+    meant = [like[name] for name in get_close_matches(str(operation).lower(), like, 1)]
+    hint = f"did you mean {meant[0]!r}?" if meant else "give '*' for all of them"
+    raise ValueError(f"operation {operation!r} is none of HealthOmics; {hint}")

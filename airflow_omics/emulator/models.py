@@ -89,7 +89,8 @@ class OmicsBackend(BaseBackend):
 
     def _completed_members(self, members: Mapping[str, Any]) -> dict[str, Any]:
         members = dict(members)
-        uri = members["outputUri"]
+        # The model of an old botocore does not say that it is required.
+        uri = members.get("outputUri", "")
         bucket = uri.removeprefix("s3://").partition("/")[0]
         if not uri.startswith("s3://") or not bucket:
             raise validation(f"outputUri {uri!r} is not an S3 URI such as s3://bucket/prefix")

@@ -21,7 +21,8 @@ from werkzeug.http import http_date
 
 from airflow_omics.emulator import views, wire
 from airflow_omics.emulator.exceptions import OmicsServiceError, not_found, service_error, validation
-from airflow_omics.emulator.faults import WIRE_FAULTS, Fault
+from airflow_omics.emulator.faults import OPERATIONS, WIRE_FAULTS, Fault
+from airflow_omics.emulator.ledger import UNKNOWN
 from airflow_omics.emulator.models import OmicsBackend, omics_backends
 from airflow_omics.emulator.timeline import Entry, Run, tasks_of
 from airflow_omics.emulator.world import WORLD
@@ -35,7 +36,10 @@ _HTML = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gat
 
 @dataclass
 class Incoming:
-    """A request as it came, whichever way it came."""
+    """A request as it came, whichever way it came.
+
+    :param path: its path with what is encoded in it, without the query.
+    """
 
     method: str
     path: str
@@ -78,10 +82,15 @@ def backend_for(account_id: str, region_name: str) -> OmicsBackend:
         raise validation(f"Region {region_name!r} is not an AWS Region") from None
 
 
+def not_emulated(what: str) -> OmicsServiceError:
+    """Return the error for an operation that the emulator does not serve."""
+    return OmicsServiceError("NotImplemented", 501, f"{what} is not emulated; {', '.join(OPERATIONS)} are")
+
+
 def answer(request: Incoming) -> Answer:
     """Answer a request, and keep it in the request log."""
     request_id = str(uuid.uuid4())
-    seen: dict[str, Any] = {"operation": "Unknown", "status": None, "error": None, "run_id": None}
+    seen: dict[str, Any] = {"operation": UNKNOWN, "status": None, "error": None, "run_id": None}
     try:
         result = _answer(request, seen)
     except OmicsServiceError as error:
@@ -112,6 +121,8 @@ def _answer(request: Incoming, seen: dict[str, Any]) -> Answer:
     region = scope[1] if scope else host[1] if host else "us-east-1"
     account = account_of(request.headers, scope[0]) if scope else DEFAULT_ACCOUNT_ID
     seen.update(account_id=account, region_name=region)
+    if name not in OPERATIONS:
+        raise not_emulated(name)
     if request.query:
         seen["query"] = {key: values[-1] for key, values in parse_qs(request.query).items()}
     backend = backend_for(account, region)

@@ -6,7 +6,6 @@ import inspect
 import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
-from urllib.parse import unquote
 
 import moto.moto_server.werkzeug_app as moto_app
 
@@ -81,7 +80,7 @@ class EmulatorApplication:
         if _lacks_signature(method, target, headers):
             refusal = {"x-amzn-errortype": "MissingAuthenticationTokenException", **_JSON}
             return Answer(403, b'{"message":"Missing Authentication Token"}', refusal)
-        return answer(Incoming(method, unquote(path), query, headers, body, headers.get("Host") or ""))
+        return answer(Incoming(method, path, query, headers, body, headers.get("Host") or ""))
 
     def _controlled(self, method: str, name: str, body: bytes) -> Answer:
         status = 200
@@ -141,4 +140,4 @@ def _arguments(name: str, known: list[str], body: bytes) -> dict[str, Any]:
 def _lacks_signature(method: str, target: str, headers: Mapping[str, str]) -> bool:
     """Return whether a request is one to HealthOmics that nobody signed, in its headers or in its query."""
     path, _, query = target.partition("?")
-    return "Authorization" not in headers and "Signature=" not in query and is_emulated(method, unquote(path))
+    return "Authorization" not in headers and "Signature=" not in query and is_emulated(method, path)

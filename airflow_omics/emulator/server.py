@@ -61,7 +61,7 @@ class _RequestHandler(_Handler):  # type: ignore[misc]
             super().finish()
 
     def handle_expect_100(self) -> bool:
-        # werkzeug sends the 100 itself.
+        # werkzeug sends the 100 itself, and so does run_wsgi for what is not moto's.
         return True
 
     def run_wsgi(self) -> None:
@@ -69,8 +69,9 @@ class _RequestHandler(_Handler):  # type: ignore[misc]
         if not app.owns(self.command, self.path, self.headers):
             super().run_wsgi()
             return
-        length = int(self.headers.get("Content-Length") or 0)
-        body = self.rfile.read(length) if length else b""
+        if (self.headers.get("Expect") or "").lower() == "100-continue":
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        body = self._body()
         released = WORLD.released
         result = app.own(self.command, self.path, self.headers, body)
         if result.fault is not None and result.fault.kind in ("hang", "lost-answer"):
@@ -88,6 +89,19 @@ class _RequestHandler(_Handler):  # type: ignore[misc]
             self.wfile.write("\r\n".join(head).encode("latin-1") + result.body)
         except OSError:
             self.close_connection = True
+
+    def _body(self) -> bytes:
+        """Read the whole body, or the next request on this connection would begin in the middle of it."""
+        if "chunked" not in (self.headers.get("Transfer-Encoding") or "").lower():
+            length = int(self.headers.get("Content-Length") or 0)
+            return self.rfile.read(length) if length else b""
+        chunks = []
+        while size := int(self.rfile.readline().partition(b";")[0].strip() or b"0", 16):
+            chunks.append(self.rfile.read(size))
+            self.rfile.readline()
+        while self.rfile.readline().strip():
+            pass
+        return b"".join(chunks)
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Leave requests to the request log."""

@@ -34,7 +34,7 @@ def _routes() -> list[tuple[str, re.Pattern[str], str]]:
     for name in model.operation_names:
         http = model.operation_model(name).http
         path = http["requestUri"].split("?")[0]
-        pattern = re.sub(r"\{(\w+)\+?\}", r"(?P<\1>[^/]+)", path)
+        pattern = re.sub(r"\{(\w+)\+?\}", _segment, path)
         # The emulated operations come first, so that most requests match at once.
         routes.append((name not in OPERATIONS, http["method"], re.compile(pattern + "/?"), name))
     return [
@@ -42,14 +42,18 @@ def _routes() -> list[tuple[str, re.Pattern[str], str]]:
     ]
 
 
+def _segment(member: re.Match[str]) -> str:
+    # Not every client encodes the slashes of an ARN, which is the last thing in a path wherever there is one.
+    return f"(?P<{member[1]}>{'.+' if member[1].endswith('Arn') else '[^/]+'})"
+
+
 def route(method: str, path: str) -> tuple[OperationModel, dict[str, str]]:
-    """Return the operation a request asks for, and the members in its path."""
+    """Return the operation a request asks for, emulated or not, and the members in its path.
+
+    :param path: as it was sent: a member of it may hold an encoded slash.
+    """
     for candidate, pattern, name in _routes():
         if candidate == method and (match := pattern.fullmatch(path)):
-            if name not in OPERATIONS:
-                raise OmicsServiceError(
-                    "NotImplemented", 501, f"{name} is not emulated; {', '.join(OPERATIONS)} are"
-                )
             return _operation(name), {key: unquote(value) for key, value in match.groupdict().items()}
     raise OmicsServiceError(
         "UnknownOperationException", 404, f"{method} {path} is no operation of HealthOmics"
@@ -57,7 +61,7 @@ def route(method: str, path: str) -> tuple[OperationModel, dict[str, str]]:
 
 
 def is_emulated(method: str, path: str) -> bool:
-    """Return whether a request asks for an operation that is emulated."""
+    """Return whether a request asks for an operation that is emulated; ``path`` is as it was sent."""
     return any(
         candidate == method and name in OPERATIONS and pattern.fullmatch(path)
         for candidate, pattern, name in _routes()

@@ -65,6 +65,7 @@ def test_a_rerun_takes_over_everything_but_the_tags(client: Any) -> None:
     ("changes", "says"),
     [
         ({"outputUri": "bucket/prefix"}, "not an S3 URI"),
+        ({"outputUri": None}, "outputUri"),
         ({"outputUri": "s3://"}, "not an S3 URI"),
         ({"outputUri": "s3:///x"}, "not an S3 URI"),
         ({"outputUri": "s3://b/x"}, "names the bucket 'b'; a bucket's name has at least 3 characters"),
@@ -111,6 +112,10 @@ def test_an_operation_that_is_not_emulated_says_so(client: Any) -> None:
     code, status, message = refused(client.get_workflow, id="1234567")
     assert (code, status) == ("NotImplemented", 501)
     assert "GetWorkflow is not emulated" in message
+    arn = "arn:aws:omics:us-west-2:123456789012:run/3264444"
+    code, status, message = refused(client.tag_resource, resourceArn=arn, tags={"k": "v"})
+    assert (code, status) == ("NotImplemented", 501)
+    assert "TagResource is not emulated" in message
 
 
 class TestList:

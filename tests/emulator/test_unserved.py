@@ -1,0 +1,121 @@
+"""What the emulator says to a client that asks for more than it serves."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import botocore.session
+import pytest
+from botocore import xform_name
+
+from airflow_omics.emulator import EmulatorClient, EmulatorServer
+from airflow_omics.emulator.faults import OPERATIONS
+
+from .conftest import refused, signed
+from .shapes import made_up
+
+MODEL = botocore.session.Session().get_service_model("omics")
+ARN = "arn:aws:omics:us-west-2:123456789012:run/3264444"
+
+
+def members(operation: str) -> dict[str, Any]:
+    shape = MODEL.operation_model(operation).input_shape
+    return made_up(shape) if shape is not None else {}
+
+
+def test_every_operation_of_the_model_is_served_or_says_its_own_name(
+    server: EmulatorServer, connect: Callable[..., Any]
+) -> None:
+    client = connect()
+    for operation in MODEL.operation_names:
+        call = getattr(client, xform_name(operation))
+        if operation in OPERATIONS:
+            # Nothing has been started: what is served may know no run of the made-up id.
+            with contextlib.suppress(client.exceptions.ResourceNotFoundException, client.exceptions.ValidationException):
+                call(**members(operation))
+            continue
+        code, status, message = refused(call, **members(operation))
+        assert (operation, code, status) == (operation, "NotImplemented", 501)
+        assert message == f"{operation} is not emulated; {', '.join(OPERATIONS)} are"
+    assert server.control.counts() == dict.fromkeys(MODEL.operation_names, 1)
+
+
+@pytest.mark.parametrize("arn", [ARN, "arn:aws:omics:us-west-2:1:made/up/with%2Fmore?and#all", "a b/%"])
+@pytest.mark.parametrize("operation", ["list_tags_for_resource", "tag_resource", "untag_resource"])
+def test_an_arn_in_the_path_is_no_false_404(operation: str, arn: str, connect: Callable[..., Any]) -> None:
+    more = {"tag_resource": {"tags": {"k": "v"}}, "untag_resource": {"tagKeys": ["k"]}}
+    code, status, message = refused(getattr(connect(), operation), resourceArn=arn, **more.get(operation, {}))
+    assert (code, status) == ("NotImplemented", 501)
+    assert "Resource is not emulated" in message
+
+
+def test_an_arn_whose_slashes_are_not_encoded_is_none_either(server: EmulatorServer) -> None:
+    with pytest.raises(OSError, match="501"):
+        signed(f"{server.endpoint_url}/tags/{ARN}")
+
+
+def test_a_path_that_is_no_operation_still_is_not_found(server: EmulatorServer) -> None:
+    for path in ("/runs", "/run/1/cancel/now", "/workflows"):
+        with pytest.raises(OSError, match="404"):
+            signed(server.endpoint_url + path)
+    assert [seen["operation"] for seen in server.control.requests()] == ["Unknown"] * 3
+    assert server.control.requests("Unknown") == server.control.requests()
+
+
+def test_an_encoded_slash_does_not_make_another_operation(
+    server: EmulatorServer, connect: Callable[..., Any]
+) -> None:
+    assert refused(connect().get_run, id="1/cancel")[:2] == ("ValidationException", 400)
+    assert server.control.counts() == {"GetRun": 1}
+
+
+def test_what_clients_asked_for_in_vain_can_be_seen(
+    server: EmulatorServer, connect: Callable[..., Any]
+) -> None:
+    client, control = connect(), EmulatorClient(server.endpoint_url)
+    refused(client.get_workflow, id="1234567")
+    refused(client.list_workflows)
+    refused(client.get_workflow, id="7654321")
+    for handle in (server.control, control):
+        assert [seen["status"] for seen in handle.requests("GetWorkflow")] == [501, 501]
+        assert handle.requests("GetWorkflow")[0]["error"] == "NotImplemented"
+        assert handle.counts() == {"GetWorkflow": 2, "ListWorkflows": 1}
+        assert handle.wait_for("GetWorkflow", count=2, timeout=1) == 2
+        assert handle.requests("CreateWorkflow") == []
+        with pytest.raises(ValueError, match="operation 'getWorkflow' is none of HealthOmics; did you mean"):
+            handle.requests("getWorkflow")
+
+
+def test_an_operation_that_is_not_served_has_no_faults(server: EmulatorServer) -> None:
+    with pytest.raises(ValueError, match="operation 'GetWorkflow' is not emulated; give"):
+        server.control.fault("GetWorkflow", "throttle")
+
+
+def test_a_client_that_waits_for_a_go_ahead_before_its_body_gets_it(
+    server: EmulatorServer, connect: Callable[..., Any]
+) -> None:
+    client = connect()
+    for body in (b"0" * 100_000, (b"0" * 1000 for _ in range(100))):
+        code, status, _ = refused(
+            client.upload_read_set_part,
+            sequenceStoreId="1234567890",
+            uploadId="1234567890",
+            partSource="SOURCE1",
+            partNumber=1,
+            payload=body if isinstance(body, bytes) else _Stream(body),
+        )
+        assert (code, status) == ("NotImplemented", 501)
+    # The connection that the body came over is not out of step.
+    assert client.list_runs()["items"] == []
+
+
+class _Stream:
+    """A body of unknown length, which botocore sends in chunks."""
+
+    def __init__(self, parts: Any) -> None:
+        self._parts = parts
+
+    def read(self, size: int = -1) -> bytes:
+        return next(self._parts, b"")
