@@ -168,7 +168,7 @@ def _write_outputs(backend: OmicsBackend, run: Run) -> None:
             located = {key.rpartition("/")[2]: f"{views.output_uri(run)}/{key}" for key in run.life.outputs}
             objects["logs/outputs.json"] = json.dumps(located, indent=2) + "\n"
     if objects:
-        _put(backend, bucket, {f"{prefix}/{key}": text for key, text in objects.items()})
+        _put(backend, bucket, {f"{prefix}/{key}".lstrip("/"): text for key, text in objects.items()})
 
 
 def _put(backend: OmicsBackend, bucket: str, objects: dict[str, str]) -> None:

@@ -18,27 +18,12 @@ from airflow_omics.emulator.world import STATE_MODEL, WORLD
 
 state_manager.register_default_transition(STATE_MODEL, {"progression": "clock"})
 
-#: What a rerun (``runId`` in StartRun) takes over; tags are not propagated.
-_RERUN_MEMBERS = [
-    "workflowId",
-    "workflowType",
-    "workflowOwnerId",
-    "workflowVersionName",
-    "name",
-    "runGroupId",
-    "priority",
-    "parameters",
-    "storageCapacity",
-    "storageType",
-    "logLevel",
-    "retentionMode",
-    "cacheId",
-    "cacheBehavior",
-    "networkingMode",
-    "configurationName",
-    "scratchStorageMode",
-    "engineSettings",
-]
+#: What a rerun (``runId`` in StartRun) does not take over. It takes over all else, members to come included.
+_NOT_TAKEN_OVER = frozenset(
+    {"runId", "requestId", "roleArn", "outputUri", "tags", "sessionPolicy", "batchId"}
+)
+#: Members of which a request has one or the other.
+_EITHER = {"parameters": "parametersUri", "parametersUri": "parameters"}
 _CANCELLABLE = frozenset({"PENDING", "STARTING", "RUNNING", "STOPPING"})
 _DELETABLE = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 
@@ -98,11 +83,14 @@ class OmicsBackend(BaseBackend):
             raise validation(
                 f"outputUri {uri!r} names the bucket {bucket!r}; a bucket's name has at least 3 characters"
             )
+        if "parameters" in members and "parametersUri" in members:
+            raise validation("give either parameters or parametersUri, not both")
         if "runId" in members:
             source = self.get_run(members["runId"])
-            for name in _RERUN_MEMBERS:
-                if name in source.members:
-                    members.setdefault(name, source.members[name])
+            given = set(members)
+            for name, value in source.members.items():
+                if name not in _NOT_TAKEN_OVER and _EITHER.get(name) not in given:
+                    members.setdefault(name, value)
         if "workflowId" not in members:
             raise validation("either workflowId or runId must be given")
         if members.get("networkingMode") == "VPC" and "configurationName" not in members:

@@ -10,38 +10,18 @@ from __future__ import annotations
 import hashlib
 import math
 import uuid as uuids
+from functools import cache
 from typing import Any
 
 from airflow_omics.emulator.models import OmicsBackend
 from airflow_omics.emulator.script import TERMINAL
 from airflow_omics.emulator.timeline import Entry, Run, TaskState
+from airflow_omics.emulator.wire import service_model
 
 LOG_GROUP = "/aws/omics/WorkflowLog"
 _NAMESPACE = uuids.UUID("6f1a4f3c-7f0e-4d27-9d8a-4b9b7d4f2f10")
-_AS_GIVEN = [
-    "cacheId",
-    "cacheBehavior",
-    "workflowId",
-    "workflowType",
-    "runId",
-    "roleArn",
-    "name",
-    "runGroupId",
-    "batchId",
-    "priority",
-    "parameters",
-    "outputUri",
-    "logLevel",
-    "tags",
-    "retentionMode",
-    "storageType",
-    "workflowOwnerId",
-    "workflowVersionName",
-    "networkingMode",
-    "scratchStorageMode",
-    "engineSettings",
-    "sessionPolicy",
-]
+# storageCapacity is told by what the run is, not as it was given.
+_NOT_AS_GIVEN = frozenset({"storageCapacity"})
 _LISTED = ["workflowId", "batchId", "name", "priority", "storageType", "workflowVersionName"]
 
 
@@ -51,8 +31,18 @@ def stable_uuid(backend: OmicsBackend, what: str) -> str:
 
 
 def output_uri(run: Run) -> str:
-    """Return ``runOutputUri``."""
-    return f"{run.members['outputUri'].rstrip('/')}/{run.id}"
+    """Return ``runOutputUri``: below ``outputUri`` by the run's id, unless StartRun asked for no prefix."""
+    given = str(run.members["outputUri"]).rstrip("/")
+    return given if run.members.get("outputUriPrefixMode") == "NONE_WITH_OVERWRITE" else f"{given}/{run.id}"
+
+
+@cache
+def _as_given() -> frozenset[str]:
+    """Return what GetRun tells as StartRun had it: every member that the installed botocore has in both."""
+    model = service_model()
+    asked = set(model.operation_model("StartRun").input_shape.members)
+    told = set(model.operation_model("GetRun").output_shape.members)
+    return frozenset(asked & told | {"batchId"}) - _NOT_AS_GIVEN
 
 
 def _millis(moment: float) -> float:
@@ -163,7 +153,7 @@ def run_record(backend: OmicsBackend, run: Run, export: list[str]) -> dict[str, 
         "digest": workflow_digest(run),
         "startedBy": started_by(backend),
         "workflowUuid": stable_uuid(backend, f"workflow/{members['workflowId']}"),
-        **{name: members[name] for name in _AS_GIVEN if name in members},
+        **{name: value for name, value in members.items() if name in _as_given()},
         **_times(run, run.history[-1]),
         **_storage_capacity(run, run.ended is not None),
         **_configuration(backend, run),

@@ -132,7 +132,14 @@ def _from_text(shape: Any, name: str, texts: list[str]) -> Any:
     return texts[0]
 
 
-_TYPES: dict[str, tuple[type, ...]] = {"string": (str,), "integer": (int,), "list": (list,), "map": (dict,)}
+_TYPES: dict[str, type] = {
+    "string": str,
+    "integer": int,
+    "boolean": bool,
+    "list": list,
+    "map": dict,
+    "structure": dict,
+}
 
 
 @cache
@@ -145,7 +152,8 @@ def _problems(shape: Any, name: str, value: Any) -> list[str]:
     if getattr(shape, "is_document_type", False):
         return []
     expected = _TYPES.get(shape.type_name)
-    if expected and (not isinstance(value, expected) or isinstance(value, bool)):
+    # A boolean of Python is an integer as well.
+    if expected and not (isinstance(value, expected) and isinstance(value, bool) == (expected is bool)):
         return [f"Value at '{name}' failed to satisfy constraint: Member must be of type {shape.type_name}"]
     rules, failed = shape.metadata, []
     at = f"at '{name}' failed to satisfy constraint: Member must"
