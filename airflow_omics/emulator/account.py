@@ -7,22 +7,15 @@ reads logs or S3.
 from __future__ import annotations
 
 import json
-import logging
 import math
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from moto.backends import get_backend
-from moto.core.exceptions import ServiceException
-from werkzeug.exceptions import HTTPException
-
-from airflow_omics.emulator import views
+from airflow_omics.emulator import stores, views
 from airflow_omics.emulator.manifest import manifest_lines
 from airflow_omics.emulator.models import OmicsBackend, omics_backends
 from airflow_omics.emulator.timeline import Run, TaskState, scripted_running_seconds, tasks_of
 from airflow_omics.emulator.world import WORLD
-
-log = logging.getLogger(__name__)
 
 _LOG_OF_STATUS = {
     "PENDING": (("CREATING_RUN", "Creating your workflow run."),),
@@ -53,22 +46,20 @@ def settle() -> None:
             if isinstance(backend, OmicsBackend):
                 for run in list(backend.unwritten.values()):
                     backend.settle(run)
-                    _write(backend, run)
+                # Asked for again: a run that took over an id has come to them.
+                runs = list(backend.unwritten.values())
+                for run in runs:
+                    _write_logs(backend, run)
+                # Two runs may write to one place: the one that ended later has the last word.
+                for run in sorted((run for run in runs if run.ended is not None), key=_end):
+                    _write_outputs(backend, run)
+                for run in runs:
+                    if run.ended is not None or run.gone:
+                        backend.unwritten.pop(run.seq, None)
 
 
-def _write(backend: OmicsBackend, run: Run) -> None:
-    now = WORLD.clock.service()
-    over = run.ended is not None or run.gone
-    if run.members["logLevel"] != "OFF":
-        lines = sorted(_lines(run, now), key=lambda line: line.moment)
-        if run.ended is not None:
-            stream = f"manifest/run/{run.id}/{run.uuid}"
-            lines += [LogLine(run.ended.reported, stream, text) for text in manifest_lines(backend, run)]
-        _write_logs(backend, run, lines)
-    if run.ended is not None:
-        _write_outputs(backend, run)
-    if over:
-        backend.unwritten.pop(run.seq, None)
+def _end(run: Run) -> float:
+    return math.inf if run.ended is None else run.ended.service
 
 
 # -- logs ----------------------------------------------------------------------------------------------------
@@ -130,24 +121,22 @@ def engine_lines(run: Run, now: float) -> list[tuple[float, str]]:
     return lines
 
 
-def _write_logs(backend: OmicsBackend, run: Run, lines: list[LogLine]) -> None:
+def _write_logs(backend: OmicsBackend, run: Run) -> None:
+    if run.members["logLevel"] == "OFF":
+        return
+    lines = sorted(_lines(run, WORLD.clock.service()), key=lambda line: line.moment)
+    if run.ended is not None:
+        stream = f"manifest/run/{run.id}/{run.uuid}"
+        lines += [LogLine(run.ended.reported, stream, text) for text in manifest_lines(backend, run)]
     streams: dict[str, list[LogLine]] = {}
     for line in lines:
         streams.setdefault(line.stream, []).append(line)
-    logs: Any = get_backend("logs")[backend.account_id][backend.region_name]
-    logs.ensure_log_group(views.LOG_GROUP)
-    group = logs.groups[views.LOG_GROUP]
     for stream, known in streams.items():
         fresh = known[run.written.get(stream, 0) :]
-        if not fresh:
-            continue
-        if stream not in group.streams:
-            group.create_log_stream(stream)
-        # Written past moto's PutLogEvents, which refuses events as old as a frozen clock may make them.
-        group.streams[stream].put_log_events(
-            [{"timestamp": int(line.moment * 1000), "message": line.message} for line in fresh]
-        )
-        run.written[stream] = len(known)
+        if fresh:
+            events = [(int(line.moment * 1000), line.message) for line in fresh]
+            stores.write_events(backend, views.LOG_GROUP, stream, events)
+            run.written[stream] = len(known)
 
 
 # -- outputs -------------------------------------------------------------------------------------------------
@@ -168,18 +157,5 @@ def _write_outputs(backend: OmicsBackend, run: Run) -> None:
             located = {key.rpartition("/")[2]: f"{views.output_uri(run)}/{key}" for key in run.life.outputs}
             objects["logs/outputs.json"] = json.dumps(located, indent=2) + "\n"
     if objects:
-        _put(backend, bucket, {f"{prefix}/{key}".lstrip("/"): text for key, text in objects.items()})
-
-
-def _put(backend: OmicsBackend, bucket: str, objects: dict[str, str]) -> None:
-    s3: Any = get_backend("s3")[backend.account_id][backend.partition]
-    try:
-        if bucket not in get_backend("s3").bucket_accounts:  # type: ignore[attr-defined]
-            # The service would end in EXPORT_FAILED (there is a life for that); whoever plays with an
-            # emulator expects to find the outputs.
-            log.info("bucket %s does not exist; the emulator makes it", bucket)
-            s3.create_bucket(bucket, backend.region_name)
-        for key, text in objects.items():
-            s3.put_object(bucket, key, text.encode())
-    except (HTTPException, ServiceException) as error:
-        log.warning("outputs could not be written to bucket %s: %s", bucket, error)
+        contents = {f"{prefix}/{key}".lstrip("/"): text.encode() for key, text in objects.items()}
+        stores.put_objects(backend, bucket, contents, ended.reported)

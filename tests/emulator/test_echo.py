@@ -100,7 +100,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 def to_come(models: pathlib.Path) -> Iterator[Callable[[str], Any]]:
     """Make clients of an emulator that, as they do, has the model to come."""
     with subprocess.Popen(
-        [sys.executable, "-m", "airflow_omics.emulator", "--port", "0", "--pace", "1000000"],
+        [sys.executable, "-m", "airflow_omics.emulator", "--port", "0", "--pace", "1000000000"],
         env={**os.environ, "AWS_DATA_PATH": str(models)},
         stdout=subprocess.PIPE,
         text=True,
