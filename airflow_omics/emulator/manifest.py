@@ -68,6 +68,7 @@ def _run(backend: OmicsBackend, run: Run) -> dict[str, Any]:
         "priority",
         "retentionMode",
         "logLevel",
+        "workflowOwnerId",
     ]
     return {
         **{name: record.get(name) for name in as_is},
@@ -77,16 +78,54 @@ def _run(backend: OmicsBackend, run: Run) -> dict[str, Any]:
         "creationTime": _time(record["creationTime"]),
         "startTime": _time(started),
         "stopTime": _time(stopped),
-        "workflow": f"{backend.arn_prefix}workflow/{record['workflowId']}",
+        **_references(backend, run),
+        **_source(run),
         "metrics": None
         if seconds is None
         else {
             "runningSeconds": seconds,
             "storageAverageGiB": 12.5,
-            "storageMaximumGiB": 16.25,
+            "storageMaximumGiB": gib if run.reason == "FILE_SYSTEM_OUT_OF_SPACE" else 16.25,
             "storageReservedGiB": gib,
         },
     }
+
+
+def _references(backend: OmicsBackend, run: Run) -> dict[str, Any]:
+    """Return what the manifest names by ARN where the API has ids."""
+    members = run.members
+    # A workflow of the service's own has no account; a shared one has its owner's.
+    owner = members.get("workflowOwnerId", backend.account_id)
+    account = "" if members["workflowType"] == "READY2RUN" else owner
+    workflow = (
+        f"arn:{backend.partition}:omics:{backend.region_name}:{account}:workflow/{members['workflowId']}"
+    )
+    version = members.get("workflowVersionName")
+    given = {"run": "runId", "runGroup": "runGroupId", "runCache": "cacheId"}
+    return {
+        "workflow": workflow,
+        "workflowVersion": None if version is None else f"{workflow}/version/{version}",
+        "runCacheBehavior": members.get("cacheBehavior"),
+        **{
+            kind: f"{backend.arn_prefix}{kind}/{members[name]}"
+            for kind, name in given.items()
+            if name in members
+        },
+    }
+
+
+def _source(run: Run) -> dict[str, str]:
+    # The emulator knows no workflows. Settings of an engine are Nextflow's; everything else is taken for WDL.
+    if run.members.get("engineSettings"):
+        return {"engine": "NEXTFLOW", "main": "main.nf"}
+    return {"engine": "WDL", "main": "main.wdl"}
+
+
+def _memory(task: TaskState, reserved: int) -> tuple[float, float]:
+    """Return the average and the most of a task's memory, in GiB: all that there is if it ran out of it."""
+    if task.status == "FAILED" and task.script.failure_reason == "OUT_OF_MEMORY_ERROR":
+        return round(reserved * 0.8, 6), float(reserved)
+    return round(task.script.memory * 0.4, 6), round(task.script.memory * 0.7, 6)
 
 
 def instance_size(instance_type: str) -> tuple[int, int]:
@@ -102,13 +141,14 @@ def _task(backend: OmicsBackend, run: Run, task: TaskState) -> dict[str, Any]:
     vcpus, gib = instance_size(task.script.instance_type)
     metrics = None
     if started is not None and stopped is not None:
+        average, most = _memory(task, gib)
         metrics = {
             "cpusAverage": round(task.script.cpus * 0.6, 6),
             "cpusMaximum": round(task.script.cpus * 0.95, 6),
             "cpusReserved": vcpus,
             "gpusReserved": task.script.gpus,
-            "memoryAverageGiB": round(task.script.memory * 0.4, 6),
-            "memoryMaximumGiB": round(task.script.memory * 0.7, 6),
+            "memoryAverageGiB": average,
+            "memoryMaximumGiB": most,
             "memoryReservedGiB": gib,
             "runningSeconds": round(stopped - started, 3),
         }
@@ -121,7 +161,7 @@ def _task(backend: OmicsBackend, run: Run, task: TaskState) -> dict[str, Any]:
         "cpus": float(task.script.cpus),
         "memory": float(task.script.memory),
         "gpus": float(task.script.gpus),
-        "image": record["imageDetails"]["image"],
+        **record["imageDetails"],
         "instanceType": record.get("instanceType"),
         "cacheHit": record.get("cacheHit"),
         "creationTime": _time(task.created),
