@@ -1,4 +1,8 @@
-"""Faults of CloudWatch Logs, which is moto's own: what a test needs to see a log denied or throttled."""
+"""CloudWatch Logs is moto's own: here it gets faults, and answers on our log group that are AWS's.
+
+moto's FilterLogEvents ignores a prefix, and its GetLogEvents of a missing stream speaks of a
+missing group.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +14,66 @@ from moto.core.exceptions import JsonRESTError
 from moto.logs.responses import LogsResponse
 
 from airflow_omics.emulator.faults import LOG_OPERATIONS, error_text
+from airflow_omics.emulator.views import LOG_GROUP
 from airflow_omics.emulator.world import WORLD
 
 _RUN = re.compile(r"\brun/(\d+)")
 _METHODS = {"DescribeLogStreams": "describe_log_streams", "GetLogEvents": "get_log_events"}
 
 
-def strike() -> None:
-    """Let moto's CloudWatch Logs ask for faults before it answers; calling it again changes nothing."""
+def adapt() -> None:
+    """Let moto's CloudWatch Logs answer as described above; calling it again changes nothing."""
+    if hasattr(LogsResponse.get_log_events, "omics_emulator"):
+        return
+    responses: Any = LogsResponse
+    responses.get_log_events = _of_a_stream(responses.get_log_events)
+    responses.filter_log_events = _by_prefix(responses.filter_log_events)
     for operation in LOG_OPERATIONS:
-        method = getattr(LogsResponse, _METHODS[operation])
-        if not hasattr(method, "omics_emulator"):
-            setattr(LogsResponse, _METHODS[operation], _struck(operation, method))
+        method = getattr(responses, _METHODS[operation])
+        setattr(responses, _METHODS[operation], _struck(operation, method))
+
+
+def _our_group(response: Any) -> Any:
+    """Return our log group if a request names it, by name or ARN, and it exists; else None."""
+    named = response._get_param("logGroupName") or response._get_param("logGroupIdentifier") or ""
+    if named.removesuffix(":*").rpartition(":log-group:")[2] != LOG_GROUP:
+        return None
+    return response.logs_backend.groups.get(LOG_GROUP)
+
+
+def _of_a_stream(method: Any) -> Any:
+    @functools.wraps(method)
+    def wrapper(self: Any) -> Any:
+        group = _our_group(self)
+        if group is not None and self._get_param("logStreamName") not in group.streams:
+            raise _refusal("ResourceNotFoundException", "The specified log stream does not exist.")
+        return method(self)
+
+    return wrapper
+
+
+def _by_prefix(method: Any) -> Any:
+    @functools.wraps(method)
+    def wrapper(self: Any) -> Any:
+        prefix, group = self._get_param("logStreamNamePrefix"), _our_group(self)
+        if prefix is None or group is None:
+            return method(self)
+        if self._get_param("logStreamNames"):
+            says = "logStreamNames and logStreamNamePrefix cannot be given together"
+            raise _refusal("InvalidParameterException", says)
+        # moto takes an empty list for every stream; no stream has an empty name.
+        names = [name for name in group.streams if name.startswith(prefix)] or [""]
+        asked = self._get_param
+        self._get_param = lambda name, *default: names if name == "logStreamNames" else asked(name, *default)
+        return method(self)
+
+    return wrapper
+
+
+def _refusal(code: str, message: str) -> JsonRESTError:
+    error = JsonRESTError(code, message)
+    error.code = 400
+    return error
 
 
 def _struck(operation: str, method: Any) -> Any:
@@ -35,7 +87,7 @@ def _struck(operation: str, method: Any) -> Any:
         arn = f"arn:aws:logs:{self.region}:{self.current_account}:log-group:{self._get_param('logGroupName')}"
         principal = f"arn:aws:sts::{self.current_account}:assumed-role/Admin/emulator"
         code, message = error_text(fault, f"logs:{operation}", arn, principal)
-        error = JsonRESTError(code, message)
+        error = _refusal(code, message)
         error.code = 500 if code == "InternalServerException" else 400
         raise error
 

@@ -12,7 +12,8 @@ from airflow_omics.emulator.timeline import Run, TaskState, tasks_of
 from airflow_omics.emulator.wire import timestamp
 from airflow_omics.emulator.world import WORLD
 
-_VCPUS = {
+#: vCPUs of an instance, by its size.
+VCPUS = {
     "large": 2,
     "xlarge": 4,
     "2xlarge": 8,
@@ -131,7 +132,7 @@ def _memory(task: TaskState, reserved: int) -> tuple[float, float]:
 def instance_size(instance_type: str) -> tuple[int, int]:
     """Return vCPUs and GiB of an instance type such as ``omics.m.2xlarge``."""
     _, family, size = [*instance_type.split("."), "", ""][:3]
-    vcpus = _VCPUS.get(size, 2)
+    vcpus = VCPUS.get(size, 2)
     return vcpus, vcpus * _GIB_PER_VCPU.get(family, 4)
 
 

@@ -46,7 +46,7 @@ def register() -> bool:
         # ask.
         for service in ("cloudwatch-logs", "s3"):
             botocore.handlers.BUILTIN_HANDLERS.append((f"before-call.{service}", settle))
-        logs.strike()
+        logs.adapt()
         return True
 
 

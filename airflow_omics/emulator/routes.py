@@ -9,7 +9,7 @@ from typing import Any
 
 import moto.moto_server.werkzeug_app as moto_app
 
-from airflow_omics.emulator import account
+from airflow_omics.emulator import account, elsewhere
 from airflow_omics.emulator.control import Emulator
 from airflow_omics.emulator.responses import Answer, Incoming, answer, credential_scope
 from airflow_omics.emulator.wire import is_emulated
@@ -60,6 +60,8 @@ class EmulatorApplication:
         scope = credential_scope(environ.get("HTTP_AUTHORIZATION", ""))
         if scope is None or scope[2] in _WRITTEN_BY_RUNS:
             account.settle()
+        if scope is not None:
+            return elsewhere.answer(self._moto, scope[2], environ, start_response)
         answered: Iterable[bytes] = self._moto(environ, start_response)
         if environ.get("PATH_INFO") == "/moto-api/reset" and environ.get("REQUEST_METHOD") == "POST":
             self._control.reset()

@@ -29,17 +29,18 @@ def service_model() -> ServiceModel:
 
 @cache
 def _routes() -> list[tuple[str, re.Pattern[str], str]]:
+    # The emulated operations come first, so that most requests match at once.
+    return sorted(routes_of(service_model()), key=lambda route: route[2] not in OPERATIONS)
+
+
+def routes_of(model: ServiceModel) -> list[tuple[str, re.Pattern[str], str]]:
+    """Return HTTP method, path and name of each operation of a REST service."""
     routes = []
-    model = service_model()
     for name in model.operation_names:
         http = model.operation_model(name).http
-        path = http["requestUri"].split("?")[0]
-        pattern = re.sub(r"\{(\w+)\+?\}", _segment, path)
-        # The emulated operations come first, so that most requests match at once.
-        routes.append((name not in OPERATIONS, http["method"], re.compile(pattern + "/?"), name))
-    return [
-        (method, pattern, name) for _, method, pattern, name in sorted(routes, key=lambda route: route[0])
-    ]
+        pattern = re.sub(r"\{(\w+)\+?\}", _segment, http["requestUri"].split("?")[0])
+        routes.append((http["method"], re.compile(pattern + "/?"), name))
+    return routes
 
 
 def _segment(member: re.Match[str]) -> str:

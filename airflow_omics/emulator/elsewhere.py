@@ -1,0 +1,209 @@
+"""A request to another service that nobody here answers: one sentence, in the protocol it was asked in.
+
+moto ends such a request in an HTML page and a traceback, which a client can make nothing of.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import struct
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from http.client import responses as reasons
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs
+from xml.sax.saxutils import escape
+
+import botocore.session
+import moto.backends
+import moto.moto_server.werkzeug_app as moto_app
+from botocore.exceptions import UnknownServiceError
+
+from airflow_omics.emulator import pricing, wire
+from airflow_omics.emulator.exceptions import OmicsServiceError
+from airflow_omics.emulator.ledger import UNKNOWN
+from airflow_omics.emulator.world import WORLD
+
+_REST_XML = frozenset({"cloudfront", "route53", "s3", "s3control", "s3express"})
+
+
+class Asked(NamedTuple):
+    """What a request to another service asks for.
+
+    :param service: the service's name in signatures, such as ``pricing``.
+    :param operation: such as ``GetProducts``; method and path where no model tells.
+    :param protocol: ``json``, ``cbor``, ``query``, ``ec2``, ``rest-json`` or ``rest-xml``.
+    """
+
+    service: str
+    operation: str
+    protocol: str
+
+    @property
+    def name(self) -> str:
+        """The name that the request log keeps it by."""
+        return f"{self.service}:{self.operation}"
+
+
+def answer(
+    app: moto_app.DomainDispatcherApplication,
+    service: str,
+    environ: dict[str, Any],
+    start_response: Callable[..., Any],
+) -> Iterable[bytes]:
+    """Answer a signed request to a service that is not HealthOmics: by moto, where it can.
+
+    :param service: The service's name in the signature.
+    """
+    if service != "pricing" and not _lacks(app, environ):
+        # moto may read the body of a form, and of it alone the operation cannot be told otherwise.
+        body = _body(environ) if _is_form(environ) else b""
+        answered = _by_moto(app, environ, start_response)
+        if answered is not None:
+            return answered
+    else:
+        # The whole of it, or the connection would end in a reset.
+        body = _body(environ)
+    asked = _asked(service, environ, body)
+    try:
+        if asked.name != "pricing:GetProducts":
+            raise _not_emulated(asked)
+        result: dict[str, Any] | OmicsServiceError = pricing.get_products(json.loads(body or b"{}"))
+    except OmicsServiceError as error:
+        result = error
+    return _told(asked, environ, start_response, result)
+
+
+def _lacks(app: moto_app.DomainDispatcherApplication, environ: dict[str, Any]) -> bool:
+    """Return whether a signed request is for a service that moto has nothing for."""
+    host = app.infer_service_region_host(environ, environ.get("PATH_INFO", ""))
+    if host is None or host in moto.backends.list_of_moto_modules():
+        return False
+    # As moto's own look-up does it, which prints what it does not find.
+    return not any(pattern.match(f"http://{host}") for _, pattern in app.backend_url_patterns)
+
+
+def _by_moto(
+    app: moto_app.DomainDispatcherApplication, environ: dict[str, Any], start_response: Callable[..., Any]
+) -> Iterable[bytes] | None:
+    """Return moto's answer; None if it has not got the operation, whichever way it shows that."""
+    held: list[Any] = []
+
+    def hold(status: str, headers: list[tuple[str, str]], *_: Any) -> Callable[[bytes], None]:
+        held[:] = [status, headers]
+        return lambda data: None
+
+    try:
+        content: Iterable[bytes] = app(environ, hold)
+    except NotImplementedError:
+        return None
+    status, headers = held
+    if status.startswith("404") and "html" in dict(headers).get("Content-Type", ""):
+        whole = b"".join(content)
+        # An object that is missing has no page of HTML, whatever its type.
+        if whole.startswith(b"<!doctype html>"):
+            return None
+        content = [whole]
+    start_response(status, headers)
+    return content
+
+
+def _is_form(environ: Mapping[str, Any]) -> bool:
+    return str(environ.get("CONTENT_TYPE", "")).startswith("application/x-www-form-urlencoded")
+
+
+def _body(environ: dict[str, Any]) -> bytes:
+    """Return the body of a request, and leave it to be read again."""
+    body = bytes(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
+    environ["wsgi.input"] = io.BytesIO(body)
+    return body
+
+
+def _asked(service: str, environ: Mapping[str, Any], body: bytes) -> Asked:
+    method, path = environ["REQUEST_METHOD"], str(environ.get("PATH_INFO", ""))
+    if environ.get("HTTP_SMITHY_PROTOCOL") == "rpc-v2-cbor":
+        return Asked(service, path.rpartition("/")[2], "cbor")
+    if target := environ.get("HTTP_X_AMZ_TARGET"):
+        return Asked(service, target.rpartition(".")[2], "json")
+    if _is_form(environ):
+        action = parse_qs(body.decode("latin-1")).get("Action", [UNKNOWN])[0]
+        return Asked(service, action, "ec2" if service == "ec2" else "query")
+    protocol = "rest-xml" if service in _REST_XML else "rest-json"
+    sent = str(environ.get("REQUEST_URI", path)).partition("?")[0]
+    for candidate, pattern, name in _routes(service):
+        if candidate == method and pattern.fullmatch(sent):
+            return Asked(service, name, protocol)
+    return Asked(service, f"{method} {path}", protocol)
+
+
+@cache
+def _routes(service: str) -> list[tuple[str, re.Pattern[str], str]]:
+    try:
+        return wire.routes_of(botocore.session.Session().get_service_model(service))
+    except UnknownServiceError:
+        # Not every service signs by the name that it has in botocore.
+        return []
+
+
+def _not_emulated(what: Asked) -> OmicsServiceError:
+    says = f"{what.name} is not emulated: neither the emulator nor moto has it"
+    return OmicsServiceError("NotImplemented", 501, says)
+
+
+def _told(
+    what: Asked,
+    environ: Mapping[str, Any],
+    start_response: Callable[..., Any],
+    result: dict[str, Any] | OmicsServiceError,
+) -> Iterable[bytes]:
+    """Answer a request by WSGI, and keep it in the request log.
+
+    :param result: The answer's members, for a service whose protocol is ``json``; or the error.
+    """
+    if isinstance(result, OmicsServiceError):
+        status, code = result.status, result.code
+        kind, content = _error(what.protocol, result)
+    else:
+        status, code, kind, content = 200, None, "application/x-amz-json-1.1", json.dumps(result).encode()
+    WORLD.ledger.add(
+        {
+            "operation": what.name,
+            "status": status,
+            "error": code,
+            "run_id": None,
+            "time": wire.timestamp(WORLD.clock.now()),
+            "user_agent": environ.get("HTTP_USER_AGENT"),
+        }
+    )
+    headers = {
+        "Content-Type": kind,
+        "Content-Length": str(len(content)),
+        "x-amzn-RequestId": str(uuid.uuid4()),
+        **({} if code is None else {"x-amzn-errortype": code}),
+        **({"smithy-protocol": "rpc-v2-cbor"} if what.protocol == "cbor" else {}),
+    }
+    start_response(f"{status} {reasons[status]}", list(headers.items()))
+    return [content]
+
+
+def _error(protocol: str, error: OmicsServiceError) -> tuple[str, bytes]:
+    """Return the content type and the body of an error."""
+    if protocol == "cbor":
+        pairs = {"__type": error.code, "message": error.message}
+        texts = b"".join(_cbor_text(key) + _cbor_text(value) for key, value in pairs.items())
+        return "application/cbor", bytes([0xA0 | len(pairs)]) + texts
+    if protocol in ("json", "rest-json"):
+        body = json.dumps({"__type": error.code, "message": error.message}).encode()
+        return "application/x-amz-json-1.1" if protocol == "json" else "application/json", body
+    inner = f"<Error><Code>{error.code}</Code><Message>{escape(error.message)}</Message></Error>"
+    if protocol == "ec2":
+        return "text/xml", f"<Response><Errors>{inner}</Errors></Response>".encode()
+    return "text/xml", f"<ErrorResponse>{inner}</ErrorResponse>".encode()
+
+
+def _cbor_text(text: str) -> bytes:
+    content = text.encode()
+    return b"\x79" + struct.pack(">H", len(content)) + content
