@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from airflow_omics.emulator import views
+from airflow_omics.emulator import definitions, views
 from airflow_omics.emulator.models import OmicsBackend
 from airflow_omics.emulator.timeline import Run, TaskState, tasks_of
 from airflow_omics.emulator.wire import timestamp
@@ -47,12 +47,13 @@ def _time(moment: float | None) -> str | None:
 
 
 def _run(backend: OmicsBackend, run: Run) -> dict[str, Any]:
-    record = views.run_record(backend, run, [])
+    record = views.run_record(backend, run)
     started, stopped = record.get("startTime"), record.get("stopTime")
     seconds = None if started is None or stopped is None else round(stopped - started, 3)
     # The run may be DELETED or gone by now; the manifest tells how it ended.
     status = run.ended.status if run.ended is not None else run.status
     gib = float(record.get("storageCapacity", 1200))
+    engine, main = definitions.source(run)
     as_is = [
         "arn",
         "uuid",
@@ -80,7 +81,8 @@ def _run(backend: OmicsBackend, run: Run) -> dict[str, Any]:
         "startTime": _time(started),
         "stopTime": _time(stopped),
         **_references(backend, run),
-        **_source(run),
+        "engine": engine,
+        "main": main,
         "metrics": None
         if seconds is None
         else {
@@ -113,13 +115,6 @@ def _references(backend: OmicsBackend, run: Run) -> dict[str, Any]:
             if name in members
         },
     }
-
-
-def _source(run: Run) -> dict[str, str]:
-    # The emulator knows no workflows. Settings of an engine are Nextflow's; everything else is taken for WDL.
-    if run.members.get("engineSettings"):
-        return {"engine": "NEXTFLOW", "main": "main.nf"}
-    return {"engine": "WDL", "main": "main.wdl"}
 
 
 def _memory(task: TaskState, reserved: int) -> tuple[float, float]:

@@ -19,7 +19,7 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.iam.models import get_account_id_from
 from werkzeug.http import http_date
 
-from airflow_omics.emulator import views, wire
+from airflow_omics.emulator import definitions, views, wire
 from airflow_omics.emulator.exceptions import OmicsServiceError, not_found, service_error, validation
 from airflow_omics.emulator.faults import OPERATIONS, WIRE_FAULTS, Fault
 from airflow_omics.emulator.ledger import UNKNOWN
@@ -143,6 +143,8 @@ def _answer(request: Incoming, seen: dict[str, Any]) -> Answer:
         seen.update(request_id=members.get("requestId"), name=members.get("name"))
     with WORLD.lock:
         result = _OPERATIONS[name](backend, members)
+        if name == "GetRun":
+            result |= _definition(backend, members, request.host)
         status, body = wire.write(operation, result)
     if name == "StartRun":
         seen["run_id"] = result["id"]
@@ -158,7 +160,13 @@ def _start_run(backend: OmicsBackend, members: dict[str, Any]) -> dict[str, Any]
 
 
 def _get_run(backend: OmicsBackend, members: dict[str, Any]) -> dict[str, Any]:
-    return views.run_record(backend, backend.get_run(members["id"], tick=True), members.get("export", []))
+    return views.run_record(backend, backend.get_run(members["id"], tick=True))
+
+
+def _definition(backend: OmicsBackend, members: dict[str, Any], host: str) -> dict[str, str]:
+    if "DEFINITION" not in members.get("export", ()):
+        return {}
+    return {"definition": definitions.url(backend, backend.get_run(members["id"]), host, WORLD.clock.now())}
 
 
 def _cancel_run(backend: OmicsBackend, members: dict[str, Any]) -> dict[str, Any]:

@@ -69,7 +69,7 @@ class EmulatorApplication:
 
     def owns(self, method: str, target: str, headers: Mapping[str, str]) -> bool:
         """Return whether :meth:`own` answers a request, and not moto."""
-        if target.startswith(CONTROL_PATH):
+        if _is_control(target):
             return True
         scope = credential_scope(headers.get("Authorization") or "")
         return scope[2] == "omics" if scope else _lacks_signature(method, target, headers)
@@ -77,7 +77,7 @@ class EmulatorApplication:
     def own(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Answer a request to HealthOmics or to the control."""
         path, _, query = target.partition("?")
-        if path.startswith(CONTROL_PATH):
+        if _is_control(path):
             return self._controlled(method, path.removeprefix(CONTROL_PATH).strip("/"), body)
         if _lacks_signature(method, target, headers):
             refusal = {"x-amzn-errortype": "MissingAuthenticationTokenException", **_JSON}
@@ -122,6 +122,11 @@ class EmulatorApplication:
         except TypeError as error:
             raise ValueError(f"{name}: {error}") from None
         return function(**arguments)
+
+
+def _is_control(target: str) -> bool:
+    # A bucket of S3 may have a name that begins in the same way.
+    return f"{target.partition('?')[0]}/".startswith(f"{CONTROL_PATH}/")
 
 
 def _arguments(name: str, known: list[str], body: bytes) -> dict[str, Any]:

@@ -141,8 +141,8 @@ def log_stream_arn(backend: OmicsBackend, stream: str) -> str:
     )
 
 
-def run_record(backend: OmicsBackend, run: Run, export: list[str]) -> dict[str, Any]:
-    """Return GetRun's answer."""
+def run_record(backend: OmicsBackend, run: Run) -> dict[str, Any]:
+    """Return GetRun's answer, without the definition that it exports on request."""
     members, status = run.members, run.status
     record: dict[str, Any] = {
         "arn": run.arn,
@@ -179,10 +179,6 @@ def run_record(backend: OmicsBackend, run: Run, export: list[str]) -> dict[str, 
         record["failureReason"] = run.reason
     if status in TERMINAL and run.says is not None:
         record["statusMessage"] = run.says
-    if "DEFINITION" in export:
-        record["definition"] = (
-            f"https://omics-definitions.s3.{backend.region_name}.amazonaws.com/{members['workflowId']}/definition.zip"
-        )
     return record
 
 

@@ -166,6 +166,13 @@ def test_all_of_moto_is_beside_it(connect: Callable[..., Any]) -> None:
     assert s3.get_object(Bucket="my-bucket", Key="a")["Body"].read() == b"text"
 
 
+def test_a_bucket_may_have_a_name_that_begins_as_the_control_does(connect: Callable[..., Any]) -> None:
+    s3 = connect("s3", "us-east-1")
+    s3.create_bucket(Bucket="omics-emulator-cache")
+    s3.put_object(Bucket="omics-emulator-cache", Key="a", Body=b"text")
+    assert s3.get_object(Bucket="omics-emulator-cache", Key="a")["Body"].read() == b"text"
+
+
 def test_the_host_prefix_leads_a_plain_client_astray(server: EmulatorServer) -> None:
     client = boto3.client(
         "omics",
