@@ -87,6 +87,7 @@ _TASK_REASONS: tuple[tuple[str, str, str], ...] = (
 )
 _EARLY_REASONS: tuple[tuple[str, str, bool], ...] = (
     ("ASSUME_ROLE_FAILED", "HealthOmics could not assume the run's role. Check its trust policy.", True),
+    ("INVALID_RUN_PARAMETERS", "The file that parametersUri names holds no valid run parameters.", True),
     ("WORKFLOW_VER_VALIDATION_FAILED", "The workflow's Nextflow version is not supported.", True),
     ("INPUT_URI_NOT_FOUND", "An input does not exist: s3://amzn-s3-demo-bucket/reads.fastq.gz", False),
     ("INVALID_URI_INPUT", "An input URI is not valid.", False),

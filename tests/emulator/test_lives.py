@@ -12,7 +12,7 @@ from airflow_omics.emulator import LIFE_TAG, LIVES, Emulator, Life, Stage, Task
 
 from .conftest import refused, start
 
-# Every failureReason of the user guide, "Run failure reasons".
+# Every failureReason of the user guide, "Run failure reasons", and that of StartRun's parametersUri.
 DOCUMENTED_REASONS = [
     "ALL_PROFILES_INSTANCE_RESERVATION_FAILED",
     "ASSUME_ROLE_FAILED",
@@ -27,6 +27,7 @@ DOCUMENTED_REASONS = [
     "INPUT_URI_NOT_FOUND",
     "INSTANCE_RESERVATION_FAILED",
     "INVALID_ECR_IMAGE_URI",
+    "INVALID_RUN_PARAMETERS",
     "INVALID_TASK_RESOURCE_VALUE",
     "INVALID_URI_INPUT",
     "MODIFIED_INPUT_RESOURCE",
