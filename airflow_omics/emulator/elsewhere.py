@@ -68,13 +68,13 @@ def answer(
         # The whole of it, or the connection would end in a reset.
         body = _body(environ)
     asked = _asked(service, environ, body)
-    try:
-        if asked.name != "pricing:GetProducts":
-            raise _not_emulated(asked)
-        result: dict[str, Any] | OmicsServiceError = pricing.get_products(json.loads(body or b"{}"))
-    except OmicsServiceError as error:
-        result = error
-    return _told(asked, environ, start_response, result)
+    result: dict[str, Any] | OmicsServiceError | None = None
+    if service == "pricing" and asked.protocol == "json":
+        try:
+            result = pricing.answer(asked.operation, json.loads(body or b"{}"))
+        except OmicsServiceError as error:
+            result = error
+    return _told(asked, environ, start_response, _not_emulated(asked) if result is None else result)
 
 
 def _lacks(app: moto_app.DomainDispatcherApplication, environ: dict[str, Any]) -> bool:

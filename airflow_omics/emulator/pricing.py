@@ -1,4 +1,4 @@
-"""A price list for tools that ask what a run cost: GetProducts of AWS Price List, for HealthOmics alone.
+"""A price list for tools that ask what a run cost: AWS Price List, for HealthOmics alone.
 
 List prices of us-east-1 in 2026, from secondary sources, and the same in every Region. They let a tool
 work; they are no basis for a decision.
@@ -26,16 +26,32 @@ _STORAGE = {"Run Storage": 0.0001918, "Dynamic Run Storage": 0.000411, "Ephemera
 _EFFECTIVE = "2026-07-01T00:00:00Z"
 
 
-def get_products(request: Mapping[str, Any]) -> dict[str, Any]:
-    """Answer GetProducts.
+def answer(operation: str, request: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Answer an operation of AWS Price List; None for those that there are no answers for.
 
-    :raises OmicsServiceError: For another service's prices, a filter that is not one of equality, or a token
-        of elsewhere.
+    :raises OmicsServiceError: For what the emulator has no prices of, and what AWS would refuse.
     """
-    service = request.get("ServiceCode")
+    served = {"GetProducts": _get_products, "DescribeServices": _describe_services}
+    return served[operation](request) if operation in served else None
+
+
+def _describe_services(request: Mapping[str, Any]) -> dict[str, Any]:
+    _check(request.get("ServiceCode", SERVICE_CODE))
+    names = list(next(_offers("us-east-1"))["product"]["attributes"])
+    return {
+        "FormatVersion": "aws_v1",
+        "Services": [{"ServiceCode": SERVICE_CODE, "AttributeNames": names}],
+    }
+
+
+def _check(service: Any) -> None:
     if service != SERVICE_CODE:
         says = f"the emulator has prices of {SERVICE_CODE} alone, not of {service!r}"
         raise OmicsServiceError("NotImplemented", 501, says)
+
+
+def _get_products(request: Mapping[str, Any]) -> dict[str, Any]:
+    _check(request.get("ServiceCode"))
     filters = request.get("Filters") or []
     for each in filters:
         if each.get("Type") not in ("TERM_MATCH", "EQUALS"):
@@ -50,10 +66,9 @@ def get_products(request: Mapping[str, Any]) -> dict[str, Any]:
     ]
     begin, size = _position(request.get("NextToken")), int(request.get("MaxResults") or 100)
     texts = [json.dumps(offer, separators=(",", ":")) for offer in offers[begin : begin + size]]
-    answer: dict[str, Any] = {"FormatVersion": "aws_v1", "PriceList": texts}
-    if begin + size < len(offers):
-        answer["NextToken"] = base64.b64encode(str(begin + size).encode()).decode()
-    return answer
+    more = base64.b64encode(str(begin + size).encode()).decode()
+    page: dict[str, Any] = {"FormatVersion": "aws_v1", "PriceList": texts}
+    return {**page, "NextToken": more} if begin + size < len(offers) else page
 
 
 def _position(token: str | None) -> int:

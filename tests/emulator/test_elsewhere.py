@@ -71,6 +71,9 @@ def test_what_moto_has_still_is_moto_s(server: EmulatorServer, connect: Callable
 # -- prices --------------------------------------------------------------------------------------------------
 
 
+PRICE_LISTS = {"ServiceCode": "AmazonOmics", "EffectiveDate": "2026-07-01", "CurrencyCode": "USD"}
+
+
 def equal(**fields: str) -> list[dict[str, str]]:
     return [{"Type": "TERM_MATCH", "Field": name, "Value": value} for name, value in fields.items()]
 
@@ -141,6 +144,18 @@ def test_the_prices_of_other_services_and_odd_filters_are_refused(connect: Calla
     assert message == "the emulator has prices of AmazonOmics alone, not of 'AmazonEC2'"
     code, status, _ = refused(client.get_products, ServiceCode="AmazonOmics", NextToken="elsewhere")
     assert (code, status) == ("InvalidNextTokenException", 400)
-    code, status, message = refused(client.describe_services)
+    assert refused(client.describe_services, ServiceCode="AmazonEC2")[:2] == ("NotImplemented", 501)
+    code, status, message = refused(client.list_price_lists, **PRICE_LISTS)
     assert (code, status) == ("NotImplemented", 501)
-    assert message == "pricing:DescribeServices is not emulated: neither the emulator nor moto has it"
+    assert message == "pricing:ListPriceLists is not emulated: neither the emulator nor moto has it"
+
+
+@pytest.mark.parametrize("asked", [{}, {"ServiceCode": "AmazonOmics"}])
+def test_the_one_service_that_has_prices_is_described(
+    asked: dict[str, str], connect: Callable[..., Any]
+) -> None:
+    # Tools ask for it first, to see whether they may.
+    answer = connect("pricing", "us-east-1").describe_services(**asked)
+    (service,) = answer["Services"]
+    assert service["ServiceCode"] == "AmazonOmics"
+    assert {"regionCode", "resourceType", "workflowType"} <= set(service["AttributeNames"])
