@@ -77,6 +77,7 @@ __all__ = [
     "TaskDeferralError",
     "conf",
     "first_reschedule_date",
+    "has_listeners",
     "stats",
     "xcom_value",
 ]
@@ -88,7 +89,9 @@ def first_reschedule_date(context: Context, retries: int | None) -> datetime.dat
     :param context: the task's context.
     :param retries: the task's ``retries``; Airflow 2.11 tells the first try since the last clear by it.
     """
-    ti: Any = context["ti"]
+    ti: Any = context.get("ti")
+    if ti is None:  # no task runner: somebody's test calls execute()
+        return None
     if hasattr(ti, "get_first_reschedule_date"):
         first: datetime.datetime | str | None = ti.get_first_reschedule_date(context)
         # Airflow 3.0 hands over text where the task runs in the process of dag.test().
@@ -103,6 +106,18 @@ def first_reschedule_date(context: Context, retries: int | None) -> datetime.dat
         try_number=(ti.max_tries or 0) - (retries or 0) + 1,
     )
     return original
+
+
+def has_listeners() -> bool:
+    """Return whether any of Airflow's plugins registers a listener, as what collects DAGs asks.
+
+    The first call in a process loads the plugins; Airflow does so for every process that parses DAGs.
+    """
+    try:
+        from airflow.listeners.listener import get_listener_manager
+    except ImportError:  # a worker without Airflow's core, which collects no DAGs
+        return False
+    return bool(get_listener_manager().has_listeners)
 
 
 @functools.cache

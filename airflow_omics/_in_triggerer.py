@@ -11,7 +11,7 @@ import importlib.util
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_omics._compat import conf
+from airflow_omics._compat import conf, has_listeners
 
 if TYPE_CHECKING:
     from airflow.triggers.base import StartTriggerArgs
@@ -81,8 +81,8 @@ def why_not_start(task: Any) -> str | None:
         return "it has inlets or outlets, which only a worker resolves"
     if conf.getboolean("triggerer", "queues_enabled", fallback=False):
         return "[triggerer] queues_enabled is set, and Airflow gives such a start no queue"
-    if task.has_dag() and task.dag.render_template_as_native_obj:
-        return "its DAG has render_template_as_native_obj, which only a worker heeds"
+    if reason := _why_not_rendered_there(task):
+        return reason
     for name in task.template_fields:
         if reason := _why_not_resolved(getattr(task, name)):
             return f"{name} {reason}"
@@ -103,6 +103,25 @@ def why_not_end(task: Any) -> str | None:
         if getattr(task, name, None):
             shown = name.removeprefix("_").removesuffix("_hook")
             return f"it has {shown}, which only a worker sees to"
+    # Airflow calls no listener for a task that ends there, and refuses the whole DAG file.
+    if has_listeners():
+        return "a plugin has a listener, which Airflow calls in a worker alone"
+    return None
+
+
+def _why_not_rendered_there(task: Any) -> str | None:
+    """Return which setting of its templates a task would lose: a triggerer renders as by default."""
+    from jinja2 import StrictUndefined
+
+    dag = task.dag if task.has_dag() else None
+    if getattr(task, "render_template_as_native_obj", None) or getattr(
+        dag, "render_template_as_native_obj", False
+    ):
+        return "render_template_as_native_obj is set, which only a worker applies"
+    if getattr(dag, "template_undefined", StrictUndefined) is not StrictUndefined:
+        return "its DAG has template_undefined, which only a worker applies"
+    if getattr(dag, "jinja_environment_kwargs", None):
+        return "its DAG has jinja_environment_kwargs, which only a worker applies"
     return None
 
 

@@ -145,6 +145,11 @@ class OmicsRunTrigger(BaseTrigger):
         Airflow reads the whole DAG anew for each such wait, and only for this. A triggerer would hold all
         those DAGs for as long as the runs take.
         """
+        if jinja_env is None:
+            import jinja2
+
+            # Airflow's own renders a name that is missing as no text, so that no connection would be named.
+            jinja_env = self.get_template_env().overlay(undefined=jinja2.StrictUndefined)
         super().render_template_fields(context, jinja_env)
         context.pop("dag", None)
         context.pop("task", None)

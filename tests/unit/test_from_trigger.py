@@ -7,10 +7,12 @@ import json
 import os
 import subprocess
 import sys
+import types
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import jinja2
 import pytest
 from airflow.triggers.base import BaseTrigger
 
@@ -192,6 +194,30 @@ def test_native_rendering_goes_to_a_worker() -> None:
 
 
 @pytest.mark.usefixtures("an_airflow_that_can")
+@pytest.mark.parametrize(
+    "setting",
+    [{"template_undefined": jinja2.Undefined}, {"jinja_environment_kwargs": {"trim_blocks": True}}],
+    ids=lambda setting: next(iter(setting)),
+)
+def test_what_a_dag_says_of_its_templates_goes_to_a_worker(setting: dict[str, Any]) -> None:
+    name = next(iter(setting))
+    with DAG("a_dag", schedule=None, **setting), pytest.warns(UserWarning, match=f"its DAG has {name}"):
+        sensor = OmicsRunSensor(task_id="gate", run_id="1234567", start_from_trigger=True)
+    assert not sensor.start_from_trigger
+
+
+@pytest.mark.skipif(not CAN_START, reason="only Airflow 3.3 renders a trigger's arguments")
+def test_a_name_that_is_missing_is_an_error_in_the_triggerer_too() -> None:
+    """As no text it would be no connection, and boto3 would look for credentials of its own."""
+    sensor, _ = made(aws_conn_id="{{ params.of_aws }}", start_from_trigger=True)
+    assert sensor.start_trigger_args is not None
+    trigger = OmicsRunTrigger(**(sensor.start_trigger_args.trigger_kwargs or {}))
+    trigger.template_fields = ("aws_conn_id",)
+    with pytest.raises(jinja2.UndefinedError, match="'dict object' has no attribute 'of_aws'"):
+        trigger.render_template_fields({"params": {"another": "aws_lab"}})
+
+
+@pytest.mark.usefixtures("an_airflow_that_can")
 def test_triggerers_with_queues_go_by_way_of_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__TRIGGERER__QUEUES_ENABLED", "True")
     sensor, [warning] = made(start_from_trigger=True)
@@ -232,6 +258,39 @@ def test_what_comes_before_a_task_needs_a_worker_at_one_of_its_ends(name: str) -
 @pytest.mark.usefixtures("an_airflow_that_can")
 def test_failure_callbacks_are_no_obstacle_since_every_failure_goes_to_a_worker() -> None:
     assert made(on_failure_callback=called, on_retry_callback=called, **BOTH)[1] == []
+
+
+@pytest.fixture
+def a_listener() -> Iterator[None]:
+    """A plugin's listener, as OpenLineage registers one."""
+    from airflow.listeners.listener import get_listener_manager
+
+    manager, listener = get_listener_manager(), types.ModuleType("a_listener")
+    assert not manager.has_listeners
+    manager.add_listener(listener)
+    yield
+    manager.pm.unregister(listener)
+
+
+@pytest.mark.usefixtures("an_airflow_that_can", "a_listener")
+def test_an_end_that_airflow_would_refuse_goes_to_a_worker() -> None:
+    """Airflow refuses the whole DAG file: whatever else is in it would be gone as well."""
+    sensor, [warning] = made(**BOTH)
+    assert (sensor.start_from_trigger, sensor.end_from_trigger, sensor.deferrable) == (True, False, True)
+    assert warning == (
+        "Task 'gate' goes by way of a worker instead of end_from_trigger (a plugin has a listener, which "
+        "Airflow calls in a worker alone)."
+    )
+
+
+@pytest.mark.usefixtures("an_airflow_that_can")
+def test_only_a_task_that_would_end_there_asks_for_listeners(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which loads the plugins, once a process."""
+    monkeypatch.setattr("airflow_omics._in_triggerer.has_listeners", called)
+    assert made()[1] == made(start_from_trigger=True)[1] == []
+    made(end_from_trigger=True, outlets=["s3://bucket/key"])
+    with pytest.raises(AssertionError, match="called while parsing"):
+        made(end_from_trigger=True)
 
 
 @pytest.mark.usefixtures("an_airflow_that_can")
