@@ -12,7 +12,8 @@ import math
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_omics.identity import RunTarget, reduce_to_identity
+from airflow_omics._fields import TaskFields, holds_reference
+from airflow_omics.identity import RunTarget
 from airflow_omics.records import ACTIVE_STATUSES, TERMINAL_STATUSES, RunRecord
 
 if TYPE_CHECKING:
@@ -25,50 +26,34 @@ log = logging.getLogger(__name__)
 LONGEST: Final = 100 * 365.25 * 24 * 3600.0
 """Seconds that a span of time may take; a deadline much later is none that Python's dates can hold."""
 
-AWS_TEMPLATE_FIELDS = ("aws_conn_id", "region_name", "verify")
 
-
-class RunTaskMixin:
+class RunTaskMixin(TaskFields):
     """A task about one run, on the connection that its four AWS arguments name."""
 
+    run_id: Any
     aws_conn_id: str | None
     region_name: str | None
     verify: bool | str | None
     botocore_config: dict[str, Any] | None
+    text_fields = frozenset({"aws_conn_id", "region_name"})
     _region_is_told = False
 
-    @property
-    def run_id(self) -> Any:
-        """The run as it was given, an id, an ARN or the identity of a record."""
-        return self._run_id
+    def _check_aws_arguments(self) -> None:
+        """Refuse at parse time what cannot be carried to a trigger, or is never rendered."""
+        if self.botocore_config is None:
+            return
+        from airflow_omics.connection import AwsArguments
 
-    @run_id.setter
-    def run_id(self, value: Any) -> None:
-        # Airflow renders a template field by setting it, and then stores what it reads back for the UI.
-        # Cutting a record down here covers every Airflow, and mapped tasks, which set it otherwise.
-        self._run_id = reduce_to_identity(value)
-
-    def _set_aws_arguments(
-        self,
-        aws_conn_id: str | None,
-        region_name: str | None,
-        verify: bool | str | None,
-        botocore_config: dict[str, Any] | None,
-    ) -> None:
-        if botocore_config is not None:
-            from airflow_omics.connection import AwsArguments
-
-            AwsArguments(aws_conn_id, region_name, verify, botocore_config)  # refuses what cannot be carried
-        self.aws_conn_id = aws_conn_id
-        self.region_name = region_name
-        self.verify = verify
-        self.botocore_config = botocore_config
+        AwsArguments(self.aws_conn_id, self.region_name, self.verify, self.botocore_config)
+        for key, value in self.botocore_config.items():
+            if not is_known_now(value):
+                raise ValueError(f"botocore_config[{key!r}] is a template; botocore_config is not templated.")
 
     def _check_run_id(self) -> None:
         """Refuse at parse time what is wrong whatever happens later; a template is checked when rendered."""
-        if _is_known_now(self.run_id):
+        if is_known_now(self.run_id):
             target = RunTarget.parse(self.run_id)
-            if _is_known_now(self.region_name):
+            if is_known_now(self.region_name):
                 target.check_region(self.region_name)
 
     def _target(self) -> RunTarget:
@@ -121,8 +106,9 @@ class RunTaskMixin:
             from airflow_omics.diagnosis import diagnose
 
             diagnosis = diagnose(self._make_hook(target or self._target()), record, headline=headline)
-            if getattr(self, "do_xcom_push", True):
-                context["ti"].xcom_push(key="diagnosis", value=diagnosis.to_plain())
+            ti: Any = context.get("ti")
+            if getattr(self, "do_xcom_push", True) and ti is not None:
+                ti.xcom_push(key="diagnosis", value=diagnosis.to_plain())
         except Exception:
             done = "found out" if diagnosis is None else "pushed to XCom"
             log.warning("Why HealthOmics run %s failed was not %s", record.get("id"), done, exc_info=True)
@@ -158,6 +144,9 @@ def check_names(name: str, values: Any, example: str) -> tuple[str, ...] | None:
         or not all(isinstance(value, str) for value in values)
     ):
         raise ValueError(f"{name} is {values!r}; it takes a collection of names, such as {example}.")
+    for given in values:
+        if not is_known_now(given):
+            raise ValueError(f"{name} holds {given!r}, a template; {name} is not templated.")
     return tuple(values)
 
 
@@ -253,10 +242,12 @@ def to_seconds(value: float | datetime.timedelta | None) -> float | None:
     return value.total_seconds() if isinstance(value, datetime.timedelta) else value
 
 
-def _is_known_now(value: Any) -> bool:
+def is_known_now(value: Any) -> bool:
     """Return False for a template and for an upstream task's output, which have no value while parsing."""
     if isinstance(value, Mapping):
-        return all(_is_known_now(item) for item in value.values())
+        return all(is_known_now(item) for item in value.values())
+    if isinstance(value, list | tuple | set):
+        return all(is_known_now(item) for item in value)
     if isinstance(value, str):
         return not any(mark in value for mark in ("{{", "{%", "{#"))
-    return not hasattr(value, "iter_references") and not hasattr(value, "resolve")
+    return not holds_reference(value)

@@ -8,7 +8,6 @@ from typing import Any
 
 from airflow_omics._compat import BaseOperator, Context
 from airflow_omics._task import (
-    AWS_TEMPLATE_FIELDS,
     RunTaskMixin,
     check_fields,
     check_seconds,
@@ -52,7 +51,7 @@ class OmicsCancelRunOperator(RunTaskMixin, BaseOperator):
     See https://docs.aws.amazon.com/omics/latest/api/API_CancelRun.html
     """
 
-    template_fields: Sequence[str] = ("run_id", *AWS_TEMPLATE_FIELDS)
+    template_fields: Sequence[str] = ("run_id", "aws_conn_id", "region_name", "verify")
     operator_extra_links = RUN_LINKS
     ui_color = "#f4e8e8"
 
@@ -78,7 +77,11 @@ class OmicsCancelRunOperator(RunTaskMixin, BaseOperator):
         self.poke_interval = poke_interval
         self.wait_timeout = wait_timeout
         self.record_fields = check_fields("record_fields", record_fields, "['status']")
-        self._set_aws_arguments(aws_conn_id, region_name, verify, botocore_config)
+        self.aws_conn_id = aws_conn_id
+        self.region_name = region_name
+        self.verify = verify
+        self.botocore_config = botocore_config
+        self._check_aws_arguments()
         self._check_run_id()
 
     def execute(self, context: Context) -> RunRecord:

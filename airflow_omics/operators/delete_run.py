@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from airflow_omics._compat import BaseOperator, Context
-from airflow_omics._task import AWS_TEMPLATE_FIELDS, RunTaskMixin, check_fields, check_seconds, to_seconds
+from airflow_omics._task import RunTaskMixin, check_fields, check_seconds, to_seconds
 from airflow_omics.links import RUN_LINKS, RunLinks, persist_links
 from airflow_omics.records import RunRecord, narrow
 
@@ -45,7 +45,7 @@ class OmicsDeleteRunOperator(RunTaskMixin, BaseOperator):
     See https://docs.aws.amazon.com/omics/latest/api/API_DeleteRun.html
     """
 
-    template_fields: Sequence[str] = ("run_id", *AWS_TEMPLATE_FIELDS)
+    template_fields: Sequence[str] = ("run_id", "aws_conn_id", "region_name", "verify")
     operator_extra_links = RUN_LINKS
     ui_color = "#f4e8e8"
 
@@ -69,7 +69,11 @@ class OmicsDeleteRunOperator(RunTaskMixin, BaseOperator):
         self.poke_interval = poke_interval
         self.wait_timeout = wait_timeout
         self.record_fields = check_fields("record_fields", record_fields, "['runOutputUri']")
-        self._set_aws_arguments(aws_conn_id, region_name, verify, botocore_config)
+        self.aws_conn_id = aws_conn_id
+        self.region_name = region_name
+        self.verify = verify
+        self.botocore_config = botocore_config
+        self._check_aws_arguments()
         self._check_run_id()
 
     def execute(self, context: Context) -> RunRecord:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_omics._compat import BaseOperator, Context
-from airflow_omics._task import AWS_TEMPLATE_FIELDS, RunTaskMixin
+from airflow_omics._task import RunTaskMixin
 from airflow_omics.links import RUN_LINKS, persist_links
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class OmicsDiagnoseRunOperator(RunTaskMixin, BaseOperator):
     See https://docs.aws.amazon.com/omics/latest/dev/workflows-run-errors.html
     """
 
-    template_fields: Sequence[str] = ("run_id", *AWS_TEMPLATE_FIELDS)
+    template_fields: Sequence[str] = ("run_id", "aws_conn_id", "region_name", "verify")
     operator_extra_links = RUN_LINKS
     ui_color = "#e8f4ee"
 
@@ -71,7 +71,11 @@ class OmicsDiagnoseRunOperator(RunTaskMixin, BaseOperator):
         self.max_tasks = max_tasks
         self.max_lines = max_lines
         self.max_seconds = max_seconds
-        self._set_aws_arguments(aws_conn_id, region_name, verify, botocore_config)
+        self.aws_conn_id = aws_conn_id
+        self.region_name = region_name
+        self.verify = verify
+        self.botocore_config = botocore_config
+        self._check_aws_arguments()
         self._check_run_id()
 
     def execute(self, context: Context) -> dict[str, Any]:

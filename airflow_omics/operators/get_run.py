@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from airflow_omics._compat import BaseOperator, Context
-from airflow_omics._task import AWS_TEMPLATE_FIELDS, RunTaskMixin, check_fields, check_names
+from airflow_omics._task import RunTaskMixin, check_fields, check_names
 from airflow_omics.links import RUN_LINKS, persist_links
 from airflow_omics.records import RunRecord, narrow, sentence
 
@@ -38,7 +38,7 @@ class OmicsGetRunOperator(RunTaskMixin, BaseOperator):
     See https://docs.aws.amazon.com/omics/latest/api/API_GetRun.html
     """
 
-    template_fields: Sequence[str] = ("run_id", *AWS_TEMPLATE_FIELDS)
+    template_fields: Sequence[str] = ("run_id", "aws_conn_id", "region_name", "verify")
     operator_extra_links = RUN_LINKS
     ui_color = "#e8f4ee"
 
@@ -58,7 +58,11 @@ class OmicsGetRunOperator(RunTaskMixin, BaseOperator):
         self.run_id = run_id
         self.export = check_names("export", export, "['DEFINITION']")
         self.record_fields = check_fields("record_fields", record_fields, "['runOutputUri']")
-        self._set_aws_arguments(aws_conn_id, region_name, verify, botocore_config)
+        self.aws_conn_id = aws_conn_id
+        self.region_name = region_name
+        self.verify = verify
+        self.botocore_config = botocore_config
+        self._check_aws_arguments()
         self._check_run_id()
 
     def execute(self, context: Context) -> RunRecord:

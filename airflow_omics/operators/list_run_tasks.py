@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_omics._compat import BaseOperator, Context
-from airflow_omics._task import AWS_TEMPLATE_FIELDS, RunTaskMixin, check_fields, check_names, check_switch
+from airflow_omics._task import RunTaskMixin, check_fields, check_names, check_switch
 from airflow_omics.links import RUN_LINKS, persist_links
 from airflow_omics.records import TASK_STATUSES, describe
 
@@ -53,7 +53,7 @@ class OmicsListRunTasksOperator(RunTaskMixin, BaseOperator):
     See https://docs.aws.amazon.com/omics/latest/api/API_ListRunTasks.html
     """
 
-    template_fields: Sequence[str] = ("run_id", *AWS_TEMPLATE_FIELDS)
+    template_fields: Sequence[str] = ("run_id", "aws_conn_id", "region_name", "verify")
     operator_extra_links = RUN_LINKS
     ui_color = "#e8f4ee"
 
@@ -81,7 +81,11 @@ class OmicsListRunTasksOperator(RunTaskMixin, BaseOperator):
         ):
             raise ValueError(f"max_tasks is {max_tasks!r}; it takes a number of tasks, 1 or more, or None.")
         self.max_tasks = max_tasks
-        self._set_aws_arguments(aws_conn_id, region_name, verify, botocore_config)
+        self.aws_conn_id = aws_conn_id
+        self.region_name = region_name
+        self.verify = verify
+        self.botocore_config = botocore_config
+        self._check_aws_arguments()
         self._check_run_id()
 
     def execute(self, context: Context) -> list[dict[str, Any]]:

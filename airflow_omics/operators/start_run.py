@@ -7,43 +7,24 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_omics._compat import BaseOperator, Context, conf
+from airflow_omics._fields import Renderer
 from airflow_omics._task import (
-    AWS_TEMPLATE_FIELDS,
     RunTaskMixin,
     check_fields,
     check_seconds,
     check_statuses,
     check_switch,
+    is_known_now,
 )
-from airflow_omics.identity import reduce_to_identity
 from airflow_omics.links import RUN_LINKS
 from airflow_omics.records import RunRecord
-from airflow_omics.starting.unshown import TemplateText, Unshown
+from airflow_omics.starting.rendering import TEXT_ARGUMENTS, render_argument
+from airflow_omics.starting.unshown import Unshown, hidden, shown_value
 
 if TYPE_CHECKING:
     from airflow_omics.starting.started_run import StartedRun
 
-_HIDDEN = ("parameters", "tags", "start_run_kwargs")
-_ARGUMENTS = (
-    "workflow_id",
-    "role_arn",
-    "output_uri",
-    "parameters",
-    "name",
-    "workflow_type",
-    "workflow_version_name",
-    "workflow_owner_id",
-    "run_group_id",
-    "priority",
-    "storage_type",
-    "storage_capacity",
-    "log_level",
-    "cache_id",
-    "cache_behavior",
-    "retention_mode",
-    "rerun_of",
-    "tags",
-)
+_HIDDEN = ("parameters", "tags", "start_run_kwargs", "rerun_with")
 
 
 class OmicsStartRunOperator(RunTaskMixin, BaseOperator):
@@ -63,7 +44,8 @@ class OmicsStartRunOperator(RunTaskMixin, BaseOperator):
     :param role_arn: the IAM role that the run assumes.
     :param output_uri: where in S3 the outputs go; HealthOmics adds a folder for each run.
     :param parameters: the workflow's parameters, a dict, or the path of a ``.json`` or ``.yaml`` file,
-        relative to the DAG file. Their values are kept out of logs and rendered fields.
+        relative to the DAG file. Their values, and those of ``tags``, ``start_run_kwargs`` and
+        ``rerun_with``, are kept out of logs, rendered fields and Airflow's copy of the DAG.
     :param name: the run's name. It gets 12 digits that stand for the task instance, and is made of DAG and
         task if it is not given.
     :param workflow_type: ``PRIVATE`` or ``READY2RUN``.
@@ -104,6 +86,7 @@ class OmicsStartRunOperator(RunTaskMixin, BaseOperator):
     :param rerun_with: settings of the next run, by ``failureReason``, such as
         ``{"FILE_SYSTEM_OUT_OF_SPACE": {"storage_type": "DYNAMIC"}}``: the run is started again within the
         same try, with these arguments changed; ``parameters`` and ``tags`` are merged into those given.
+        Templated, but for the ``failureReason``.
     :param max_reruns: how often, at most (1).
     :param diagnose: gather why a run failed, for the error and the XCom ``diagnosis``.
     :param aws_conn_id: id of an Airflow connection of type ``aws``. Templated.
@@ -118,8 +101,34 @@ class OmicsStartRunOperator(RunTaskMixin, BaseOperator):
     :raises OmicsRequestError: a value is wrong, or AWS refused it.
     """
 
-    template_fields: Sequence[str] = (*_ARGUMENTS, "start_run_kwargs", *AWS_TEMPLATE_FIELDS)
-    template_fields_renderers = {"parameters": "py", "tags": "py", "start_run_kwargs": "py"}  # noqa: RUF012
+    template_fields: Sequence[str] = (
+        "workflow_id",
+        "role_arn",
+        "output_uri",
+        "parameters",
+        "name",
+        "workflow_type",
+        "workflow_version_name",
+        "workflow_owner_id",
+        "run_group_id",
+        "priority",
+        "storage_type",
+        "storage_capacity",
+        "log_level",
+        "cache_id",
+        "cache_behavior",
+        "retention_mode",
+        "rerun_of",
+        "tags",
+        "start_run_kwargs",
+        "rerun_with",
+        "aws_conn_id",
+        "region_name",
+        "verify",
+    )
+    template_fields_renderers = dict.fromkeys(_HIDDEN, "py")
+    text_fields = frozenset({*TEXT_ARGUMENTS, *RunTaskMixin.text_fields})
+    run_fields = frozenset({"rerun_of"})
     operator_extra_links = RUN_LINKS
     ui_color = "#dcefe6"
 
@@ -203,57 +212,43 @@ class OmicsStartRunOperator(RunTaskMixin, BaseOperator):
         self.rerun_with = rerun_with
         self.max_reruns = max_reruns
         self.diagnose = check_switch("diagnose", diagnose)
-        self._set_aws_arguments(aws_conn_id, region_name, verify, botocore_config)
+        self.aws_conn_id = aws_conn_id
+        self.region_name = region_name
+        self.verify = verify
+        self.botocore_config = botocore_config
         self._check_now()
 
     # -- what may hold patient data ------------------------------------------------------------------------
 
-    @property
-    def parameters(self) -> Any:
-        """The workflow's parameters as given; once rendered, something that does not print their values."""
-        return self._parameters
+    def kept(self, name: str, value: Any) -> Any:
+        """Return what a field holds where ``value`` is assigned; what may hold patient data is hidden."""
+        return hidden(value) if name in _HIDDEN else super().kept(name, value)
 
-    @parameters.setter
-    def parameters(self, value: Any) -> None:
-        self._parameters = _as_own_object(value)
+    @classmethod
+    def partial(cls, **kwargs: Any) -> Any:
+        """Return a task to map, as Airflow does, with whatever may hold patient data hidden."""
+        return super().partial(**_with_hidden(kwargs))
 
-    @property
-    def tags(self) -> Any:
-        """The run's tags as given; once rendered, something that does not print their values."""
-        return self._tags
+    def _hook_apply_defaults(self, **kwargs: Any) -> tuple[tuple[()], dict[str, Any]]:
+        # Airflow keeps what a task was made with besides what the task itself makes of it.
+        return (), _with_hidden(kwargs)
 
-    @tags.setter
-    def tags(self, value: Any) -> None:
-        self._tags = _as_own_object(value)
-
-    @property
-    def rerun_of(self) -> Any:
-        """The run to run again as given, an id, an ARN or the identity of a record."""
-        return self._rerun_of
-
-    @rerun_of.setter
-    def rerun_of(self, value: Any) -> None:
-        self._rerun_of = reduce_to_identity(value)
-
-    @property
-    def start_run_kwargs(self) -> Any:
-        """The other members as given; once rendered, something that does not print their values."""
-        return self._start_run_kwargs
-
-    @start_run_kwargs.setter
-    def start_run_kwargs(self, value: Any) -> None:
-        self._start_run_kwargs = _as_own_object(value)
-
-    def render_template(self, content: Any, *args: Any, **kwargs: Any) -> Any:
-        """Render as Airflow does; what may hold patient data comes back unshown."""
-        rendered = super().render_template(content, *args, **kwargs)
-        if content is None or isinstance(rendered, Unshown):
+    def render_field(self, name: str, value: Any, render: Renderer) -> Any:
+        """Return the rendered value of one field; what may hold patient data comes back unshown."""
+        if isinstance(value, Unshown):
+            if value.is_rendered:
+                return value
+            value = value.value
+        elif name in _HIDDEN:
+            value = shown_value(value)
+        if name in _HIDDEN:
+            return Unshown(render_argument(name, value, render), is_rendered=True)
+        rendered = super().render_field(name, value, render)
+        if name in self.run_fields:
             return rendered
-        hidden = any(content is getattr(self, name) for name in _HIDDEN)
-        if isinstance(rendered, Mapping) and content is not self.rerun_of:
-            # A record by mistake: it is refused, but has been stored for the UI by then.
-            hidden = hidden or any(content is getattr(self, name) for name in _ARGUMENTS)
-        return Unshown(rendered) if hidden else rendered
+        # A record by mistake: it is refused, but has been stored for the UI by then.
+        is_record = isinstance(rendered, Mapping | list | tuple)
+        return Unshown(rendered, is_rendered=True) if is_record else rendered
 
     # -- the task --------------------------------------------------------------------------------------------
 
@@ -274,34 +269,43 @@ class OmicsStartRunOperator(RunTaskMixin, BaseOperator):
             running.kill()
 
     def _begin(self, context: Context) -> StartedRun:
+        from airflow_omics.exceptions import OmicsRequestError
         from airflow_omics.starting.started_run import StartedRun
 
+        if context.get("ti") is None:
+            raise OmicsRequestError(
+                f"Task {self.task_id!r} was executed without a task instance, by which a retry would find "
+                "its run again; let Airflow run it: dag.test() does, in one process."
+            )
         self._running = StartedRun(self, context)
         return self._running
 
     def _check_now(self) -> None:
         """Refuse at parse time what is wrong whatever happens later."""
-        from airflow_omics._task import _is_known_now
-        from airflow_omics.starting.request import check_argument, check_rerun_with, check_what_is_missing
+        from airflow_omics.starting.request import (
+            MEMBER_OF_ARGUMENT,
+            check_argument,
+            check_rerun_with,
+            check_what_is_missing,
+        )
 
-        check_what_is_missing({name: getattr(self, name) for name in _ARGUMENTS})
-        for name in _ARGUMENTS:
-            value = getattr(self, name)
+        given = {name: shown_value(getattr(self, name)) for name in MEMBER_OF_ARGUMENT}
+        check_what_is_missing(given)
+        for name, value in given.items():
             # Text is the path of a file, and what a dict holds may have no value while parsing.
             later = name == "parameters" and isinstance(value, str | Mapping)
-            if not later and _is_known_now(value):
+            if not later and is_known_now(value):
                 check_argument(name, value)
-        if self.rerun_with is not None:
-            check_rerun_with(self.rerun_with)
+        check_rerun_with(shown_value(self.rerun_with), is_known_now)
+        self._check_aws_arguments()
         if self.retry_by_class is not None:
             _check_retry_by_class(self.retry_by_class)
         if isinstance(self.max_reruns, bool) or not isinstance(self.max_reruns, int) or self.max_reruns < 0:
             raise ValueError(f"max_reruns is {self.max_reruns!r}; it takes a whole number, 0 or more.")
 
 
-def _as_own_object(value: Any) -> Any:
-    """Return text as an object that is told from equal text elsewhere, anything else as it is."""
-    return TemplateText(value) if isinstance(value, str) else value
+def _with_hidden(kwargs: dict[str, Any]) -> dict[str, Any]:
+    return {name: hidden(value) if name in _HIDDEN else value for name, value in kwargs.items()}
 
 
 def _check_retry_by_class(value: Any) -> None:

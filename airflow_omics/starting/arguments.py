@@ -10,7 +10,12 @@ from typing import Any, NamedTuple
 from airflow_omics.exceptions import OmicsRequestError
 from airflow_omics.hooks import OmicsHook
 from airflow_omics.starting.attempt import Attempt, TaskKey, digest_of
-from airflow_omics.starting.request import MEMBER_OF_ARGUMENT, build_request, check_extra
+from airflow_omics.starting.request import (
+    MEMBER_OF_ARGUMENT,
+    build_request,
+    check_extra,
+    check_rerun_with,
+)
 from airflow_omics.starting.unshown import is_path, shown_value
 
 
@@ -50,7 +55,7 @@ class StartArguments(NamedTuple):
             extra = shown_value(operator.start_run_kwargs) or {}
             check_extra(extra, OmicsHook.start_run_members() if extra else {}, arguments)
             made = cls(arguments, extra, operator.name_suffix, context["ti"].try_number)
-            made._check(operator.rerun_with or {})
+            made._check(settings_of_reruns(operator))
         except ValueError as error:
             raise OmicsRequestError(str(error)) from None
         return made
@@ -82,8 +87,11 @@ class StartArguments(NamedTuple):
     def _check(self, rerun_with: Mapping[str, Mapping[str, Any]]) -> None:
         anyone = Attempt(TaskKey("", "", ""))
         self._build(anyone, ())
+        check_rerun_with(rerun_with)
         for reason, changes in rerun_with.items():
             try:
+                for name, value in changes.items():
+                    _check_is_rendered(name, value)
                 self._build(anyone, (changes,))
             except ValueError as error:
                 raise ValueError(f"rerun_with[{reason!r}]: {error}") from None
@@ -97,6 +105,12 @@ class StartArguments(NamedTuple):
         digest = digest_of({member: value for member, value in request.items() if member != "name"})
         request["tags"] = attempt.tags(request.get("tags") or {}, self.try_number, digest)
         return request
+
+
+def settings_of_reruns(operator: Any) -> Mapping[str, Mapping[str, Any]]:
+    """Return ``rerun_with`` of a rendered ``OmicsStartRunOperator``, by failureReason."""
+    settings: Mapping[str, Mapping[str, Any]] = shown_value(operator.rerun_with) or {}
+    return settings
 
 
 def _read_parameters(text: str, dag: Any) -> Any:

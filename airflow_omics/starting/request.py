@@ -125,18 +125,26 @@ def _check_type(member: str, value: Any, type_name: str) -> None:
         raise ValueError(f"{path} is a {type(value).__name__}; StartRun takes a {accepted.__name__}.")
 
 
-def check_rerun_with(rerun_with: Any) -> None:
+def check_rerun_with(rerun_with: Any, is_known: Callable[[Any], bool] = lambda value: True) -> None:
     """Refuse changed settings that are no arguments of the operator.
 
+    :param rerun_with: as given, or None.
+    :param is_known: whether a value is what it will be; False for a template that is not rendered yet.
     :raises ValueError: naming what was given and what it takes.
     """
     takes = (
         "it takes a dict of this operator's arguments for StartRun by failureReason, such as "
         "{'FILE_SYSTEM_OUT_OF_SPACE': {'storage_type': 'DYNAMIC'}}."
     )
+    if rerun_with is None or not (isinstance(rerun_with, Mapping) or is_known(rerun_with)):
+        return
     if not isinstance(rerun_with, Mapping):
         raise ValueError(f"rerun_with is a {type(rerun_with).__name__}; {takes}")
     for reason, changes in rerun_with.items():
+        if not is_known(reason):
+            raise ValueError(f"rerun_with holds {reason!r}: a failureReason is no template; {takes}")
+        if not (isinstance(changes, Mapping) or is_known(changes)):
+            continue
         if not isinstance(reason, str) or not isinstance(changes, Mapping) or not changes:
             raise ValueError(f"rerun_with holds {reason!r}: a {type(changes).__name__}; {takes}")
         if unknown := [str(name) for name in changes if name not in MEMBER_OF_ARGUMENT]:

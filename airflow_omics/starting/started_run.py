@@ -18,7 +18,7 @@ from airflow_omics.links import persist_links
 from airflow_omics.looker import Looker
 from airflow_omics.outcome import ending_from_event
 from airflow_omics.records import IDENTITY_KEYS, TERMINAL_STATUSES, RunRecord, describe, narrow, sentence
-from airflow_omics.starting.arguments import StartArguments
+from airflow_omics.starting.arguments import StartArguments, settings_of_reruns
 from airflow_omics.starting.attempt import Attempt, epoch_of
 from airflow_omics.starting.calls import Calls
 from airflow_omics.starting.context import TryContext
@@ -149,7 +149,7 @@ class StartedRun:
         """Return what the task's runs are looked for by."""
         operator, max_tries = self._operator, self._try.max_tries
         retries, is_new = operator.retries or 0, operator.on_clear == "new"
-        names = self._arguments.names(attempt, (operator.rerun_with or {}).values())
+        names = self._arguments.names(attempt, settings_of_reruns(operator).values())
         return Search(
             names=names,
             is_shared=self._arguments.has_shared_name,
@@ -312,7 +312,7 @@ class StartedRun:
         return error if retry else exceptions.without_retry(error)
 
     def _is_rerun(self, record: RunRecord) -> bool:
-        reruns = self._operator.rerun_with or {}
+        reruns = settings_of_reruns(self._operator)
         reason = record.get("failureReason")
         if record.get("status") != "FAILED" or reason not in reruns:
             return False
@@ -321,7 +321,7 @@ class StartedRun:
 
     def _changes(self) -> list[Mapping[str, Any]]:
         """Return the changed settings that the runs ended so far lead to, first come first."""
-        reruns = self._operator.rerun_with or {}
+        reruns = settings_of_reruns(self._operator)
         reasons = [
             str(end.get("failureReason")) for end in self._memory.ends if end.get("status") == "FAILED"
         ]

@@ -1,24 +1,31 @@
-"""Rendered values that Airflow must not show: it stores what it reads back of a template field for the UI."""
+"""Values that Airflow must not show, given in the DAG file or rendered.
+
+Airflow stores what it reads of a template field, in the DAG and in the rendered fields, for its UI; it logs
+one that cannot be rendered; and listeners, such as OpenLineage's, send on whatever attributes a task has.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from airflow_omics._fields import holds_reference
+
 _PATHS = (".json", ".yaml", ".yml")
 
 
 class Unshown:
-    """A rendered value that prints as a description of itself.
+    """A value that prints as a description of itself.
 
-    Airflow's templating passes it through untouched, so that rendering a task twice does no harm, and
-    its rendered fields hold the description alone.
+    :param value: the value.
+    :param is_rendered: whether it is what a template became: rendered again, it stays as it is.
     """
 
-    __slots__ = ("value",)
+    __slots__ = ("is_rendered", "value")
 
-    def __init__(self, value: Any) -> None:
+    def __init__(self, value: Any, *, is_rendered: bool = False) -> None:
         self.value = value
+        self.is_rendered = is_rendered
 
     def __repr__(self) -> str:
         if isinstance(self.value, Mapping):
@@ -31,11 +38,30 @@ class Unshown:
         """Return what Airflow stores for the UI."""
         return repr(self)
 
+    def __bool__(self) -> bool:
+        return bool(self.value)
 
-class TemplateText(str):
-    """Text of a template field that is one object, so that it is told from equal text in other fields."""
+    def __eq__(self, other: Any) -> bool:
+        """Compare as the value itself does, so that a test of a DAG can say what a task was given."""
+        return bool(shown_value(self) == shown_value(other))
 
-    __slots__ = ()
+    __hash__ = None  # type: ignore[assignment]  # as the dict that it mostly holds
+
+
+def hidden(value: Any) -> Any:
+    """Return a value that is not shown; where it holds an upstream task's output, whatever stands beside it.
+
+    Airflow looks for such outputs in dicts and lists, to find out which tasks a task depends on.
+    """
+    if value is None or isinstance(value, Unshown):
+        return value
+    if not holds_reference(value):
+        return Unshown(value)
+    if isinstance(value, Mapping):
+        return {key: hidden(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [hidden(item) for item in value]
+    return value
 
 
 def is_path(value: Any) -> bool:
@@ -44,12 +70,11 @@ def is_path(value: Any) -> bool:
 
 
 def shown_value(value: Any) -> Any:
-    """Return the value itself, whether it is wrapped or not, or something within it is."""
+    """Return the value itself, whether it is hidden or not, or something within it is."""
     if isinstance(value, Unshown):
         return shown_value(value.value)
     if isinstance(value, Mapping):
-        # The same object may stand in a field of its own, and have been wrapped for that.
         return {key: shown_value(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [shown_value(item) for item in value]
-    return str(value) if isinstance(value, TemplateText) else value
+    return value

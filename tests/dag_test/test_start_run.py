@@ -99,3 +99,51 @@ def test_a_session_policy_is_shown_nowhere(airflow: AirflowProcess, omics: Emula
     report = airflow.run(STARTS, {"patient": MARKER}, dag_id="start_with_policy")
     assert_marker_is_not_shown(airflow, report, "start")
     assert report.rendered_fields["start"]["start_run_kwargs"] == "sessionPolicy (values are not shown)"
+
+
+def test_the_settings_of_a_rerun_are_rendered_and_hidden(airflow: AirflowProcess, omics: Emulator) -> None:
+    omics.default_life = "failed-out-of-memory-error"
+    report = airflow.run(STARTS, {"patient": MARKER, "big": 2400}, dag_id="start_rerun")
+    record = report.results["start"]
+    assert (record["storageType"], record["storageCapacity"]) == ("STATIC", 2400)
+    assert record["parameters"] == {"memory": "2400", "who": MARKER}
+    assert len(omics.requests("StartRun")) == 2
+    assert_marker_is_not_shown(airflow, report, "start")
+    assert report.rendered_fields["start"]["rerun_with"] == "OUT_OF_MEMORY_ERROR (values are not shown)"
+
+
+def test_text_of_an_upstream_task_is_no_template_in_a_mapped_task(
+    airflow: AirflowProcess, omics: Emulator
+) -> None:
+    """Whoever writes a sample's sheet could have a connection's password rendered."""
+    report = airflow.run(STARTS, {}, dag_id="start_mapped_text")
+    for task in ("start", "again", "gate"):
+        assert report.states[f"{task}[0]"] == "failed"
+    assert omics.requests("StartRun") == omics.requests("GetRun") == []
+    assert "parameters holds a template that was not rendered" in report.log
+    assert "49" not in str(report.rendered_fields["start[0]"])
+    for task, field in (("again", "rerun_of"), ("gate", "run_id")):
+        assert report.rendered_fields[f"{task}[0]"][field] == {"id": "{{ 6 * 7 }}"}
+
+
+def test_text_stays_text_where_a_dag_renders_natively(airflow: AirflowProcess, omics: Emulator) -> None:
+    conf = {
+        "owner": "123456789012",
+        "cache": "0012345",
+        "priority": "30",
+        "nothing": None,
+        "plate": "7",
+        "version": "2.0",
+        "sample": {"sample": "NA12878"},
+        "tags": {"plate": "8"},
+    }
+    omics.default_life = "failed-out-of-memory-error"
+    report = airflow.run(STARTS, conf, dag_id="start_natively")
+    record = report.results["start"]
+    assert record["name"].startswith("20260101-")
+    assert (record["workflowVersionName"], record["cacheId"]) == ("2.0", "0012345")
+    assert record["parameters"] == {"depth": 30, "nothing": None}
+    assert (record["tags"]["plate"], record["tags"]["day"]) == ("7", "20260101")
+    assert report.results["whole"]["workflowVersionName"] == "2.0"
+    assert report.results["whole"]["parameters"] == {"sample": "NA12878"}
+    assert report.results["whole"]["tags"]["plate"] == "8"

@@ -75,6 +75,9 @@ PARSING: list[tuple[dict[str, Any], str]] = [
     ({"rerun_with": {"X": "DYNAMIC"}}, f"rerun_with holds 'X': a str; {RERUN_TAKES}"),
     ({"rerun_with": {"X": {}}}, f"rerun_with holds 'X': a dict; {RERUN_TAKES}"),
     ({"rerun_with": {"X": {"storageType": "DYNAMIC"}}}, f"rerun_with['X'] holds storageType; {RERUN_TAKES}"),
+    ({"rerun_with": {"{{ params.x }}": {"storage_type": "DYNAMIC"}}}, f"rerun_with holds '{{{{ params.x }}}}': a failureReason is no template; {RERUN_TAKES}"),
+    ({"record_fields": ["{{ params.x }}"]}, "record_fields holds '{{ params.x }}', a template; record_fields is not templated."),
+    ({"botocore_config": {"user_agent_extra": "{{ dag.dag_id }}"}}, "botocore_config['user_agent_extra'] is a template; botocore_config is not templated."),
     ({"max_reruns": -1}, "max_reruns is -1; it takes a whole number, 0 or more."),
     ({"max_reruns": "2"}, "max_reruns is '2'; it takes a whole number, 0 or more."),
     ({"retry_by_class": ["change"]}, f"retry_by_class is ['change']; {CLASSES}"),
@@ -106,6 +109,8 @@ RUNNING: list[tuple[dict[str, Any], str]] = [
     ({"start_run_kwargs": {"logLevel": "ALL"}}, "start_run_kwargs holds 'logLevel'; give it as the operator's own argument log_level."),
     ({"start_run_kwargs": {"log_level": "ALL"}}, "start_run_kwargs holds 'log_level', which is the operator's own argument."),
     ({"rerun_with": {"X": {"storage_capacity": 9600}}}, "rerun_with['X']: storage_capacity is 9600 and storage_type is None; a capacity is for storage_type='STATIC' alone. Give that, or leave storage_capacity out."),
+    ({"rerun_with": {"X": {"storage_type": "{{ params.big }}"}}}, "rerun_with['X']: " + TEMPLATE_ERROR.format("storage_type")),
+    ({"rerun_with": {"X": "{{ params.big }}"}}, f"rerun_with holds 'X': a str; {RERUN_TAKES}"),
     ({"rerun_with": {"X": {"name": "n" * 116}}}, "rerun_with['X']: name has 116 characters; it takes at most 115 (the last 13 are for the digits of the task; name_suffix=False leaves them out)."),
     ({"rerun_with": {"X": {"tags": {"airflow:dag_id": "x"}}}}, "rerun_with['X']: tags holds airflow:dag_id, which the operator sets itself; leave it out."),
     ({"workflow_id": None, "rerun_of": "{'id': 'x'}"}, "rerun_of is \"{'id': 'x'}\""),
@@ -259,6 +264,14 @@ def test_of_a_record_no_more_is_shown_than_which_run_it_is(name: str) -> None:
     with pytest.raises(OmicsRequestError, match=f"^{name} is a dict; it takes ") as raised:
         StartArguments.of(operator, context)
     assert "patient-7" not in str(raised.value)
+
+
+def test_a_task_that_nobody_runs_says_so() -> None:
+    with pytest.raises(OmicsRequestError) as raised:
+        make().execute({})
+    assert str(raised.value) == (
+        "Task 'start' was executed without a task instance, by which a retry would find its run again; let Airflow run it: dag.test() does, in one process."
+    )
 
 
 def test_parameters_that_came_out_as_none_start_no_run(start_task: StartTask, omics: Any) -> None:

@@ -12,6 +12,7 @@ except ImportError:  # Airflow 2.11
     from airflow.decorators import task
 
 from airflow_omics.operators import OmicsStartRunOperator
+from airflow_omics.sensors import OmicsRunSensor
 
 LEAST: dict[str, Any] = {
     "workflow_id": "1234567",
@@ -81,6 +82,56 @@ with DAG("start_with_policy", schedule=None) as start_with_policy:
         parameters={"sample": conf("patient")},
         start_run_kwargs={"sessionPolicy": POLICY},
         deferrable=True,
+    )
+
+with DAG("start_rerun", schedule=None) as start_rerun:
+    OmicsStartRunOperator(
+        task_id="start",
+        **LEAST,
+        parameters={"memory": 8},
+        rerun_with={
+            "OUT_OF_MEMORY_ERROR": {
+                "storage_type": "STATIC",
+                "storage_capacity": conf("big"),
+                "parameters": {"memory": conf("big"), "who": conf("patient")},
+            }
+        },
+    )
+
+with DAG("start_mapped_text", schedule=None) as start_mapped_text:
+
+    @task(show_return_value_in_logs=False)
+    def texts() -> list[str]:
+        return ["parameters/{{ 7 * 7 }}.json"]
+
+    @task(show_return_value_in_logs=False)
+    def records() -> list[dict[str, str]]:
+        return [{"id": "{{ 6 * 7 }}", "parameters": "x"}]
+
+    OmicsStartRunOperator.partial(task_id="start", **LEAST).expand(parameters=texts())
+    OmicsStartRunOperator.partial(task_id="again", **LEAST).expand(rerun_of=records())
+    OmicsRunSensor.partial(task_id="gate").expand(run_id=records())
+
+with DAG("start_natively", schedule=None, render_template_as_native_obj=True) as start_natively:
+    OmicsStartRunOperator(
+        task_id="start",
+        **LEAST,
+        name="20260101",
+        workflow_version_name="1.0",
+        workflow_owner_id=conf("owner"),
+        cache_id=conf("cache"),
+        priority=conf("priority"),  # type: ignore[arg-type]
+        parameters={"depth": conf("priority"), "nothing": conf("nothing")},
+        tags={"plate": conf("plate"), "day": "20260101"},
+        region_name=conf("nothing"),
+        rerun_with={"OUT_OF_MEMORY_ERROR": {"workflow_version_name": conf("version")}},
+    )
+    OmicsStartRunOperator(
+        task_id="whole",
+        **LEAST,
+        parameters="{{ dag_run.conf['sample'] }}",
+        tags="{{ dag_run.conf['tags'] }}",
+        workflow_version_name=conf("version"),
     )
 
 assert (Path(__file__).parent / "parameters").is_dir()
