@@ -184,7 +184,7 @@ def begun_by_airflow(run_id: str) -> Any:
     from airflow.sdk import DAG
     from airflow.serialization.serialized_objects import DagSerialization
 
-    with DAG("gated") as dag:
+    with DAG("gated", schedule=None) as dag:
         run_of_the_dag_run = "{{ dag_run.conf['run'] }}"
         gate = OmicsRunSensor(task_id="gate", run_id=run_of_the_dag_run, start_from_trigger=True)
     assert gate.start_trigger_args is not None

@@ -25,7 +25,7 @@ def give(name: str = "omics_run_id", dag_run: Any = None) -> Any:
 
 
 def gate_of(dag_id: str, run_id: Any = FROM_CONF, **arguments: Any) -> None:
-    with DAG(dag_id, params={"omics_run_id": "", "aws_conn_id": "aws_default"}):
+    with DAG(dag_id, schedule=None, params={"omics_run_id": "", "aws_conn_id": "aws_default"}):
         given = give()
         run_id = given if run_id is give else run_id
         gate = OmicsRunSensor(task_id="gate", run_id=run_id, **{**BOTH, **arguments})
@@ -50,6 +50,6 @@ gate_of("by_upstream", give)
 gate_of("by_upstream_in_a_template", "{{ ti.xcom_pull(task_ids='give')['id'] }}")
 gate_of("with_outlets", outlets=[Asset("finished_runs")])
 
-with DAG("mapped"):
+with DAG("mapped", schedule=None):
     gates = OmicsRunSensor.partial(task_id="gate", **BOTH).expand(run_id=give("omics_run_ids"))
     describe.expand(record=gates.output)
