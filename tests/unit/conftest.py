@@ -24,26 +24,6 @@ settings.register_profile("unit", deadline=None, database=None, max_examples=60)
 settings.load_profile("unit")
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _clients_are_built_quickly() -> Iterator[None]:
-    """In reschedule mode each look builds a client: much JSON, many signatures."""
-    loader: Any = botocore.loaders.Loader
-    with pytest.MonkeyPatch.context() as patch:
-        for name in (
-            "list_available_services",
-            "determine_latest_version",
-            "load_service_model",
-            "load_data_with_path",
-        ):
-            patch.setattr(loader, name, _once(getattr(loader, name)))
-        aliaser: Any = botocore.hooks.EventAliaser
-        patch.setattr(aliaser, "_alias_event_name", _once(aliaser._alias_event_name))
-        patch.setattr(botocore.hooks.BaseEventHooks, "_verify_accept_kwargs", lambda self, func: None)
-        # moto prepares thousands of answers for the library requests, with each start; botocore has its own.
-        patch.setattr("moto.core.models.RESPONSES_METHODS", [])
-        yield
-
-
 def _once(method: Any) -> Any:
     known: dict[Any, Any] = {}
 
@@ -55,6 +35,33 @@ def _once(method: Any) -> Any:
         return known[key]
 
     return wrapper
+
+
+_LOADER: Any = botocore.loaders.Loader
+_ALIASER: Any = botocore.hooks.EventAliaser
+_KNOWN_AFTER_ONCE = [
+    (owner, name, _once(getattr(owner, name)))
+    for owner, name in (
+        (_LOADER, "list_available_services"),
+        (_LOADER, "determine_latest_version"),
+        (_LOADER, "load_service_model"),
+        (_LOADER, "load_data_with_path"),
+        (_ALIASER, "_alias_event_name"),
+    )
+]
+
+
+@pytest.fixture(autouse=True)
+def _clients_are_built_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In reschedule mode each look builds a client: much JSON, many signatures.
+
+    For each test by itself: tests of other folders, in the same process, load models of their own.
+    """
+    for owner, name, method in _KNOWN_AFTER_ONCE:
+        monkeypatch.setattr(owner, name, method)
+    monkeypatch.setattr(botocore.hooks.BaseEventHooks, "_verify_accept_kwargs", lambda self, func: None)
+    # moto prepares thousands of answers for the library requests, with each start; botocore has its own.
+    monkeypatch.setattr("moto.core.models.RESPONSES_METHODS", [])
 
 
 @pytest.fixture(autouse=True)

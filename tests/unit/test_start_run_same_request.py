@@ -53,6 +53,20 @@ def test_a_dag_run_made_again_with_other_parameters_does_not_get_the_record_of_t
         assert "other" not in said.replace("otherwise", "")
 
 
+@pytest.mark.parametrize("answer", ["earlier", "conflict", "validation"])
+def test_under_a_shared_name_it_is_refused_as_well(start_task: StartTask, omics: Any, answer: str) -> None:
+    """Its first try looks for no run of the name: StartRun's answer leads to the one of before."""
+    omics.default_life = "completed"
+    omics.repeat_request_id(answer)
+    task = start_task(name="cohort", name_suffix=False, wait_for_completion=False)
+    task(parameters={"sample": "1"})
+    omics.advance(150)
+    task.make_dag_run_again()
+    done = task(parameters={"sample": "2"})
+    assert done.kind == "OmicsRequestError"
+    assert "(it differs in parameters)" in str(done.error)
+
+
 def test_clearing_that_task_starts_its_own_run(start_task: StartTask, omics: Any) -> None:
     omics.default_life = "completed"
     task = start_task()
