@@ -133,7 +133,7 @@ def test_text_stays_text_where_a_dag_renders_natively(airflow: AirflowProcess, o
         "priority": "30",
         "nothing": None,
         "plate": "7",
-        "version": "2.0",
+        "name": "2.0",
         "sample": {"sample": "NA12878"},
         "tags": {"plate": "8"},
     }
@@ -141,9 +141,9 @@ def test_text_stays_text_where_a_dag_renders_natively(airflow: AirflowProcess, o
     report = airflow.run(STARTS, conf, dag_id="start_natively")
     record = report.results["start"]
     assert record["name"].startswith("20260101-")
-    assert (record["workflowVersionName"], record["cacheId"]) == ("2.0", "0012345")
+    assert (record["runGroupId"], record["cacheId"]) == ("0042", "0012345")
     assert record["parameters"] == {"depth": 30, "nothing": None}
     assert (record["tags"]["plate"], record["tags"]["day"]) == ("7", "20260101")
-    assert report.results["whole"]["workflowVersionName"] == "2.0"
+    assert report.results["whole"]["name"].startswith("2.0-")
     assert report.results["whole"]["parameters"] == {"sample": "NA12878"}
     assert report.results["whole"]["tags"]["plate"] == "8"

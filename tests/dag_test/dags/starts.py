@@ -117,21 +117,20 @@ with DAG("start_natively", schedule=None, render_template_as_native_obj=True) as
         task_id="start",
         **LEAST,
         name="20260101",
-        workflow_version_name="1.0",
         workflow_owner_id=conf("owner"),
         cache_id=conf("cache"),
         priority=conf("priority"),  # type: ignore[arg-type]
         parameters={"depth": conf("priority"), "nothing": conf("nothing")},
         tags={"plate": conf("plate"), "day": "20260101"},
         region_name=conf("nothing"),
-        rerun_with={"OUT_OF_MEMORY_ERROR": {"workflow_version_name": conf("version")}},
+        rerun_with={"OUT_OF_MEMORY_ERROR": {"cache_id": conf("cache"), "run_group_id": "0042"}},
     )
     OmicsStartRunOperator(
         task_id="whole",
         **LEAST,
         parameters="{{ dag_run.conf['sample'] }}",
         tags="{{ dag_run.conf['tags'] }}",
-        workflow_version_name=conf("version"),
+        name=conf("name"),
     )
 
 assert (Path(__file__).parent / "parameters").is_dir()
