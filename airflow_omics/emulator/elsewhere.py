@@ -59,7 +59,7 @@ def answer(
     :param service: The service's name in the signature.
     """
     if service != "pricing" and not _lacks(app, environ):
-        # moto may read the body of a form, and of it alone the operation cannot be told otherwise.
+        # Only a form has its operation in the body, and moto reads that.
         body = _body(environ) if _is_form(environ) else b""
         answered = _by_moto(app, environ, start_response)
         if answered is not None:
@@ -74,7 +74,7 @@ def answer(
             result = pricing.answer(asked.operation, json.loads(body or b"{}"))
         except OmicsServiceError as error:
             result = error
-    return _told(asked, environ, start_response, _not_emulated(asked) if result is None else result)
+    return _respond(asked, environ, start_response, _not_emulated(asked) if result is None else result)
 
 
 def _lacks(app: moto_app.DomainDispatcherApplication, environ: dict[str, Any]) -> bool:
@@ -153,7 +153,7 @@ def _not_emulated(what: Asked) -> OmicsServiceError:
     return OmicsServiceError("NotImplemented", 501, says)
 
 
-def _told(
+def _respond(
     what: Asked,
     environ: Mapping[str, Any],
     start_response: Callable[..., Any],

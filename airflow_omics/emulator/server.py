@@ -71,7 +71,13 @@ class _RequestHandler(_Handler):  # type: ignore[misc]
             return
         if (self.headers.get("Expect") or "").lower() == "100-continue":
             self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        body = self._body()
+        try:
+            body = self._body()
+        except ValueError:
+            # Where the next request would begin is not known either.
+            self.close_connection = True
+            self.send_error(400, "the length of the body is no number")
+            return
         released = WORLD.released
         result = app.own(self.command, self.path, self.headers, body)
         if result.fault is not None and result.fault.kind in ("hang", "lost-answer"):

@@ -20,7 +20,7 @@ from airflow_omics.emulator.wire import service_model
 
 LOG_GROUP = "/aws/omics/WorkflowLog"
 _NAMESPACE = uuids.UUID("6f1a4f3c-7f0e-4d27-9d8a-4b9b7d4f2f10")
-# storageCapacity is told by what the run is, not as it was given.
+# What GetRun shows of storageCapacity depends on the run, and not on what was given alone.
 _NOT_AS_GIVEN = frozenset({"storageCapacity"})
 _LISTED = ["workflowId", "batchId", "name", "priority", "storageType", "workflowVersionName"]
 
@@ -38,11 +38,11 @@ def output_uri(run: Run) -> str:
 
 @cache
 def _as_given() -> frozenset[str]:
-    """Return what GetRun tells as StartRun had it: every member that the installed botocore has in both."""
+    """Return what GetRun shows as StartRun had it: every member that the installed botocore has in both."""
     model = service_model()
     asked = set(model.operation_model("StartRun").input_shape.members)
-    told = set(model.operation_model("GetRun").output_shape.members)
-    return frozenset(asked & told | {"batchId"}) - _NOT_AS_GIVEN
+    shown = set(model.operation_model("GetRun").output_shape.members)
+    return frozenset(asked & shown | {"batchId"}) - _NOT_AS_GIVEN
 
 
 def _millis(moment: float) -> float:

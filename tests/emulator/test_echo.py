@@ -22,7 +22,7 @@ from .shapes import made_up
 
 MODEL = botocore.session.Session().get_service_model("omics")
 GIVEN = MODEL.operation_model("StartRun").input_shape.members
-TOLD = MODEL.operation_model("GetRun").output_shape.members
+SHOWN = MODEL.operation_model("GetRun").output_shape.members
 # What a member cannot be without, or cannot be together with.
 BESIDE: dict[str, dict[str, Any]] = {
     "storageCapacity": {"storageType": "STATIC"},
@@ -32,7 +32,7 @@ BESIDE: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", sorted(set(GIVEN) & set(TOLD)))
+@pytest.mark.parametrize("name", sorted(set(GIVEN) & set(SHOWN)))
 def test_a_member_of_start_run_comes_back_from_get_run(name: str, connect: Callable[..., Any]) -> None:
     client = connect()
     value = start(client)["id"] if name == "runId" else made_up(GIVEN[name], whole=True)
@@ -51,7 +51,8 @@ def test_a_member_of_start_run_comes_back_from_get_run(name: str, connect: Calla
 def test_they_come_back_when_all_are_given_at_once(connect: Callable[..., Any]) -> None:
     client = connect()
     call = {
-        name: made_up(GIVEN[name], whole=True) for name in set(GIVEN) & set(TOLD) - {"runId", "parametersUri"}
+        name: made_up(GIVEN[name], whole=True)
+        for name in set(GIVEN) & set(SHOWN) - {"runId", "parametersUri"}
     }
     call |= {"storageType": "STATIC", "roleArn": ROLE, "outputUri": "s3://omics-outputs/runs"}
     call |= {"networkingMode": "RESTRICTED"} if "networkingMode" in GIVEN else {}
@@ -134,13 +135,13 @@ def test_a_member_to_come_is_taken_over_by_a_rerun(to_come: Callable[[str], Any]
     assert (record["colour"], record["flavour"], record["tags"]) == (True, {"sweet": "no"}, {})
 
 
-def test_a_member_to_come_is_not_told_when_it_was_not_given(to_come: Callable[[str], Any]) -> None:
+def test_a_member_to_come_is_not_shown_when_it_was_not_given(to_come: Callable[[str], Any]) -> None:
     client = to_come("omics")
     assert not set(TO_COME) & set(client.get_run(id=start(client)["id"]))
 
 
 @pytest.mark.parametrize(
-    ("given", "told", "prefix"),
+    ("given", "shown", "prefix"),
     [
         ("s3://without-prefix-1/runs", "s3://without-prefix-1/runs", "runs/"),
         ("s3://without-prefix-2/runs/", "s3://without-prefix-2/runs", "runs/"),
@@ -149,20 +150,20 @@ def test_a_member_to_come_is_not_told_when_it_was_not_given(to_come: Callable[[s
     ],
 )
 def test_without_a_prefix_outputs_lie_where_output_uri_says(
-    given: str, told: str, prefix: str, to_come: Callable[[str], Any]
+    given: str, shown: str, prefix: str, to_come: Callable[[str], Any]
 ) -> None:
     client, mode = to_come("omics"), "NONE_WITH_OVERWRITE"
     run = start(client, "completed", outputUri=given, outputUriPrefixMode=mode)
     record = client.get_run(id=run["id"])
     assert (record["status"], record["outputUri"]) == ("COMPLETED", given)
-    assert run["runOutputUri"] == record["runOutputUri"] == told
+    assert run["runOutputUri"] == record["runOutputUri"] == shown
     bucket = given.split("/")[2]
     listed = to_come("s3").list_objects_v2(Bucket=bucket)["Contents"]
     assert [item["Key"] for item in listed] == [
         f"{prefix}{key}" for key in ("logs/engine.log", "logs/outputs.json", "out/variants/sample.vcf")
     ]
     text = to_come("s3").get_object(Bucket=bucket, Key=f"{prefix}logs/outputs.json")["Body"].read()
-    assert json.loads(text) == {"sample.vcf": f"{told}/out/variants/sample.vcf"}
+    assert json.loads(text) == {"sample.vcf": f"{shown}/out/variants/sample.vcf"}
 
 
 def test_the_prefix_that_the_service_defines_is_the_run_s_id(to_come: Callable[[str], Any]) -> None:

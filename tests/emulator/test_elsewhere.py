@@ -49,7 +49,7 @@ def test_what_moto_lacks_is_refused_in_one_sentence(
     assert (printed.out, printed.err) == ("", "")
 
 
-def test_an_operation_that_no_model_names_is_told_by_its_path(
+def test_an_operation_that_no_model_names_is_identified_by_its_path(
     server: EmulatorServer, connect: Callable[..., Any]
 ) -> None:
     # Its signatures have another name than it has in botocore.

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -212,6 +213,22 @@ def test_a_connection_serves_many_requests(server: EmulatorServer) -> None:
         local.add(connection.sock.getsockname())
     assert len(local) == 1
     connection.close()
+
+
+@pytest.mark.parametrize(
+    "broken", ["Content-Length: many\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\nmany\r\n"]
+)
+def test_a_body_of_no_known_length_is_a_bad_request(
+    broken: str, server: EmulatorServer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    scope = "AWS4-HMAC-SHA256 Credential=testing/20260101/us-west-2/omics/aws4_request, Signature=0"
+    host, _, port = server.endpoint_url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        head = f"POST /run HTTP/1.1\r\nHost: {host}\r\nAuthorization: {scope}\r\n"
+        connection.sendall(f"{head}{broken}".encode())
+        answered = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answered.startswith(b"HTTP/1.1 400 ")
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_there_is_one_date_header(server: EmulatorServer) -> None:
