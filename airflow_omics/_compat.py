@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import functools
 import importlib
+import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from airflow.sdk.exceptions import (
         AirflowException,
         AirflowFailException,
+        AirflowNotFoundException,
         AirflowRescheduleException,
         AirflowSensorTimeout,
         AirflowSkipException,
@@ -45,6 +47,7 @@ else:
         from airflow.sdk.exceptions import (
             AirflowException,
             AirflowFailException,
+            AirflowNotFoundException,
             AirflowRescheduleException,
             AirflowSensorTimeout,
             AirflowSkipException,
@@ -55,6 +58,7 @@ else:
         from airflow.exceptions import (
             AirflowException,
             AirflowFailException,
+            AirflowNotFoundException,
             AirflowRescheduleException,
             AirflowSensorTimeout,
             AirflowSkipException,
@@ -62,9 +66,12 @@ else:
             TaskDeferralError,
         )
 
+log = logging.getLogger(__name__)
+
 __all__ = [
     "AirflowException",
     "AirflowFailException",
+    "AirflowNotFoundException",
     "AirflowRescheduleException",
     "AirflowSensorTimeout",
     "AirflowSkipException",
@@ -120,9 +127,39 @@ def has_listeners() -> bool:
     return bool(get_listener_manager().has_listeners)
 
 
+class _Stats:
+    """Airflow's ``Stats``, none of whose errors matters: no wait may depend on where metrics go."""
+
+    def incr(self, name: str) -> None:
+        """Count one."""
+        self._send("incr", name)
+
+    def gauge(self, name: str, value: float) -> None:
+        """Report a value."""
+        self._send("gauge", name, value)
+
+    def timing(self, name: str, milliseconds: float) -> None:
+        """Report how long something took."""
+        self._send("timing", name, milliseconds)
+
+    @staticmethod
+    def _send(method: str, *arguments: Any) -> None:
+        try:
+            getattr(_airflow_stats(), method)(*arguments)
+        except Exception as error:  # of any kind: statsd, OpenTelemetry and plugins each have their own
+            log.debug("The metric %s was lost", arguments[0], exc_info=error)
+
+
+_STATS = _Stats()
+
+
+def stats() -> _Stats:
+    """Return Airflow's ``Stats`` as far as it is used here; what it raises is a debug line."""
+    return _STATS
+
+
 @functools.cache
-def stats() -> Any:
-    """Return Airflow's ``Stats``: ``incr``, ``gauge`` and ``timing`` (milliseconds)."""
+def _airflow_stats() -> Any:
     try:
         from airflow.sdk.observability.stats import Stats
     except ImportError:  # before Airflow 3.2

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from asgiref.sync import sync_to_async
 
@@ -24,12 +24,24 @@ _REBUILD_PAUSE = 5.0  # seconds for which an attempt to build a client stands, g
 T = TypeVar("T")
 
 
+class Known(NamedTuple):
+    """What is known of the run that a call is about.
+
+    :param was_readable: whether it was read before.
+    :param home: its account and Region, by :func:`airflow_omics.identity.home_of`.
+    """
+
+    was_readable: bool = False
+    home: str | None = None
+
+
 @dataclass(eq=False)
 class _Held:
     client: OmicsAsyncClient
     built_at: float
     users: int = 0
-    retired: bool = False
+    retired: bool = False  # no use any more
+    stale: bool = False  # of use until another one is built
 
 
 class ClientKeeper:
@@ -43,32 +55,86 @@ class ClientKeeper:
         self._held: _Held | None = None
         self._building = asyncio.Lock()
         self._failure: tuple[float, Fault] | None = None
+        self._has_answered = False
         self.region: str | None = arguments.region_name
 
     async def prepare(self) -> None:
-        """Return when there is a client, or building one has failed."""
-        await self._current()
+        """Return when there is a client of use, or building one has failed."""
+        if self._held is None or self._held.retired:
+            await self._current()
 
-    async def call(self, request: Callable[[OmicsAsyncClient], Awaitable[T]]) -> T | Fault:
-        """Return what ``request`` returns for the client, or the fault that it met."""
+    @property
+    def stands_in(self) -> bool:
+        """Whether boto3's own chain of credentials stands in for a connection that was not found."""
+        return self._held is not None and self._held.client.stands_in
+
+    async def call(
+        self,
+        request: Callable[[OmicsAsyncClient], Awaitable[T]],
+        *,
+        known: Known | None = None,
+        may_list: Callable[[], Awaitable[None]] | None = None,
+    ) -> T | Fault:
+        """Return what ``request`` returns for the client, or the fault that it met.
+
+        :param known: of the run that the call is about, so that a fault says whether its answer counts.
+        :param may_list: returns when a ListRuns may be sent, where one is needed to find that out.
+        """
         held = await self._current()
         if isinstance(held, Fault):
-            return held
+            return self._noted(held)
         held.users += 1
         try:
-            return await request(held.client)
+            answer = await request(held.client)
+            self._has_answered = True
+            return answer
         except Exception as error:
-            fault = _fault_of(error, held.client)
+            fault = self._noted(_fault_of(error, held.client))
             if fault.kind is FaultKind.CREDENTIALS and time.monotonic() - held.built_at >= _REBUILD_PAUSE:
                 held.retired = True  # the next call reads the Airflow connection anew
             if fault.kind is FaultKind.WEATHER and (warning := held.client.region_warning):
                 # Where the task began in the triggerer, no worker has warned of it.
                 fault = fault._replace(message=f"{fault.message}. {warning}")
+            if known is not None and known.was_readable:
+                fault = await self._weighed(fault, held.client, known.home, may_list)
             return fault
         finally:
             held.users -= 1
             if held.retired and held.users == 0 and held is not self._held:
                 await held.client.close()
+
+    def renew(self) -> None:
+        """Let the next call read the Airflow connection anew; where that fails, this client goes on."""
+        held = self._held
+        if held is not None and time.monotonic() - held.built_at >= _REBUILD_PAUSE:
+            held.stale = True
+
+    def _noted(self, fault: Fault) -> Fault:
+        """Return the fault; once anything has answered, "no connection" is an outage like any other."""
+        if not fault.no_connection and fault.kind is not FaultKind.CREDENTIALS:
+            self._has_answered = True
+        return fault._replace(no_connection=fault.no_connection and not self._has_answered)
+
+    async def _weighed(
+        self,
+        fault: Fault,
+        client: OmicsAsyncClient,
+        home: str | None,
+        may_list: Callable[[], Awaitable[None]] | None,
+    ) -> Fault:
+        """Return the fault with what makes its answer doubtful, in ``doubt``."""
+        from airflow_omics.hooks import doubt_of
+
+        denied = fault.kind is FaultKind.DENIED
+        if not denied and fault.kind is not FaultKind.NOT_FOUND:
+            return fault
+        doubt = doubt_of(client, home, denied=denied)
+        if doubt and not client.looked_around and may_list is not None:
+            client.looked_around = True  # one is enough, for as many calls as fail together
+            await may_list()
+            await client.look_around()
+            doubt = doubt_of(client, home, denied=denied)
+        return fault._replace(doubt=doubt)
 
     async def close(self) -> None:
         """Close the client; nothing of it is left behind."""
@@ -77,22 +143,28 @@ class ClientKeeper:
             await held.client.close()
 
     async def _current(self) -> _Held | Fault:
+        if self._held is not None and not self._held.retired and self._building.locked():
+            return self._held  # of use as long as its successor is being built
         async with self._building:
-            if self._held is not None and not self._held.retired:
-                return self._held
-            now = time.monotonic()
+            held, now = self._held, time.monotonic()
+            if held is not None and not (held.retired or held.stale):
+                return held
+            of_use = held if held is not None and not held.retired else None
             if self._failure is not None and now - self._failure[0] < _REBUILD_PAUSE:
-                return self._failure[1]
+                return of_use or self._failure[1]
             try:
                 client = await sync_to_async(_open_client, thread_sensitive=False)(self._arguments)
             except Exception as error:
                 self._failure = (now, _fault_of(error))
-                return self._failure[1]
-            old, self._held = self._held, _Held(client, now)
+                return of_use or self._failure[1]
+            client.replaces = held is not None
+            self._held = _Held(client, now)
             self._failure = None
             self.region = client.region
-            if old is not None and old.users == 0:
-                await old.client.close()
+            if held is not None:
+                held.retired = True
+                if held.users == 0:
+                    await held.client.close()
             return self._held
 
 

@@ -127,12 +127,16 @@ class Fault(NamedTuple):
         request id.
     :param code: AWS's error code, such as ``ThrottlingException``, or the name of the network error.
     :param throttled: whether AWS asked for fewer calls.
+    :param no_connection: whether no connection could be made, so that nothing has answered at all.
+    :param doubt: why the answer may be about another account than the run's; empty where it counts.
     """
 
     kind: FaultKind
     message: str
     code: str = ""
     throttled: bool = False
+    no_connection: bool = False
+    doubt: str = ""
 
 
 _ERROR_OF_KIND: dict[FaultKind, type[OmicsError]] = {

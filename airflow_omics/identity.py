@@ -123,6 +123,12 @@ class RunTarget(NamedTuple):
         return None
 
 
+def home_of(arn: Any) -> str | None:
+    """Return the account and Region that a run's ARN names, as one text; None where it is no such ARN."""
+    match = re.fullmatch(_ARN, arn) if isinstance(arn, str) else None
+    return f"account {match['account']} in {match['region']}" if match else None
+
+
 def reduce_to_identity(value: Any) -> Any:
     """Cut a record down to ``id``, ``uuid`` and ``arn``; return anything else as it is.
 

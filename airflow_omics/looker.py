@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
-from airflow_omics.exceptions import FaultKind
-from airflow_omics.hooks import fault_of
+from airflow_omics.exceptions import Fault, FaultKind
+from airflow_omics.hooks import doubt_of, fault_of
 from airflow_omics.wait import Ending, RunWait
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ class Looker:
     """Look at the run of one wait, each time by one GetRun.
 
     :param wait: what has been seen of the run, and what ends the wait.
-    :param make_hook: makes a hook; called anew after credentials failed.
+    :param make_hook: makes a hook; called anew after credentials failed or were denied.
     :param export: what to export along once the run has ended.
     :param log: the task's logger.
     """
@@ -32,6 +32,7 @@ class Looker:
         self._export_names = export
         self._log = log
         self._hook: OmicsHook | None = None
+        self._replaces = False
 
     def look(self) -> Ending | None:
         """Look once; return how the wait ended, or None while it goes on."""
@@ -41,18 +42,33 @@ class Looker:
             fault = fault_of(error, self._hook)
             if fault is None:
                 raise
-            if fault.kind is FaultKind.CREDENTIALS:
-                self._hook = None  # the next look reads the Airflow connection anew
-            ending = self._wait.failed(fault, time.time())
+            ending = self._wait.failed(self._weighed(fault), time.time(), time.monotonic())
         else:
-            ending = self._wait.answered(record, time.time(), clock_skew=skew)
-        for level, line in self._wait.news():
-            self._log.log(level, line)
+            stands_in = self._hook is not None and self._hook.stands_in
+            ending = self._wait.answered(
+                record, time.time(), time.monotonic(), clock_skew=skew, stands_in=stands_in
+            )
+        if self._wait.wants_fresh_client:
+            # The next look reads the Airflow connection anew.
+            self._hook, self._replaces = None, self._replaces or self._hook is not None
+        self._wait.report(self._log)
         return ending
+
+    def _weighed(self, fault: Fault) -> Fault:
+        """Return the fault with what makes its answer doubtful, where the run was read before."""
+        hook, denied = self._hook, fault.kind is FaultKind.DENIED
+        if hook is None or not self._wait.was_readable or not (denied or fault.kind is FaultKind.NOT_FOUND):
+            return fault
+        doubt = doubt_of(hook, self._wait.home, denied=denied)
+        if doubt and not hook.looked_around:
+            hook.look_around()
+            doubt = doubt_of(hook, self._wait.home, denied=denied)
+        return fault._replace(doubt=doubt)
 
     def _read(self) -> tuple[RunRecord, float]:
         if self._hook is None:
             self._hook = self._make_hook()
+            self._hook.replaces = self._replaces
         run_id = self._wait.target.run_id
         record = self._hook.get_run(run_id)
         if self._export_names and self._wait.is_over(record):

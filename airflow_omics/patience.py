@@ -1,4 +1,4 @@
-"""Bearing bad weather in a worker: throttling, errors inside the service, the network."""
+"""Retries transient errors in a worker: throttling, errors inside the service, the network, credentials."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 LONGEST_BACKOFF: Final = 60.0
 """Seconds at most between two tries."""
 
+CREDENTIALS_GRACE: Final = 300.0
+"""Seconds for which credentials, or the Airflow connection, may be unusable."""
+
 T = TypeVar("T")
 
 
@@ -29,20 +32,24 @@ def backoff(failures: int, rand: Callable[[], float] = random.random) -> float:
 
 
 def patiently(call: Callable[[], T], *, hook: OmicsHook, run_id: str, seconds: float, log: Any) -> T:
-    """Return what ``call`` returns, trying again for a while in bad weather.
+    """Return what ``call`` returns, retrying for a while after transient errors and lost credentials.
+
+    Credentials that do not work, and a connection that Airflow cannot read, are tolerated for
+    ``CREDENTIALS_GRACE``, whatever ``seconds`` is; each retry reads the connection anew.
 
     :param call: a call to HealthOmics.
     :param hook: makes the call.
     :param run_id: the run it is about, for logs and errors.
-    :param seconds: for how long to bear bad weather; then its error is raised as it came.
-    :param log: takes a line when bad weather sets in.
+    :param seconds: for how long to tolerate transient errors; then the last is raised as it came.
+    :param log: takes a line when errors set in.
     :raises OmicsRunNotFoundError: HealthOmics does not know the run.
-    :raises OmicsAccessError: AWS denied the call, or no credentials worked.
+    :raises OmicsAccessError: AWS denied the call, or no credentials worked for five minutes.
     :raises OmicsRequestError: AWS refused a value.
     """
     from airflow_omics.hooks import fault_of
 
     started_at, failures = time.monotonic(), 0
+    lost_at: float | None = None
     while True:
         try:
             return call()
@@ -50,10 +57,18 @@ def patiently(call: Callable[[], T], *, hook: OmicsHook, run_id: str, seconds: f
             fault = fault_of(error, hook)
             if fault is None:
                 raise
-            if fault.kind is not FaultKind.WEATHER:
+            now = time.monotonic()
+            if fault.kind is FaultKind.CREDENTIALS:
+                lost_at = now if lost_at is None else lost_at
+                if now - lost_at >= CREDENTIALS_GRACE:
+                    raise fault_error(fault, run_id) from error
+                hook.forget()
+            elif fault.kind is not FaultKind.WEATHER:
                 raise fault_error(fault, run_id) from error
-            if time.monotonic() - started_at >= seconds:
+            elif now - started_at >= seconds:
                 raise
+            else:
+                lost_at = None
             failures += 1
             if failures.bit_count() == 1:  # the 1st, 2nd, 4th, ... in a row
                 log.warning("HealthOmics run %s: trying again: %s", run_id, fault.message)

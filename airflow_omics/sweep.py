@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -46,7 +47,7 @@ class Sweeper:
         self._cost = SweepCost()
         self._off_until = 0.0
         self._failures = 0
-        self._begun_at = self._ended_at = 0.0
+        self._begun_at = self._ended_at = -math.inf
         self.suspected_wrongly = 0
         """GetRuns since the last sweep for runs that turned out to be as they were known."""
         self._period: float | None = None
@@ -59,10 +60,14 @@ class Sweeper:
 
     async def run_once(self) -> None:
         """Sweep when it is time to, or wait a moment."""
-        now = time.time()
+        now = time.monotonic()
         self._period = None if now < self._off_until else self._cost.period(self._watchlist, now)
         if self._is_due(now):
-            await self._sweep(now)
+            try:
+                await self._sweep(now)
+            except Exception:  # a mistake of ours, or an answer that nobody thought of
+                self._failed(Fault(FaultKind.WEATHER, "a sweep ended in an unexpected way"))
+                raise
         else:
             await asyncio.sleep(self._moment(now))
 
@@ -101,27 +106,27 @@ class Sweeper:
         for status in ACTIVE_STATUSES[first:]:
             token: str | None = None
             while True:
-                asked_at = time.time()
+                asked_at = time.monotonic()
                 page = await self._page(status, token)
                 if page is None:
                     return
                 pages += 1
                 for item in page[0]:
-                    cursor = self._listed(item, status, asked_at, seen, cursor)
+                    cursor = self._taken(item, status, asked_at, seen, cursor)
                 token = page[1]
                 if token is None:
                     break
                 if self._is_too_dear(pages, begun_at):
-                    self._cost = SweepCost(pages + 1, time.time() + _COST_HOLDS)
+                    self._cost = SweepCost(pages + 1, time.monotonic() + _COST_HOLDS)
                     self._do_without()
                     return
         self._suspect_missing(seen, begun_at)
         self._failures = 0
         self._learn_order(seen)
         # A GetRun for a run that should have been listed belongs to what sweeping costs.
-        self._cost = SweepCost(pages + self.suspected_wrongly, time.time() + _COST_HOLDS)
+        self._cost = SweepCost(pages + self.suspected_wrongly, time.monotonic() + _COST_HOLDS)
         self.suspected_wrongly = 0
-        self._ended_at = time.time()
+        self._ended_at = time.monotonic()
         self._lasted = self._ended_at - begun_at
 
     async def _page(self, status: str, token: str | None) -> tuple[list[dict[str, Any]], str | None] | None:
@@ -133,15 +138,18 @@ class Sweeper:
                 self._switch_off(_OFF_FOR, page)
                 return None
             if attempt == _TRIES - 1:
-                self._failures += 1
-                self._switch_off(min(30.0 * 2.0**self._failures, _OFF_FOR), page)
+                self._failed(page)
                 return None
             await asyncio.sleep(min(2.0**attempt / 2, 5.0))
         return None
 
+    def _failed(self, fault: Fault) -> None:
+        self._failures += 1
+        self._switch_off(min(30.0 * 2.0 ** min(self._failures, 10), _OFF_FOR), fault)
+
     def _switch_off(self, seconds: float, fault: Fault) -> None:
         """Do without ListRuns for a while: it is a help, and nobody's wait depends on it."""
-        self._off_until = time.time() + seconds
+        self._off_until = time.monotonic() + seconds
         self._do_without()
         log.warning(
             "Watching by GetRun alone for %.0f s, as runs cannot be listed: %s", seconds, fault.message
@@ -151,6 +159,17 @@ class Sweeper:
         self._period = self._lasted = None
         self._watchlist.expect_no_list()
         self._wake.set()
+
+    def _taken(
+        self, item: dict[str, Any], status: str, asked_at: float, seen: dict[str, int], cursor: int
+    ) -> int:
+        """Take one item of a list as :meth:`_listed` does; nonsense in it counts as if it was not listed."""
+        try:
+            return self._listed(item, status, asked_at, seen, cursor)
+        except Exception as error:  # whatever a service may send; GetRun will tell
+            log.debug("An item of ListRuns could not be used", exc_info=error)
+            seen.pop(item["id"], None)
+            return cursor
 
     def _listed(
         self, item: dict[str, Any], status: str, asked_at: float, seen: dict[str, int], cursor: int
@@ -165,7 +184,7 @@ class Sweeper:
         seen[run_id] = len(seen)
         self._watchlist.vouched_for(entry, item, asked_at, asked_at + self.patience(entry))
         for waiter in entry.waiters:
-            waiter.wait.listed(entry.status or status, asked_at)
+            waiter.wait.listed(entry.status or status, time.time(), asked_at)
             waiter.stir()
         return self._pass_over(run_id, status, seen, cursor)
 

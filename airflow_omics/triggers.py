@@ -13,7 +13,7 @@ from airflow.triggers.base import BaseTrigger, TaskSkippedEvent, TaskSuccessEven
 from asgiref.sync import sync_to_async
 
 from airflow_omics._compat import conf
-from airflow_omics._in_triggerer import BACKSTOP
+from airflow_omics._in_triggerer import BACKSTOP, HOLD
 from airflow_omics.connection import AwsArguments
 from airflow_omics.identity import RunTarget
 from airflow_omics.outcome import Verdicts, ending_to_event
@@ -55,8 +55,8 @@ class OmicsRunTrigger(BaseTrigger):
         triggerer restarts. Seven days after the start when left out.
     :param timeout: instead of these two, the seconds that the wait may take, for a task that begins in the
         triggerer: its ``start_trigger_args`` are written before anybody can know when that will be.
-    :param hold_until: no event before that time, in seconds since the epoch; see
-        :data:`airflow_omics._in_triggerer.HOLD`.
+    :param hold_until: no event before that time, in seconds since the epoch, but for
+        :data:`airflow_omics._in_triggerer.HOLD` seconds at most.
     :param created: when the run was made, in seconds since the epoch by the service's clock, if known.
     :param status: the run's status when it was last seen, so that only a change of it is logged.
     :param terminal_statuses: statuses that end the wait besides COMPLETED, FAILED, CANCELLED and DELETED.
@@ -180,7 +180,8 @@ class OmicsRunTrigger(BaseTrigger):
             watcher = Watcher.shared(arguments, rate)
             ending = await watcher.wait(wait, interval=self.poke_interval, export=self.export, logger=log)
         if self.hold_until is not None:
-            await asyncio.sleep(max(0.0, self.hold_until - time.time()))
+            # The clock of the worker that deferred may be ahead of this machine's.
+            await asyncio.sleep(min(HOLD, max(0.0, self.hold_until - time.time())))
         event = await self._task_end(ending)
         yield event or OmicsRunEvent(ending_to_event(ending, self.record_fields))  # type: ignore[call-arg]
 

@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 from airflow_omics._compat import stats
-from airflow_omics.clients import ClientKeeper
+from airflow_omics.clients import ClientKeeper, Known
 from airflow_omics.connection import AwsArguments
 from airflow_omics.exceptions import Fault, FaultKind
 from airflow_omics.rates import DEFAULT_RATE, RATES, Limiter
@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 _MOST_IN_FLIGHT = 32  # GetRuns under way together: an endpoint that hangs must not hold up the others
 _FIRST_ANSWER = 1.0  # seconds to wait at most for the first answer, before requests overlap
 _LATE = 60.0  # seconds past its deadline for which a wait may queue for its last look
+_LATE_CHECK = 300.0  # seconds at most until it is asked again how late it is: a clock may have been set
 _IMPATIENT = 5.0  # seconds of pause after a first failed call; the limiter takes care of the total
 
 
@@ -87,28 +88,43 @@ class Watcher:
         """
         loop = asyncio.get_running_loop()
         waiter = Waiter(wait, max(interval, SHORTEST_INTERVAL), export, loop.create_future())
-        entry = self._watchlist.join(waiter, time.time())
+        self._compare_clocks()
+        entry = self._watchlist.join(waiter, time.monotonic())
         self._start()
         # Too many waits may end at once for a last look at each, or the service be out of reach.
-        late = loop.call_later(max(0.0, wait.timeout_at - time.time()) + _LATE, self._give_up, entry, waiter)
+        self._give_up_when_late(entry, waiter, max(wait.timeout_at, time.time()) + _LATE)
         try:
             while True:
                 await waiter.stirred
                 waiter.stirred = loop.create_future()
-                for level, line in wait.news():
-                    logger.log(level, line)
+                wait.report(logger)
                 if waiter.error is not None:
                     raise waiter.error
                 if waiter.ending is not None:
                     return waiter.ending
         finally:
-            late.cancel()
+            if waiter.late is not None:
+                waiter.late.cancel()
             self._watchlist.leave(entry, waiter)
             if not self._watchlist:
                 await self._close()
 
+    def _give_up_when_late(self, entry: Entry, waiter: Waiter, late_at: float) -> None:
+        """End a wait that has had no last look by ``late_at``, in wall time as its deadline is."""
+        left = late_at - time.time()
+        if left <= 0:
+            self._give_up(entry, waiter)
+        else:
+            loop = asyncio.get_running_loop()
+            pause = min(left, _LATE_CHECK)
+            waiter.late = loop.call_later(pause, self._give_up_when_late, entry, waiter, late_at)
+
     def _give_up(self, entry: Entry, waiter: Waiter) -> None:
         self._tell(entry, waiter, partial(RunWait.timed_out, now=max(time.time(), waiter.wait.timeout_at)))
+
+    def _compare_clocks(self) -> None:
+        """Note by how much wall time, which may be set at any moment, is ahead of the loop's own."""
+        self._watchlist.wall_ahead = time.time() - time.monotonic()
 
     def _start(self) -> None:
         self._wake.set()
@@ -145,15 +161,27 @@ class Watcher:
         while True:
             try:
                 await body()
-            except Exception:  # a mistake of ours must not end everybody's wait
-                log.exception("The watcher of connection %r goes on after", self.arguments.aws_conn_id)
+            except (Exception, asyncio.CancelledError) as error:  # a mistake of ours must not end all waits
+                task = asyncio.current_task()
+                if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+                    raise
+                self._say_of(error)
                 await asyncio.sleep(1.0)
+
+    def _say_of(self, error: BaseException) -> None:
+        try:
+            log.error(
+                "The watcher of connection %r goes on after", self.arguments.aws_conn_id, exc_info=error
+            )
+        except Exception as failed:  # of any kind: each handler has its own, and no wait depends on it
+            log.debug("A line was lost", exc_info=failed)
 
     async def _look_around(self) -> None:
         """Send one GetRun, to the run that deserves it most, or wait until one does."""
         self._wake.clear()
+        self._compare_clocks()
         stats().gauge("omics.watcher.waiting", len(self._watchlist))
-        if not self._is_looking_due(time.time()):
+        if not self._is_looking_due(time.monotonic()):
             await self._wake_until(min(self._watchlist.next_due_at(), self._next_check_at))
             return
         await self._slots.acquire()
@@ -166,7 +194,7 @@ class Watcher:
                 await asyncio.wait(self._calls, timeout=_FIRST_ANSWER)
             await self._may_send("GetRun")
             # The choice comes last: what deserves it most may be another run by then.
-            entry = self._choose(time.time())
+            entry = self._choose(time.monotonic())
         finally:
             if entry is None:
                 self._slots.release()
@@ -198,7 +226,7 @@ class Watcher:
         return entry
 
     async def _wake_until(self, moment: float) -> None:
-        pause = max(0.01, min(moment - time.time(), 60.0))
+        pause = max(0.01, min(moment - time.monotonic(), 60.0))
         try:
             async with asyncio.timeout(pause):
                 await self._wake.wait()
@@ -206,37 +234,47 @@ class Watcher:
             return
 
     async def _look(self, entry: Entry) -> None:
-        """Ask for one run, and tell everybody who waits for it."""
+        """Ask for one run, and tell everybody who waits for it; whatever happens, it is asked for again."""
+        pause = None
         try:
-            answer = await self._get_run(entry.run_id)
+            answer = await self._get_run(entry.run_id, known=_known_of(entry))
             if isinstance(answer, Fault):
-                self._failed(entry, answer, time.time())
+                pause = self._failed(entry, answer, time.time())
             else:
-                self._answered(entry, *answer)
+                pause = self._answered(entry, *answer)
+        except Exception as error:  # a mistake of ours in one look must not end the waits on its run
+            self._say_of(error)
         finally:
             entry.in_flight = entry.suspect = False
             self._slots.release()
+            self._compare_clocks()
+            if entry.waiters:
+                pause = entry.interval if pause is None else pause
+                self._watchlist.schedule(entry, time.monotonic() + pause)
             self._wake.set()
 
-    def _failed(self, entry: Entry, fault: Fault, now: float) -> None:
+    def _failed(self, entry: Entry, fault: Fault, now: float) -> float:
+        """Tell everybody of a failed look; return the seconds until the next."""
         weather = fault.kind is FaultKind.WEATHER
         entry.troubled = not weather
         for waiter in list(entry.waiters):
             if not waiter.exporting:  # it knows how its run ended
-                self._tell(entry, waiter, partial(RunWait.failed, fault=fault, now=now))
-        if entry.waiters:
-            pauses = (
-                w.wait.pause(min(w.interval, _IMPATIENT) if weather else w.interval, now)
-                for w in entry.waiters
-            )
-            self._watchlist.schedule(entry, now + min(pauses))
+                self._tell(
+                    entry, waiter, partial(RunWait.failed, fault=fault, now=now, tick=time.monotonic())
+                )
+        self._renew_client(entry)
+        pauses = (
+            w.wait.pause(min(w.interval, _IMPATIENT) if weather else w.interval, now) for w in entry.waiters
+        )
+        return min(pauses, default=0.0)
 
-    def _answered(self, entry: Entry, record: RunRecord, skew: float) -> None:
-        now = time.time()
+    def _answered(self, entry: Entry, record: RunRecord, skew: float) -> float:
+        """Tell everybody of an answer; return the seconds until the next look."""
+        now, tick = time.time(), time.monotonic()
         entry.troubled = False
         if entry.suspect and record["status"] == entry.status:
             self._sweeper.suspected_wrongly += 1
-        self._watchlist.looked(entry, record, now)
+        stands_in = self._clients.stands_in
         for waiter in list(entry.waiters):
             if waiter.exporting:
                 continue
@@ -244,24 +282,39 @@ class Watcher:
                 waiter.exporting = True
                 self._spawn(self._export(entry, waiter, record))
                 continue
-            self._tell(entry, waiter, partial(_answered, record=record, now=now, skew=skew))
-        if entry.waiters:
-            self._watchlist.schedule(entry, now + self._sweeper.patience(entry))
+            judge = partial(_answered, record=record, now=now, tick=tick, skew=skew, stands_in=stands_in)
+            self._tell(entry, waiter, judge)
+        if self._renew_client(entry):
+            entry.troubled = True  # the answer was another account's
+        else:
+            self._watchlist.looked(entry, record, tick)
+        return self._sweeper.patience(entry) if entry.waiters else 0.0
+
+    def _renew_client(self, entry: Entry) -> bool:
+        """Have the Airflow connection read anew where a wait has cause for it; return whether one has."""
+        wanted = any(waiter.wait.wants_fresh_client for waiter in entry.waiters)
+        if wanted:
+            self._clients.renew()
+        return wanted
 
     async def _export(self, entry: Entry, waiter: Waiter, record: RunRecord) -> None:
         """Ask once more for a run that is over, with what the waiter wants exported, for it alone."""
         try:
             await self._may_send("GetRun")
-            answer = await self._get_run(entry.run_id, waiter.export)
+            answer = await self._get_run(entry.run_id, waiter.export, known=_known_of(entry))
+        except Exception as error:  # a mistake of ours; the next look leads here again
+            self._say_of(error)
+            return
         finally:
             waiter.exporting = False
-        now = time.time()
+        now, tick = time.time(), time.monotonic()
         if isinstance(answer, Fault) and answer.kind is FaultKind.NOT_FOUND:
             answer = (record, 0.0)  # removed since; how it ended is known
         if isinstance(answer, Fault):
-            self._tell(entry, waiter, partial(RunWait.failed, fault=answer, now=now))
+            self._tell(entry, waiter, partial(RunWait.failed, fault=answer, now=now, tick=tick))
         else:
-            self._tell(entry, waiter, partial(_answered, record=answer[0], now=now, skew=answer[1]))
+            judge = partial(_answered, record=answer[0], now=now, tick=tick, skew=answer[1])
+            self._tell(entry, waiter, judge)
 
     def _tell(self, entry: Entry, waiter: Waiter, judge: Callable[[RunWait], Ending | None]) -> bool:
         """Let a wait judge for itself; return whether that ended it."""
@@ -277,9 +330,13 @@ class Watcher:
         return waiter.is_over
 
     async def _get_run(
-        self, run_id: str, export: Sequence[str] | None = None
+        self, run_id: str, export: Sequence[str] | None = None, *, known: Known
     ) -> tuple[RunRecord, float] | Fault:
-        answer = await self._clients.call(lambda client: client.get_run(run_id, export))
+        answer = await self._clients.call(
+            lambda client: client.get_run(run_id, export),
+            known=known,
+            may_list=partial(self._may_send, "ListRuns"),
+        )
         self._has_answered = True
         self._count("GetRun", answer)
         if self._account is None and not isinstance(answer, Fault):
@@ -324,8 +381,16 @@ def _check_pause(watched: int, ceiling: float) -> float:
     return 1.0 / (wanted if wanted <= most else most / 2.0) if watched else 1.0
 
 
-def _answered(wait: RunWait, record: RunRecord, now: float, skew: float) -> Ending | None:
-    ending = wait.answered(record, now, clock_skew=skew)
+def _known_of(entry: Entry) -> Known:
+    """Return what the waits on a run know of it together."""
+    readers = [waiter.wait for waiter in entry.waiters if waiter.wait.was_readable]
+    return Known(bool(readers), next((wait.home for wait in readers if wait.home), None))
+
+
+def _answered(
+    wait: RunWait, record: RunRecord, now: float, tick: float, skew: float, stands_in: bool = False
+) -> Ending | None:
+    ending = wait.answered(record, now, tick, clock_skew=skew, stands_in=stands_in)
     if ending is not None and (stopped := record.get("stopTime")):
         delay = max(0.0, now + skew - parse_time(stopped).timestamp())
         stats().timing("omics.watcher.detection_delay", delay * 1000.0)

@@ -1,6 +1,7 @@
 """The runs that a watcher watches, and which of them deserves the next GetRun.
 
-Plain data structures, no calls and no loop: times are handed in, as seconds since the epoch.
+Plain data structures, no calls and no loop: times are handed in, in seconds on a clock that nobody sets. Of
+wall time there are the deadlines of the waits and the creation times of the runs alone.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ class Waiter:
     ending: Ending | None = None
     error: Exception | None = None
     exporting: bool = False
+    late: asyncio.TimerHandle | None = None  # for when there is no last look
 
     @property
     def is_over(self) -> bool:
@@ -84,7 +86,7 @@ class Entry:
 
     @property
     def deadline(self) -> float:
-        """When the first of its waiters must end."""
+        """When the first of its waiters must end, in wall time."""
         return min(waiter.wait.timeout_at for waiter in self.waiters)
 
 
@@ -104,6 +106,8 @@ class Watchlist:
         self._due: list[tuple[float, int, Entry]] = []
         self._checks: list[tuple[float, int, Entry]] = []
         self._order = itertools.count()
+        self.wall_ahead = 0.0
+        """Seconds by which wall time is ahead of the clock that the other times are told by."""
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -141,7 +145,8 @@ class Watchlist:
 
     def schedule(self, entry: Entry, due_at: float) -> None:
         """Set when the run is due, at its deadline at the latest."""
-        entry.due_at = min(due_at, entry.deadline) if entry.deadline > entry.looked_at else due_at
+        deadline = entry.deadline - self.wall_ahead
+        entry.due_at = min(due_at, deadline) if deadline > entry.looked_at else due_at
         self.ready.pop(entry.run_id, None)
         if entry.queued_at is None or entry.due_at < entry.queued_at:
             self._queue(entry)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import sys
 import tempfile
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -36,3 +38,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     from tests.scheduling import OneWorkerAFolder
 
     return OneWorkerAFolder(config, log)
+
+
+@pytest.fixture(autouse=True)
+def _no_connection_was_read_before() -> Iterator[None]:
+    """Each test is a process of its own as far as the connections that were read in it."""
+    yield
+    if (named := sys.modules.get("airflow_omics.hooks.named")) is not None:
+        named._READ.clear()

@@ -6,8 +6,9 @@ inside ``execute``, so that parsing a DAG file does not pay for it.
 
 from airflow_omics.hooks.aio import OmicsAsyncClient, RunPage
 from airflow_omics.hooks.answers import UnusableAnswerError, checked_record, clock_skew
-from airflow_omics.hooks.faults import fault_of
+from airflow_omics.hooks.faults import doubt_of, fault_of
 from airflow_omics.hooks.logs import LOG_GROUP, OmicsLogsHook
+from airflow_omics.hooks.named import UnreadableConnectionError
 from airflow_omics.hooks.omics import OmicsHook
 
 __all__ = [
@@ -16,8 +17,10 @@ __all__ = [
     "OmicsHook",
     "OmicsLogsHook",
     "RunPage",
+    "UnreadableConnectionError",
     "UnusableAnswerError",
     "checked_record",
     "clock_skew",
+    "doubt_of",
     "fault_of",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,10 @@ from botocore.config import Config
 from airflow_omics.connection import AwsArguments
 from airflow_omics.hooks.answers import UnusableAnswerError, checked_record, clock_skew
 from airflow_omics.hooks.omics import OmicsHook, place_of
+from airflow_omics.identity import home_of
 from airflow_omics.records import RunRecord
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,11 @@ class OmicsAsyncClient:
     """
 
     def __init__(
-        self, client: Any, aws_conn_id: str | None = None, region_warning: str | None = None
+        self,
+        client: Any,
+        aws_conn_id: str | None = None,
+        region_warning: str | None = None,
+        stands_in: bool = False,
     ) -> None:
         self._client = client
         self.region: str = client.meta.region_name
@@ -42,6 +50,14 @@ class OmicsAsyncClient:
         """Where its calls go: the Region and the connection, for errors."""
         self.region_warning = region_warning
         """What is odd about the Region, if anything, for calls that fail."""
+        self.stands_in = stands_in
+        """Whether boto3's own chain of credentials stands in for a connection that was not found."""
+        self.replaces = False
+        """Whether another client went before this one, and was given up after a fault."""
+        self.homes: set[str] = set()
+        """The accounts and Regions whose runs it has read, as :func:`airflow_omics.identity.home_of` says."""
+        self.looked_around = False
+        """Whether :meth:`look_around` was called."""
 
     @classmethod
     def open(cls, arguments: AwsArguments) -> OmicsAsyncClient:
@@ -51,7 +67,8 @@ class OmicsAsyncClient:
         config = hook.config.merge(one_try)
         context: Any = hook.get_client_type(region_name=hook.region_name, config=config, deferrable=True)
         # aiobotocore binds nothing to a loop before its first request, so this thread's may build it.
-        return cls(asyncio.run(context.__aenter__()), arguments.aws_conn_id, hook.region_warning())
+        client = asyncio.run(context.__aenter__())
+        return cls(client, arguments.aws_conn_id, hook.region_warning(), hook.stands_in)
 
     async def close(self) -> None:
         """Close the client's connections."""
@@ -63,7 +80,24 @@ class OmicsAsyncClient:
         if export:
             request["export"] = list(export)
         answer = await self._client.get_run(**request)
-        return checked_record(answer), clock_skew(answer)
+        record = checked_record(answer)
+        self._read_in(record.get("arn"))
+        return record, clock_skew(answer)
+
+    def _read_in(self, arn: Any) -> None:
+        if home := home_of(arn):
+            self.homes.add(home)
+
+    async def look_around(self) -> None:
+        """Learn whose runs these calls read, by one page of ListRuns, where that is allowed."""
+        self.looked_around = True
+        try:
+            answer = await self._client.list_runs(maxResults=1)
+            for item in answer["items"]:
+                self._read_in(item["arn"])
+        except Exception as error:
+            # Not allowed, most often. It is a help, and what is then not known is said where it matters.
+            log.debug("Whose runs are read could not be found out", exc_info=error)
 
     async def list_runs(self, status: str, token: str | None = None) -> RunPage:
         """Return a page of up to 100 runs that are in ``status``.
@@ -75,6 +109,10 @@ class OmicsAsyncClient:
             request["startingToken"] = token
         answer = await self._client.list_runs(**request)
         items = answer.get("items")
-        if not isinstance(items, list) or not all(isinstance(item.get("id"), str) for item in items):
+        if not isinstance(items, list) or not all(
+            isinstance(item, dict) and isinstance(item.get("id"), str) for item in items
+        ):
             raise UnusableAnswerError("ListRuns answered without a list of runs")
+        for item in items[:1]:
+            self._read_in(item.get("arn"))
         return RunPage(items, answer.get("nextToken"))

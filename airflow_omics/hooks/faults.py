@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 from botocore import exceptions as aws_errors
 from botocore.parsers import ResponseParserError
 
+from airflow_omics._compat import AirflowNotFoundException
 from airflow_omics.exceptions import Fault, FaultKind, OmicsRequestError
 from airflow_omics.hooks.answers import UnusableAnswerError
+from airflow_omics.hooks.named import UnreadableConnectionError
 
 _LOST_CREDENTIALS = frozenset(
     (
@@ -45,6 +49,15 @@ _NETWORK = (
     ResponseParserError,  # a page that is not the service's: a proxy or load balancer in between
     UnusableAnswerError,
 )
+_NO_CONNECTION = (
+    aws_errors.EndpointConnectionError,
+    aws_errors.ConnectTimeoutError,
+    aws_errors.ProxyConnectionError,
+    aws_errors.SSLError,
+    ConnectionRefusedError,
+    socket.gaierror,
+    ssl.SSLError,
+)
 _SERVICES = {"DescribeLogStreams": "logs", "GetLogEvents": "logs"}
 
 
@@ -54,6 +67,17 @@ class Caller(Protocol):
     @property
     def place(self) -> str:
         """Where its calls go."""
+
+
+class Reader(Caller, Protocol):
+    """A caller, and what it knows of its own identity."""
+
+    homes: set[str]
+    replaces: bool
+
+    @property
+    def stands_in(self) -> bool:
+        """Whether boto3's own chain of credentials stands in for a connection that was not found."""
 
 
 def fault_of(error: BaseException, caller: Caller | None = None) -> Fault | None:
@@ -72,6 +96,11 @@ def fault_of(error: BaseException, caller: Caller | None = None) -> Fault | None
     name = type(error).__name__
     if isinstance(error, OmicsRequestError):
         return Fault(FaultKind.REFUSED, str(error), name)
+    if isinstance(error, UnreadableConnectionError):
+        return Fault(FaultKind.CREDENTIALS, str(error), name)
+    if _is_of_airflow(error):
+        # An Airflow connection that could not be read: by a secrets backend, the API server, the supervisor.
+        return Fault(FaultKind.CREDENTIALS, f"Airflow could not say how to connect: {name}: {error}", name)
     if isinstance(error, _NO_CREDENTIALS):
         return Fault(FaultKind.CREDENTIALS, f"no usable credentials: {error}", name)
     if isinstance(error, aws_errors.NoRegionError):
@@ -82,10 +111,50 @@ def fault_of(error: BaseException, caller: Caller | None = None) -> Fault | None
             name,
         )
     if isinstance(error, _NETWORK) or type(error).__module__.startswith("aiohttp"):
-        return Fault(FaultKind.WEATHER, f"{name}: {error}", name)
+        unreached = isinstance(error, _NO_CONNECTION)
+        return Fault(FaultKind.WEATHER, f"{name}: {error}", name, no_connection=unreached)
     if isinstance(error, aws_errors.BotoCoreError):
         return Fault(FaultKind.REFUSED, f"{name}: {error}", name)
     return None
+
+
+def _is_of_airflow(error: BaseException) -> bool:
+    if isinstance(error, AirflowNotFoundException):
+        return True
+    # What Airflow 3's API server or supervisor answers instead; Airflow 2.11 has no such class.
+    return any(base.__name__ == "AirflowRuntimeError" for base in type(error).__mro__)
+
+
+def doubt_of(caller: Reader, home: str | None, *, denied: bool = False) -> str:
+    """Return why "not found", or "denied", may be the answer of another account; empty where it counts.
+
+    A client speaks for the account and Region of a run once it has read a run there, and one that was made
+    from the connection that is named does from the start: reschedule mode has a new one for each look, and a
+    triggerer that was restarted has one for all its waits. Two do not before they have read a run: one on
+    boto3's own chain of credentials, while the connection ``aws_default`` is not found; and, for "not found",
+    one that was made anew after a fault, since what made it necessary may have changed the identity, too. The
+    first page of ListRuns settles it, where it may be read and is not empty. Where nothing can be known, the
+    answer counts as lost credentials: tried again with a new client, and an error after five minutes that
+    names what to check.
+
+    :param caller: who made the call.
+    :param home: the run's account and Region, as far as they are known.
+    :param denied: whether the call was denied, and not "not found".
+    """
+    if home in caller.homes:
+        return ""
+    if caller.homes and home is not None:
+        return f"these calls, {caller.place}, read runs of {min(caller.homes)}, not of {home}"
+    if caller.homes:
+        return ""
+    if caller.stands_in:
+        return (
+            "the Airflow connection that is named was not found, and what boto3 found in its place has read "
+            f"no run ({caller.place})"
+        )
+    if caller.replaces and not denied:
+        return f"its client was made anew after a fault, and has read no run since ({caller.place})"
+    return ""
 
 
 def _fault_of_answer(error: aws_errors.ClientError) -> Fault:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.config import Config
 
 from airflow_omics.hooks.answers import UnusableAnswerError
+from airflow_omics.hooks.named import NamedConnectionHook
 from airflow_omics.hooks.omics import OmicsHook
 
 LOG_GROUP: Final = "/aws/omics/WorkflowLog"
@@ -24,7 +24,7 @@ _DEFAULT_CONFIG: Mapping[str, Any] = {
 _MOST_EMPTY_PAGES: Final = 5
 
 
-class OmicsLogsHook(AwsBaseHook):
+class OmicsLogsHook(NamedConnectionHook):
     """Read the logs of HealthOmics runs through an Airflow connection of type ``aws``.
 
     Every parameter of ``AwsBaseHook`` is taken except ``client_type``.

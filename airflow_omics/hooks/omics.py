@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import logging
 import os
 import sys
 from collections.abc import Collection, Iterator, Mapping
@@ -11,7 +12,6 @@ from functools import cached_property
 from types import FrameType
 from typing import Any
 
-from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.config import Config
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
@@ -20,8 +20,12 @@ from botocore.utils import parse_timestamp
 from airflow_omics.connection import AwsArguments
 from airflow_omics.exceptions import OmicsRequestError
 from airflow_omics.hooks.answers import UnusableAnswerError, checked_record, clock_skew
+from airflow_omics.hooks.named import NamedConnectionHook, UnreadableConnectionError
 from airflow_omics.hooks.settings import check_ca_bundle, check_options, unknown_region
+from airflow_omics.identity import home_of
 from airflow_omics.records import RunRecord, to_record
+
+log = logging.getLogger(__name__)
 
 # GetRun and its kind answer within a second. botocore's own patience (60 s to connect, 60 s to read,
 # five tries) would hold a sensor for minutes past its timeout when an endpoint has gone silent.
@@ -32,11 +36,12 @@ _DEFAULT_CONFIG: Mapping[str, Any] = {
 }
 
 
-class OmicsHook(AwsBaseHook):
+class OmicsHook(NamedConnectionHook):
     """Talk to AWS HealthOmics through an Airflow connection of type ``aws``.
 
-    Every parameter of ``AwsBaseHook`` is taken except ``client_type``. Host-prefix injection (HealthOmics
-    puts ``workflows-`` before the host name) is turned off by itself where the connection or
+    Every parameter of ``AwsBaseHook`` is taken except ``client_type``. A connection that is named and cannot
+    be read is an :class:`UnreadableConnectionError` at each call, until it can be read. Host-prefix injection
+    (HealthOmics puts ``workflows-`` before the host name) is turned off by itself where the connection or
     ``AWS_ENDPOINT_URL[_OMICS]`` names an endpoint of its own, since ``workflows-`` before that name
     leads nowhere. Where ``config`` or the connection's ``config_kwargs`` say nothing of it, a call
     connects within 10 s, reads within 30 s and is tried 3 times.
@@ -49,6 +54,10 @@ class OmicsHook(AwsBaseHook):
         super().__init__(*args, **kwargs)
         self.clock_skew = 0.0
         """Seconds by which the service's clock was ahead of this machine's at the last answer."""
+        self.homes: set[str] = set()
+        """The accounts and Regions whose runs it has read, as :func:`airflow_omics.identity.home_of` says."""
+        self.looked_around = False
+        """Whether :meth:`look_around` was called."""
 
     @classmethod
     def of(cls, arguments: AwsArguments) -> OmicsHook:
@@ -92,6 +101,10 @@ class OmicsHook(AwsBaseHook):
 
     def region_warning(self) -> str | None:
         """Return what to warn of where botocore knows no such Region and no endpoint is given, or None."""
+        try:
+            self.conn_config  # noqa: B018
+        except UnreadableConnectionError:
+            return None  # the next call says so
         region = self.region_name or os.environ.get("AWS_DEFAULT_REGION")
         if not region or self._has_own_endpoint(self.config):
             return None
@@ -154,7 +167,29 @@ class OmicsHook(AwsBaseHook):
         client: Any = self.conn
         answer = client.get_run(**request)
         self.clock_skew = clock_skew(answer)
-        return checked_record(answer)
+        record = checked_record(answer)
+        self._read_in(record.get("arn"))
+        return record
+
+    def _read_in(self, arn: Any) -> None:
+        if home := home_of(arn):
+            self.homes.add(home)
+
+    def look_around(self) -> None:
+        """Learn whose runs these calls read, by one page of ListRuns, where that is allowed."""
+        self.looked_around = True
+        try:
+            for item in self.list_runs():
+                self._read_in(item.get("arn"))
+                return
+        except Exception as error:
+            # Not allowed, most often. It is a help, and what is then not known is said where it matters.
+            log.debug("Whose runs are read could not be found out", exc_info=error)
+
+    def forget(self) -> None:
+        """Read the connection anew at the next call, with a client made anew."""
+        super().forget()
+        self.homes, self.looked_around = set(), False
 
     def start_run(self, request: Mapping[str, Any]) -> RunRecord:
         """Start a run and return StartRun's answer as a record.

@@ -39,7 +39,7 @@ class OmicsDiagnoseRunOperator(RunTaskMixin, BaseOperator):
     :return: the diagnosis, in XCom as ``return_value``.
     :raises ValueError: while parsing, for an argument that can't be right.
     :raises OmicsRunNotFoundError: HealthOmics does not know the run, and there is no manifest of it.
-    :raises OmicsAccessError: AWS denied GetRun, or no credentials worked.
+    :raises OmicsAccessError: AWS denied GetRun, or no credentials worked for five minutes.
     :raises OmicsRequestError: a value is wrong, or AWS refused it.
 
     Needs the IAM action ``omics:GetRun``. What else it uses is optional, and what it may not is a line of the
@@ -93,18 +93,26 @@ class OmicsDiagnoseRunOperator(RunTaskMixin, BaseOperator):
 
     def _read(self, hook: OmicsHook, target: RunTarget) -> RunRecord:
         from airflow_omics.diagnosis import forgotten_run
-        from airflow_omics.exceptions import FaultKind, OmicsRequestError, OmicsRunDeletedError, fault_error
+        from airflow_omics.exceptions import (
+            OmicsError,
+            OmicsRequestError,
+            OmicsRunDeletedError,
+            OmicsRunNotFoundError,
+        )
         from airflow_omics.hooks import fault_of
+        from airflow_omics.patience import patiently
 
+        missing: OmicsError
         try:
-            record = hook.get_run(target.run_id)
-        except Exception as error:
-            fault = fault_of(error, hook)
-            if fault is None or fault.kind is FaultKind.WEATHER:
-                raise  # Airflow retries it
-            missing = fault_error(fault, target.run_id)
-            if fault.kind is not FaultKind.NOT_FOUND:
-                raise missing from error
+            record = patiently(
+                lambda: hook.get_run(target.run_id),
+                hook=hook,
+                run_id=target.run_id,
+                seconds=0.0,  # a transient error: Airflow retries it
+                log=self.log,
+            )
+        except OmicsRunNotFoundError as error:
+            missing = error
         else:
             if contradiction := target.contradiction(record):
                 message = f"{contradiction}. Check aws_conn_id and region_name."

@@ -31,7 +31,7 @@ class OmicsGetRunOperator(RunTaskMixin, BaseOperator):
     :raises ValueError: while parsing, for an argument that can't be right.
     :raises OmicsRunNotFoundError: HealthOmics does not know the run.
     :raises OmicsRunDeletedError: the id of the record given as ``run_id`` belongs to another run now.
-    :raises OmicsAccessError: AWS denied the call, or no credentials worked.
+    :raises OmicsAccessError: AWS denied the call, or no credentials worked for five minutes.
     :raises OmicsRequestError: a value is wrong, or AWS refused it.
 
     Needs the IAM action ``omics:GetRun``.
@@ -67,19 +67,18 @@ class OmicsGetRunOperator(RunTaskMixin, BaseOperator):
 
     def execute(self, context: Context) -> RunRecord:
         """Read the run and return its record."""
-        from airflow_omics.exceptions import FaultKind, fault_error
-        from airflow_omics.hooks import fault_of
+        from airflow_omics.patience import patiently
 
         target = self._target()
         hook = self._make_hook(target)
-        try:
-            record = hook.get_run(target.run_id, self.export)
-        except Exception as error:
-            fault = fault_of(error, hook)
-            # Bad weather is raised as it came: Airflow retries it, and botocore's text is the known one.
-            if fault is None or fault.kind is FaultKind.WEATHER:
-                raise
-            raise fault_error(fault, target.run_id) from error
+        # A transient error is raised as it came: Airflow retries it, and botocore's text is the known one.
+        record = patiently(
+            lambda: hook.get_run(target.run_id, self.export),
+            hook=hook,
+            run_id=target.run_id,
+            seconds=0.0,
+            log=self.log,
+        )
         persist_links(context, self._checked(target, record))
         self.log.info("%s", sentence(record))
         return narrow(record, self.record_fields)

@@ -45,7 +45,7 @@ class OmicsListRunTasksOperator(RunTaskMixin, BaseOperator):
     :raises ValueError: while parsing, for an argument that can't be right.
     :raises OmicsRunNotFoundError: HealthOmics does not know the run.
     :raises OmicsRunDeletedError: the id of the record given as ``run_id`` belongs to another run now.
-    :raises OmicsAccessError: AWS denied a call, or no credentials worked.
+    :raises OmicsAccessError: AWS denied a call, or no credentials worked for five minutes.
     :raises OmicsRequestError: a value is wrong, or AWS refused it.
 
     Needs the IAM actions ``omics:GetRun`` and ``omics:ListRunTasks``; with ``details``,

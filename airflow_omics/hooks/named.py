@@ -1,0 +1,70 @@
+"""A hook whose connection is the one that is named, and never something else in its place."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+
+from airflow_omics._compat import AirflowNotFoundException
+
+_LONGEST = 300  # characters of what a secrets backend says of itself
+
+# Ids that this process has read. A worker's knowledge is not carried into a trigger: an environment variable
+# may define aws_default on workers alone, where a triggerer has its instance's role by intention.
+_READ: Final[set[str]] = set()
+
+
+class UnreadableConnectionError(Exception):
+    """The Airflow connection that is named could not be read now; it may be readable a moment later."""
+
+
+class NamedConnectionHook(AwsBaseHook):
+    """An ``AwsBaseHook`` that refuses to go on without the connection that it was told to use.
+
+    The Amazon provider takes boto3's own chain of credentials where a connection is not found. Airflow says
+    "not found" of every failure of a secrets backend, so that a moment's outage would turn into another
+    identity: one that works, perhaps, and answers for another account. ``aws_default`` alone may be missing,
+    as it is where nobody has defined it, until this process has read it once.
+    """
+
+    replaces: bool
+    """Whether another client went before this one, and was given up after a fault."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.replaces = False
+
+    @classmethod
+    def get_connection(cls, conn_id: str) -> Any:
+        """Return the Airflow connection.
+
+        :raises UnreadableConnectionError: it could not be read, for whatever reason.
+        """
+        try:
+            connection = super().get_connection(conn_id)
+        except Exception as error:  # of any kind: each secrets backend has its own
+            if cls._may_be_missing(conn_id) and isinstance(error, AirflowNotFoundException | ImportError):
+                raise  # the Amazon provider knows what to do
+            text = f"{type(error).__name__}: {error}"[:_LONGEST]
+            raise UnreadableConnectionError(
+                f"the Airflow connection {conn_id!r} could not be read ({text}); check aws_conn_id, and that "
+                "the connection is there for workers and triggerers"
+            ) from error
+        _READ.add(conn_id)
+        return connection
+
+    @classmethod
+    def _may_be_missing(cls, conn_id: str) -> bool:
+        return conn_id == cls.default_conn_name and conn_id not in _READ
+
+    @property
+    def stands_in(self) -> bool:
+        """Whether boto3's own chain of credentials stands in for a connection that was not found."""
+        return bool(self.aws_conn_id) and not self.conn_config
+
+    def forget(self) -> None:
+        """Read the connection anew at the next call, with a client made anew."""
+        for name in ("conn", "conn_config", "_client", "account_id"):
+            self.__dict__.pop(name, None)
+        self.replaces = True
