@@ -226,10 +226,13 @@ def test_a_kill_that_comes_to_no_end_in_time_names_the_run(
     start_clock.at(299, stick)
     kill_at(start_clock, task)
     output()
+    before = set(threading.enumerate())
     try:
         assert isinstance(task().error, WorkerDied)
     finally:
         released.set()
+        for held in set(threading.enumerate()) - before:
+            held.join(30)  # it must not go on into the next test
     [run_id] = started(omics)
     why = {
         "state": "the state of the task was not read",
