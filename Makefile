@@ -15,7 +15,7 @@ ARGS ?=
 # What Airflow keeps its own state in for `make demo` and `make up`: sqlite, or postgresql.
 DATABASE ?= sqlite
 
-.PHONY: help demo up test lint matrix screenshots chaos gates bench-parse environment schemas clean
+.PHONY: help demo up test lint matrix screenshots chaos gates bench-parse bench-lines environment schemas clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -49,6 +49,9 @@ gates: environment ## Measure 1,000 gates on a real Airflow beside Airflow's own
 
 bench-parse: environment ## Measure what the sensor costs a DAG file
 	@$(RUN) benchmarks/parse.py
+
+bench-lines: environment ## Measure what the worst log lines cost a diagnosis
+	@$(RUN) benchmarks/lines.py
 
 environment:
 	@if [ -z "$(PYTHON)" ]; then \

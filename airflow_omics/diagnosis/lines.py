@@ -12,7 +12,8 @@ from airflow_omics._compat import redact
 LONGEST_LINE: Final = 300
 """Characters after which a line is cut."""
 
-_LONGEST_READ: Final = 10_000  # of one line, before it is searched for secrets
+_LONGEST_READ: Final = 10_000  # of one line, before it is searched for secrets: one may span the cut
+_MOST_RAW: Final = 4 * _LONGEST_READ  # of one line, escapes and all
 
 _ESCAPES: Final = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # colours, cursor
@@ -20,26 +21,26 @@ _ESCAPES: Final = re.compile(
     r"|\x1b[ -/]*[0-~]?"
 )
 _UNPRINTABLE: Final = frozenset(("Cc", "Cf", "Cn", "Co", "Cs"))
-# Airflow masks the secrets it knows; of others it knows the names they go by.
-_PAIRS: Final = (
-    re.compile(
-        r"""(?P<before>(?P<name>[A-Za-z][\w.-]*)["']?\s{0,3}[=:]\s{0,3}["']?)"""
-        r"""(?P<value>(?:(?:Bearer|Basic)\s+)?[^\s"',;&]{6,})""",
-        re.IGNORECASE,
-    ),
-    re.compile(r"(?P<before>--(?P<name>[A-Za-z][\w-]*)\s+)(?P<value>[^\s-]\S{5,})"),
-)
+# Airflow masks the secrets it knows; of others it knows the names they go by. A name is read once, from where
+# it begins to where it ends, and never given back: a line of ten thousand bases is one name, looked at once.
+_NAME: Final = re.compile(r"""(?<![\w.-])(?P<name>[\w.-]++)["']?\s{0,3}[=:]\s{0,3}["']?""")
+_VALUE: Final = re.compile(r"""(?:(?:Bearer|Basic)\s++)?[^\s"',;&]{6,}+""", re.IGNORECASE)
+_OPTION: Final = re.compile(r"(?<![\w-])(?P<name>(?:\w|-(?!-))*+--[\w-]++)\s++")
+_OPTION_VALUE: Final = re.compile(r"[^\s-]\S{5,}+")
+_PROBE: Final = "what Airflow makes of a value under a name"
 
 
 def clean_line(text: str, longest: int = LONGEST_LINE) -> str:
-    """Return one line of text: printable, secrets masked, cut where it is longer than ``longest``."""
-    text = _ESCAPES.sub("", text)[:_LONGEST_READ]
-    text = text.replace("\t", "    ")
-    text = "".join(_printable(character) for character in text)
-    text = mask(text).rstrip()
-    if len(text) > longest:
-        text = f"{text[:longest]} [... {len(text) - longest:,} more characters]"
-    return text
+    """Return one line of text: printable, secrets masked, cut where it is longer than ``longest``.
+
+    The work grows with the line's length up to a bound, and not at all beyond it.
+    """
+    plain = _ESCAPES.sub("", text[:_MOST_RAW])
+    unread = len(text) > _MOST_RAW or len(plain) > _LONGEST_READ
+    read = plain[:_LONGEST_READ].replace("\t", "    ")
+    shown = mask("".join(_printable(character) for character in read)).rstrip()
+    more = len(text if unread else shown) - longest
+    return f"{shown[:longest]} [... {more:,} more characters]" if more > 0 else shown
 
 
 def clean_text(text: object, longest: int = 2 * LONGEST_LINE) -> str:
@@ -53,29 +54,41 @@ def clean_tail(messages: Iterable[str], most: int) -> tuple[str, ...]:
     :param messages: log events, the oldest first; one may hold several lines. Of a progress bar, which
         overwrites its own line, the last state stays.
     """
-    lines = []
-    for message in messages:
-        for line in message.replace("\r\n", "\n").split("\n"):
-            shown = [part for part in line.split("\r") if part.strip()]
-            if shown and (cleaned := clean_line(shown[-1])).strip():
+    lines: list[str] = []
+    # From the end, so that no line is cleaned that is not shown.
+    for message in reversed(list(messages)):
+        for line in reversed(message.replace("\r\n", "\n").split("\n")):
+            if len(lines) >= most:
+                return tuple(reversed(lines))
+            state = next((part for part in reversed(line.split("\r")) if part.strip()), "")
+            if (cleaned := clean_line(state)).strip():
                 lines.append(cleaned)
-    return tuple(lines[-most:]) if most > 0 else ()
+    return tuple(reversed(lines))
 
 
 def mask(text: str) -> str:
     """Return the text with secrets masked by Airflow: those it knows, and values under sensitive names."""
-    for pair in _PAIRS:
-        text = pair.sub(_masked_pair, text)
-    return redact(text)
+    text = _mask_named(text, _NAME, _VALUE)
+    return redact(_mask_named(text, _OPTION, _OPTION_VALUE))
 
 
-def _masked_pair(match: re.Match[str]) -> str:
-    value = match["value"]
+def _mask_named(text: str, names: re.Pattern[str], values: re.Pattern[str]) -> str:
+    """Mask what ``values`` finds right after each sensitive name.
+
+    Another name is looked for in what follows one that is not sensitive: ``arguments: --password=...``.
+    """
+    parts, done, at = [], 0, 0
+    while name := names.search(text, at):
+        at = name.end()
+        if _is_sensitive(name["name"]) and (value := values.match(text, at)):
+            parts += [text[done:at], "***"]
+            done = at = value.end()
+    return "".join((*parts, text[done:]))
+
+
+def _is_sensitive(name: str) -> bool:
     # Not every Airflow takes api-key for api_key.
-    name = re.sub(r"\W+", "_", match["name"])
-    if redact(value, name) == redact(value):
-        return match[0]
-    return f"{match['before']}***"
+    return redact(_PROBE, re.sub(r"\W+", "_", name)) != redact(_PROBE)
 
 
 def _printable(character: str) -> str:

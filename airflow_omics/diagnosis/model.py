@@ -34,7 +34,7 @@ RUN_KEYS: Final = (
 """The members of a record that a diagnosis carries; parameters and tags are never among them."""
 
 _EXIT: Final = re.compile(
-    r"\bexit(?:ed)?(?:\s+(?:with|code|status|was|of|non-?zero))*\s*[:=]?\s*\(?(\d{1,3})\b", re.IGNORECASE
+    r"\bexit(?:ed)?(?:\s++(?:with|code|status|was|of|non-?zero))*+\s*+[:=]?\s*+\(?(\d{1,3})\b", re.IGNORECASE
 )
 
 
