@@ -104,8 +104,11 @@ class RunTaskMixin(TaskFields):
         diagnosis: Diagnosis | None = None
         try:
             from airflow_omics.diagnosis import diagnose
+            from airflow_omics.hooks import OmicsHook
 
-            diagnosis = diagnose(self._make_hook(target or self._target()), record, headline=headline)
+            # Not by _hook_of, whose warning reads the connection: that is within the diagnosis' time.
+            hook = OmicsHook.of(self._aws_arguments(target or self._target()))
+            diagnosis = diagnose(hook, record, headline=headline)
             ti: Any = context.get("ti")
             if getattr(self, "do_xcom_push", True) and ti is not None:
                 ti.xcom_push(key="diagnosis", value=diagnosis.to_plain())

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from airflow_omics.diagnosis.bounded import may_read_connections, result_within
 from airflow_omics.diagnosis.gather import gather
 from airflow_omics.diagnosis.lines import clean_text
 from airflow_omics.diagnosis.manifest import Manifest, manifest_of, read_manifest
@@ -52,7 +53,7 @@ def diagnose(
     """
     found = gather(hook, record, limits or Limits())
     arn = record.get("arn") or ""
-    region = arn.split(":")[3] if arn.count(":") >= 5 else _region(hook)
+    region = arn.split(":")[3] if arn.count(":") >= 5 else found.region
     links = _links(record, found)
     commands = commands_of(found, region)
     text = report(
@@ -65,18 +66,28 @@ def diagnose(
     return Diagnosis(found, text, links, commands)
 
 
-def forgotten_run(hook: OmicsHook, run_id: str, uuid: str | None = None) -> RunRecord | None:
+def forgotten_run(
+    hook: OmicsHook, run_id: str, uuid: str | None = None, *, max_seconds: float = 30.0
+) -> RunRecord | None:
     """Return the record of a run that GetRun no longer knows, from its manifest; None where there is none.
 
+    :param hook: one that has been used; its connection is read here where it has not.
     :param uuid: the run's uuid, where it is known; the newest run of that id if not.
+    :param max_seconds: seconds that the search may take.
     :return: the record, marked ``"source": "manifest"``.
     :raises botocore.exceptions.ClientError: as AWS answered; a missing log group is no error.
+    :raises TimeoutError: nothing was found out within ``max_seconds``.
     """
     from airflow_omics.exceptions import FaultKind
     from airflow_omics.hooks import OmicsLogsHook, fault_of
 
+    def read() -> Manifest | None:
+        return read_manifest(OmicsLogsHook.beside(hook), run_id, uuid)
+
+    if not may_read_connections():
+        hook.conn_config  # noqa: B018
     try:
-        manifest = read_manifest(OmicsLogsHook.beside(hook), run_id, uuid)
+        manifest = result_within(max_seconds, read, f"omics-manifest-{run_id}")
     except Exception as error:
         fault = fault_of(error)
         if fault is not None and fault.kind is FaultKind.NOT_FOUND:
@@ -96,10 +107,3 @@ def _links(record: RunRecord, found: Findings) -> dict[str, str]:
             url = OmicsRunLogLink().url({"run_log": f"{group}:log-stream:{task.log_stream}"})
             links[f"Log of task {task.name} ({task.task_id})"] = url
     return {name: url for name, url in links.items() if url}
-
-
-def _region(hook: OmicsHook) -> str | None:
-    try:
-        return str(hook.conn_region_name)
-    except Exception:
-        return None  # what keeps a client from being built is in the report already

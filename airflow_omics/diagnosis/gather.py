@@ -1,7 +1,8 @@
 """Gathers what AWS knows of a run, within bounds, and whatever happens.
 
-Every call is one step that may fail by itself: what it meets becomes a note in the report. The steps are
-made in a thread, so that an endpoint that has gone silent holds nobody longer than ``Limits.max_seconds``.
+Every call is one step that may fail by itself: what it meets becomes a note in the report. The steps, from
+the first client on, are made in a thread: an endpoint, or STS, that has gone silent holds nobody longer than
+``Limits.max_seconds``.
 """
 
 from __future__ import annotations
@@ -9,11 +10,11 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import logging
-import threading
 import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from airflow_omics.diagnosis.bounded import ends_within, may_read_connections
 from airflow_omics.diagnosis.manifest import Manifest, read_manifest
 from airflow_omics.diagnosis.model import Findings, Limits, TaskFinding, carried, stream_of
 from airflow_omics.diagnosis.steps import OutOfTimeError, Steps
@@ -49,11 +50,10 @@ _NO_MANIFEST: Final = "There is no manifest of the run in CloudWatch Logs: logs 
 def gather(hook: OmicsHook, record: RunRecord, limits: Limits) -> Findings:
     """Return what could be found out about a run within ``limits``; it raises nothing of AWS's."""
     search = _Search(hook, record, limits)
-    search.open_logs()
-    thread = threading.Thread(target=search.run, name=f"omics-diagnosis-{record.get('id')}", daemon=True)
-    thread.start()
-    thread.join(max(0.0, search.deadline - time.monotonic()))
-    return search.findings(finished=not thread.is_alive())
+    if not may_read_connections() and not search.read_connection():
+        return search.findings(finished=True)
+    name = f"omics-diagnosis-{record.get('id')}"
+    return search.findings(finished=ends_within(search.deadline - time.monotonic(), search.run, name))
 
 
 class _Search(Steps):
@@ -74,7 +74,9 @@ class _Search(Steps):
     def run(self) -> None:
         """Gather, step by step."""
         try:
-            self._gather()
+            if self.open_clients():
+                self._learn(region=self._hook.conn_region_name)
+                self._gather()
         except OutOfTimeError:
             pass  # findings() says so
         except Exception as error:

@@ -136,6 +136,7 @@ class Findings:
     :param status_since: since when the run is in its status, where that is known.
     :param before: the record from the manifest of a run that HealthOmics has forgotten.
     :param notes: what could not be found out, and why; one line each.
+    :param region: the Region that was asked; None where none could be.
     """
 
     record: RunRecord
@@ -156,6 +157,7 @@ class Findings:
     status_since: str | None = None
     before: RunRecord | None = None
     notes: tuple[str, ...] = ()
+    region: str | None = None
 
     @property
     def failure(self) -> Failure | None:

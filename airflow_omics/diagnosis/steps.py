@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from airflow_omics.diagnosis.lines import clean_tail, clean_text
 from airflow_omics.diagnosis.model import Limits
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from airflow_omics.hooks import OmicsHook, OmicsLogsHook
 
 T = TypeVar("T")
+
+_NO_CLIENT: Final = "AWS could not be asked"
 
 
 class OutOfTimeError(Exception):
@@ -36,17 +38,36 @@ class Steps:
         self._missing: set[str] = set()
         self._created: float | None = None
 
-    def open_logs(self) -> None:
-        """Build the client for logs here: reading an Airflow connection is the task's own thread's work."""
+    def read_connection(self) -> bool:
+        """Read the Airflow connection, for a thread that may not; return whether that could be done."""
+        try:
+            self._hook.conn_config  # noqa: B018
+        except Exception as error:  # of any kind: each secrets backend has its own
+            self._note(_NO_CLIENT, error)
+            return False
+        return True
+
+    def open_clients(self) -> bool:
+        """Build the clients; return whether AWS can be asked.
+
+        This may read the Airflow connection, and assume a role.
+        """
         from airflow_omics.hooks import OmicsLogsHook
 
+        self._check_time()
         try:
             self._hook.conn  # noqa: B018
+        except Exception as error:
+            self._note(_NO_CLIENT, error)
+            return False
+        self._check_time()
+        try:
             logs = OmicsLogsHook.beside(self._hook)
             logs.conn  # noqa: B018
             self._logs = logs
         except Exception as error:
             self._note("Logs could not be read", error)
+        return True
 
     def _list_tasks(
         self, status: str, most: int, share: float = 1.0

@@ -10,6 +10,7 @@ from botocore.config import Config
 from airflow_omics.hooks.answers import UnusableAnswerError
 from airflow_omics.hooks.named import NamedConnectionHook
 from airflow_omics.hooks.omics import OmicsHook
+from airflow_omics.hooks.settings import with_defaults
 
 LOG_GROUP: Final = "/aws/omics/WorkflowLog"
 """Where HealthOmics writes the logs of every run of an account and Region."""
@@ -38,19 +39,23 @@ class OmicsLogsHook(NamedConnectionHook):
 
     @classmethod
     def beside(cls, hook: OmicsHook) -> OmicsLogsHook:
-        """Return a hook on the same connection, Region and settings as ``hook``."""
-        return cls(
+        """Return a hook on the same connection, Region and settings as ``hook``.
+
+        The connection is read at most once for both: it may be slow, and not every thread may read it.
+        """
+        logs = cls(
             aws_conn_id=hook.aws_conn_id,
             region_name=hook._region_name,
             verify=hook._verify,
             config=hook._config,
         )
+        logs.__dict__["conn_config"] = hook.conn_config  # a cached property
+        return logs
 
-    def _get_config(self, config: Config | None = None) -> Config:
-        merged = super()._get_config(config)
-        given = getattr(merged, "_user_provided_options", {})
-        ours = {key: value for key, value in _DEFAULT_CONFIG.items() if key not in given}
-        return merged.merge(Config(**ours))
+    @property
+    def config(self) -> Config:
+        """The settings of its clients, also of that which assumes a role."""
+        return with_defaults(super().config, _DEFAULT_CONFIG)
 
     def tail(self, stream: str, most: int, *, since: float | None = None) -> list[dict[str, Any]]:
         """Return the last events of a log stream, the oldest first.

@@ -21,7 +21,7 @@ from airflow_omics.connection import AwsArguments
 from airflow_omics.exceptions import OmicsRequestError
 from airflow_omics.hooks.answers import UnusableAnswerError, checked_record, clock_skew
 from airflow_omics.hooks.named import NamedConnectionHook, UnreadableConnectionError
-from airflow_omics.hooks.settings import check_ca_bundle, check_options, unknown_region
+from airflow_omics.hooks.settings import check_ca_bundle, check_options, unknown_region, with_defaults
 from airflow_omics.identity import home_of
 from airflow_omics.records import RunRecord, to_record
 
@@ -120,14 +120,16 @@ class OmicsHook(NamedConnectionHook):
             _refresh_in_a_thread(session)
         return session
 
+    @property
+    def config(self) -> Config:
+        """The settings of its clients, also of that which assumes a role."""
+        return with_defaults(super().config, _DEFAULT_CONFIG)
+
     def _get_config(self, config: Config | None = None) -> Config:
         merged = super()._get_config(config)
-        # What was set by the user wins, also where it equals botocore's default.
-        given = getattr(merged, "_user_provided_options", {})
-        ours = {key: value for key, value in _DEFAULT_CONFIG.items() if key not in given}
-        if self._has_own_endpoint(merged) and "inject_host_prefix" not in given:
-            ours["inject_host_prefix"] = False
-        return merged.merge(Config(**ours))
+        if not self._has_own_endpoint(merged):
+            return merged
+        return with_defaults(merged, {"inject_host_prefix": False})
 
     def _get_caller(self, target_function_name: str = "execute") -> str:
         """Return which operator or sensor calls, for the user agent.

@@ -61,6 +61,12 @@ def check_options(name: str, options: Mapping[str, Any]) -> None:
             )
 
 
+def with_defaults(given: Config, defaults: Mapping[str, Any]) -> Config:
+    """Return ``given``, and ``defaults`` for what was not set; what was may equal botocore's own default."""
+    known = getattr(given, "_user_provided_options", {})
+    return given.merge(Config(**{key: value for key, value in defaults.items() if key not in known}))
+
+
 def unknown_region(region: str, loader: Loader) -> str | None:
     """Return what to warn of where the installed botocore knows no such Region, None where it does.
 

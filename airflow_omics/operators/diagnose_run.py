@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -84,14 +85,15 @@ class OmicsDiagnoseRunOperator(RunTaskMixin, BaseOperator):
 
         target = self._target()
         hook = self._make_hook(target)
-        record = self._read(hook, target)
+        record, seconds = self._read(hook, target)
         persist_links(context, record)
-        diagnosis = diagnose(hook, record, limits=Limits(self.max_tasks, self.max_lines, self.max_seconds))
+        diagnosis = diagnose(hook, record, limits=Limits(self.max_tasks, self.max_lines, seconds))
         for line in diagnosis.text.splitlines():
             self.log.info("%s", line)
         return diagnosis.to_plain()
 
-    def _read(self, hook: OmicsHook, target: RunTarget) -> RunRecord:
+    def _read(self, hook: OmicsHook, target: RunTarget) -> tuple[RunRecord, float]:
+        """Return the run's record, and the seconds that are left to look further."""
         from airflow_omics.diagnosis import forgotten_run
         from airflow_omics.exceptions import (
             OmicsError,
@@ -119,11 +121,12 @@ class OmicsDiagnoseRunOperator(RunTaskMixin, BaseOperator):
                 raise OmicsRequestError(message, run_id=target.run_id)
             uuid = record.get("uuid")
             if not (target.uuid and uuid and uuid.lower() != target.uuid.lower()):
-                return record
+                return record, self.max_seconds
             message = f"HealthOmics run {target.run_id} was deleted: its id belongs to another run now."
             missing = OmicsRunDeletedError(message, run_id=target.run_id)
+        began = time.monotonic()
         try:
-            forgotten = forgotten_run(hook, target.run_id, target.uuid)
+            forgotten = forgotten_run(hook, target.run_id, target.uuid, max_seconds=self.max_seconds)
         except Exception as error:
             fault = fault_of(error)
             why = fault.message if fault is not None else f"{type(error).__name__}: {error}"
@@ -131,7 +134,7 @@ class OmicsDiagnoseRunOperator(RunTaskMixin, BaseOperator):
             forgotten = None
         if forgotten is None:
             raise missing
-        return forgotten
+        return forgotten, max(0.0, began + self.max_seconds - time.monotonic())
 
 
 def check_limits(max_tasks: Any, max_lines: Any, max_seconds: Any) -> None:
