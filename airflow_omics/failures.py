@@ -145,6 +145,14 @@ _ROWS: Final = (
         "Correct the image's URI: account, Region, repository and tag.",
     ),
     Failure(
+        "INVALID_RUN_PARAMETERS",
+        CHANGE,
+        PLATFORM,
+        "The run's parameters, or those in the file that parametersUri names, are not valid.",
+        "Correct the parameters: the status message may say which, and the workflow's parameter template "
+        "says what it takes.",
+    ),
+    Failure(
         "INVALID_TASK_RESOURCE_VALUE",
         CHANGE,
         PIPELINE_AUTHOR,
