@@ -13,18 +13,46 @@ from airflow_omics._compat import AirflowException, AirflowFailException
 from airflow_omics.records import RunRecord, sentence
 
 
+class FaultKind(enum.Enum):
+    """What a failed call means for whoever waits.
+
+    ``WEATHER`` passes: throttling, an error inside the service, the network. ``CREDENTIALS`` may have
+    been rotated. ``DENIED`` and ``REFUSED`` stay until a person acts. ``NOT_FOUND`` is for the
+    one who asked to judge.
+    """
+
+    WEATHER = "weather"
+    CREDENTIALS = "credentials"
+    DENIED = "denied"
+    REFUSED = "refused"
+    NOT_FOUND = "not found"
+
+
 class OmicsError(AirflowException):
     """Base of every error of this package.
 
     :param message: what happened and what to do.
     :param run_id: the HealthOmics run it is about.
     :param record: the last run record known, if any.
+    :param kind: the kind of fault behind it, if that is not the one its class stands for. An error of the
+        kind ``DENIED`` or ``REFUSED`` is the same at each retry; another may be gone. None if no call failed.
     """
 
-    def __init__(self, message: str, *, run_id: str | None = None, record: RunRecord | None = None) -> None:
+    kind: FaultKind | None = None
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        run_id: str | None = None,
+        record: RunRecord | None = None,
+        kind: FaultKind | None = None,
+    ) -> None:
         super().__init__(message)
         self.run_id = run_id
         self.record = record
+        if kind is not None:
+            self.kind = kind
 
 
 class OmicsRunError(OmicsError):
@@ -64,13 +92,19 @@ class OmicsRunTimeoutError(OmicsError):
 class OmicsRunNotFoundError(OmicsError):
     """HealthOmics does not know the run, and it was never seen: deleted, or never existed."""
 
+    kind = FaultKind.NOT_FOUND
+
 
 class OmicsAccessError(OmicsError):
-    """AWS denied the call, or no credentials worked for five minutes."""
+    """AWS denied the call, or no credentials worked for five minutes; ``kind`` says which."""
+
+    kind = FaultKind.DENIED
 
 
 class OmicsRequestError(OmicsError):
-    """A value of the request is wrong, found here or refused by AWS."""
+    """A value of the request is wrong, found here or refused by AWS, or the account is full; see ``kind``."""
+
+    kind = FaultKind.REFUSED
 
 
 _ERROR_OF_STATUS: dict[str, type[OmicsRunError]] = {
@@ -100,23 +134,18 @@ def without_retry(error: OmicsRunError) -> OmicsRunError:
 
 @cache
 def _final_class(error_class: Any) -> Any:
-    members: dict[str, Any] = {"__module__": error_class.__module__, "__doc__": error_class.__doc__}
+    def reduce(self: OmicsRunError) -> Any:
+        # The class has no name of its own by which pickle could find it.
+        error = error_class(str(self))
+        error.__dict__.update(self.__dict__)
+        return without_retry, (error,)
+
+    members: dict[str, Any] = {
+        "__module__": error_class.__module__,
+        "__doc__": error_class.__doc__,
+        "__reduce__": reduce,
+    }
     return type(error_class.__name__, (error_class, AirflowFailException), members)
-
-
-class FaultKind(enum.Enum):
-    """What a failed call means for whoever waits.
-
-    ``WEATHER`` passes: throttling, an error inside the service, the network. ``CREDENTIALS`` may have
-    been rotated. ``DENIED`` and ``REFUSED`` stay until a person acts. ``NOT_FOUND`` is for the
-    one who asked to judge.
-    """
-
-    WEATHER = "weather"
-    CREDENTIALS = "credentials"
-    DENIED = "denied"
-    REFUSED = "refused"
-    NOT_FOUND = "not found"
 
 
 class Fault(NamedTuple):
@@ -154,4 +183,5 @@ def fault_error(fault: Fault, run_id: str, record: RunRecord | None = None) -> O
     :param record: the last record known of it, if any.
     """
     error_class = _ERROR_OF_KIND.get(fault.kind, OmicsError)
-    return error_class(f"HealthOmics run {run_id}: {fault.message}", run_id=run_id, record=record)
+    message = f"HealthOmics run {run_id}: {fault.message}"
+    return error_class(message, run_id=run_id, record=record, kind=fault.kind)

@@ -100,7 +100,7 @@ def _error(
         error.diagnosis = diagnosis
         return exceptions.without_retry(error)
     error_class: type[exceptions.OmicsError] = getattr(exceptions, ending.error or "OmicsError")
-    return error_class(ending.message, run_id=run_id, record=narrowed)
+    return error_class(ending.message, run_id=run_id, record=narrowed, kind=ending.kind)
 
 
 def ending_to_event(ending: Ending, record_fields: Collection[str] | None) -> dict[str, Any]:
@@ -113,7 +113,11 @@ def ending_to_event(ending: Ending, record_fields: Collection[str] | None) -> di
     if record is not None and record_fields is not None:
         record = narrow(record, (*record_fields, *ERROR_KEYS, *LINK_KEYS))
     event = {"outcome": ending.outcome, "record": record, "message": ending.message}
-    return event if ending.error is None else {**event, "error": ending.error}
+    if ending.error is not None:
+        event["error"] = ending.error
+    if ending.kind is not None:
+        event["kind"] = ending.kind.value
+    return event
 
 
 def ending_from_event(event: Any) -> Ending:
@@ -123,4 +127,11 @@ def ending_from_event(event: Any) -> Ending:
     """
     if not isinstance(event, Mapping) or event.get("outcome") not in ("terminal", "timeout", "error"):
         raise exceptions.OmicsError("The trigger fired no event that tells how the run ended.")
-    return Ending(event["outcome"], event.get("record"), str(event.get("message", "")), event.get("error"))
+    kinds = {kind.value: kind for kind in exceptions.FaultKind}
+    return Ending(
+        event["outcome"],
+        event.get("record"),
+        str(event.get("message", "")),
+        event.get("error"),
+        kinds.get(str(event.get("kind"))),
+    )

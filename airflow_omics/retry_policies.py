@@ -30,10 +30,10 @@ class OmicsRetryPolicy(RetryPolicy):
 
     A failure of class *retry* (capacity, the service) is retried after ``delay``, since capacity comes back
     in tens of minutes; one of class *change*, a denied call and a refused value fail at once; everything
-    else is as the task's own ``retries`` and ``retry_delay`` have it. The task's ``retries`` is the most
-    there is in every case.
+    else, such as credentials that have expired or an account that holds too many runs, is as the task's own
+    ``retries`` and ``retry_delay`` have it. The task's ``retries`` is the most there is in every case.
 
-    :param delay: how long to wait before a run that failed for want of capacity is started again (15
+    :param delay: how long to wait before a run that failed since AWS had no capacity is started again (15
         minutes).
     :param retry_by_class: whether a failure class is retried, such as ``{"look inside": False}``, over what
         is said above. Airflow asks no policy where the start operator fails without retry, as it does for
@@ -52,10 +52,10 @@ class OmicsRetryPolicy(RetryPolicy):
         self, exception: BaseException, try_number: int, max_tries: int, context: Any = None
     ) -> RetryDecision:
         """Decide on one failure."""
-        from airflow_omics.exceptions import OmicsAccessError, OmicsRequestError, OmicsRunError
+        from airflow_omics.exceptions import FaultKind, OmicsError, OmicsRunError
         from airflow_omics.failures import CHANGE, RETRY, classify
 
-        if isinstance(exception, OmicsAccessError | OmicsRequestError):
+        if isinstance(exception, OmicsError) and exception.kind in (FaultKind.DENIED, FaultKind.REFUSED):
             return RetryDecision.fail(reason="no retry helps until somebody changes something")
         if not isinstance(exception, OmicsRunError):
             return RetryDecision.default()

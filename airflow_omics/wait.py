@@ -65,12 +65,14 @@ class Ending(NamedTuple):
     :param record: the run's last record, as far as one is known.
     :param message: for logs and errors, one sentence.
     :param error: for ``error``, the name of the class in ``airflow_omics.exceptions``.
+    :param kind: for ``error``, the kind of fault behind it, if that is not the one its class stands for.
     """
 
     outcome: Literal["terminal", "timeout", "error"]
     record: RunRecord | None
     message: str
     error: ErrorName | None = None
+    kind: FaultKind | None = None
 
 
 class RunWait:
@@ -380,13 +382,13 @@ class RunWait:
             message = self._about(
                 f"deleted, or never existed in this account and Region ({fault.message}); {fault.doubt}"
             )
-            return Ending("error", None, message, "OmicsRunNotFoundError")
+            return Ending("error", None, message, "OmicsRunNotFoundError", FaultKind.NOT_FOUND)
         else:
             message = self._about(
                 f"for 5 minutes, nothing has shown that the answer is about the run's own account: "
                 f"{fault.message}; {fault.doubt}. {CHECK_PLACE}"
             )
-        return Ending("error", self.record, message, "OmicsAccessError")
+        return Ending("error", self.record, message, "OmicsAccessError", FaultKind.CREDENTIALS)
 
     def _denied(self, fault: Fault, now: float, tick: float) -> Ending | None:
         if fault.doubt and self._was_readable:

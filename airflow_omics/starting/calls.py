@@ -117,7 +117,10 @@ def error_of(fault: Fault, operation: str) -> OmicsError:
         FaultKind.REFUSED: OmicsRequestError,
         FaultKind.NOT_FOUND: OmicsRunNotFoundError if operation == "GetRun" else OmicsRequestError,
     }
-    return classes.get(fault.kind, OmicsError)(fault.message)
+    error_class = classes.get(fault.kind, OmicsError)
+    # What a request names is not there: the same request is refused again.
+    refused = fault.kind is FaultKind.NOT_FOUND and error_class is OmicsRequestError
+    return error_class(fault.message, kind=FaultKind.REFUSED if refused else fault.kind)
 
 
 def kind_behind(error: BaseException) -> FaultKind | None:

@@ -296,7 +296,7 @@ class StartedRun:
                 return AirflowTaskTimeout(ending.message)
             return exceptions.OmicsRunTimeoutError(ending.message, run_id=run_id, record=ending.record)
         error_class: type[exceptions.OmicsError] = getattr(exceptions, ending.error or "OmicsError")
-        return error_class(ending.message, run_id=run_id, record=ending.record)
+        return error_class(ending.message, run_id=run_id, record=ending.record, kind=ending.kind)
 
     def _failure_of(self, record: RunRecord, message: str) -> exceptions.OmicsRunError:
         from airflow_omics.failures import CHANGE, classify

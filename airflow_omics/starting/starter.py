@@ -178,7 +178,8 @@ class Starter:
                 if fault.code == "ConflictException" and time.monotonic() >= visible_at:
                     raise OmicsRequestError(
                         f"{fault.message}. A run with this task's token was asked for before, and is not "
-                        f"found by its name {request['name']!r}; allow omics:ListRuns, or wait and retry."
+                        f"found by its name {request['name']!r}; allow omics:ListRuns, or wait and retry.",
+                        kind=fault.kind,
                     ) from error
                 repetition.wait_out(fault, error)
                 continue
@@ -192,7 +193,8 @@ class Starter:
             raise OmicsRequestError(
                 f"{fault.message}. An account holds only so many runs, ended ones included: delete some "
                 "(OmicsDeleteRunOperator), start runs with retention_mode='REMOVE', or ask AWS for a higher "
-                "quota."
+                "quota.",
+                kind=FaultKind.WEATHER,  # there is room once runs have been deleted
             )
         if fault.kind in (FaultKind.DENIED, FaultKind.CREDENTIALS):
             return None

@@ -9,7 +9,14 @@ from typing import Any
 
 import pytest
 
-from airflow_omics.exceptions import OmicsAccessError, OmicsError, OmicsRequestError, run_error
+from airflow_omics.exceptions import (
+    FaultKind,
+    OmicsAccessError,
+    OmicsError,
+    OmicsRequestError,
+    OmicsRunNotFoundError,
+    run_error,
+)
 
 HAS_POLICIES = importlib.util.find_spec("airflow.sdk") is not None and hasattr(
     importlib.import_module("airflow.sdk"), "RetryPolicy"
@@ -37,6 +44,11 @@ DECISIONS = [
     pytest.param(failed("A_REASON_OF_TOMORROW"), {}, ("default", None), id="unknown-reason"),
     pytest.param(OmicsAccessError("denied"), {}, ("fail", None), id="denied"),
     pytest.param(OmicsRequestError("refused"), {}, ("fail", None), id="refused"),
+    pytest.param(
+        OmicsAccessError("expired", kind=FaultKind.CREDENTIALS), {}, ("default", None), id="credentials"
+    ),
+    pytest.param(OmicsRequestError("full", kind=FaultKind.WEATHER), {}, ("default", None), id="full-account"),
+    pytest.param(OmicsRunNotFoundError("gone"), {}, ("default", None), id="not-found"),
     pytest.param(OmicsError("weather"), {}, ("default", None), id="weather"),
     pytest.param(ValueError("something else"), {}, ("default", None), id="not-ours"),
 ]
