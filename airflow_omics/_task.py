@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 LONGEST: Final = 100 * 365.25 * 24 * 3600.0
 """Seconds that a span of time may take; a deadline much later is none that Python's dates can hold."""
 
+WITHOUT_LOGS: Final = "without logs"
+"""What ``diagnose`` takes besides True and False."""
+
 
 class RunTaskMixin(TaskFields):
     """A task about one run, on the connection that its four AWS arguments name."""
@@ -92,7 +95,13 @@ class RunTaskMixin(TaskFields):
         return hook
 
     def _explain(
-        self, record: RunRecord, headline: str, context: Any, target: RunTarget | None = None
+        self,
+        record: RunRecord,
+        headline: str,
+        context: Any,
+        target: RunTarget | None = None,
+        *,
+        has_error: bool = True,
     ) -> Diagnosis | None:
         """Return why the run ended badly, and push it as the XCom ``diagnosis``; None where that went wrong.
 
@@ -100,6 +109,7 @@ class RunTaskMixin(TaskFields):
 
         :param headline: the first line of the report.
         :param target: the run, where it is not what ``run_id`` names.
+        :param has_error: whether an error will carry the report, so that only what it lacks is logged here.
         """
         diagnosis: Diagnosis | None = None
         try:
@@ -108,7 +118,15 @@ class RunTaskMixin(TaskFields):
 
             # Not by _hook_of, whose warning reads the connection: that is within the diagnosis' time.
             hook = OmicsHook.of(self._aws_arguments(target or self._target()))
-            diagnosis = diagnose(hook, record, headline=headline)
+            diagnosis = diagnose(
+                hook,
+                record,
+                headline=headline,
+                logs=getattr(self, "diagnose", True) != WITHOUT_LOGS,
+                record_fields=getattr(self, "record_fields", None),
+            )
+            for line in diagnosis.log_tails if has_error else diagnosis.text.splitlines():
+                log.warning("%s", line)
             ti: Any = context.get("ti")
             if getattr(self, "do_xcom_push", True) and ti is not None:
                 ti.xcom_push(key="diagnosis", value=diagnosis.to_plain())
@@ -174,6 +192,13 @@ def check_switch(name: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise ValueError(f"{name} is {value!r}; it takes True or False.")
     return value
+
+
+def check_diagnose(value: Any) -> bool | str:
+    """Return ``value``, or raise ValueError unless it is True, False or ``"without logs"``."""
+    if not isinstance(value, bool) and value != WITHOUT_LOGS:
+        raise ValueError(f"diagnose is {value!r}; it takes True, False or {WITHOUT_LOGS!r}.")
+    return value  # type: ignore[no-any-return]
 
 
 def check_statuses(name: str, statuses: Any) -> tuple[str, ...]:

@@ -60,8 +60,8 @@ class OmicsRunError(OmicsError):
 
     ``run_id``, ``status``, ``failure_reason``, ``status_message`` and ``record`` tell how. ``diagnosis``, a
     :class:`airflow_omics.diagnosis.Diagnosis`, tells why, where that was looked into; then the error's text
-    is the whole report. Raised by a sensor it is an ``AirflowFailException`` too: a run that has ended
-    cannot change, so no retry helps.
+    is the report, but for what programs printed. Raised by a sensor it is an ``AirflowFailException`` too: a
+    run that has ended cannot change, so no retry helps.
     """
 
     def __init__(self, message: str, *, run_id: str | None = None, record: RunRecord | None = None) -> None:

@@ -54,6 +54,18 @@ def get_provider_info() -> dict[str, Any]:
                         "example": "production",
                         "default": "",
                     },
+                    "log_tails": {
+                        "description": (
+                            "Whether the last lines of the logs of a failed run's tasks and of its engine "
+                            "may be read to explain it. They are what programs print, which may name "
+                            "patients; they reach the task's log, XCom and whom notifiers tell. False "
+                            "reads nothing of CloudWatch Logs, whatever a DAG says."
+                        ),
+                        "version_added": "0.2.0",
+                        "type": "boolean",
+                        "example": None,
+                        "default": "True",
+                    },
                     "requests_per_second": {
                         "description": (
                             "The most requests a second that one triggerer sends to HealthOmics for any "

@@ -95,7 +95,9 @@ def _error(
     if ending.outcome == "timeout":
         return AirflowSensorTimeout(ending.message)
     if ending.outcome == "terminal":
-        error = exceptions.run_error(ending.record or {}, diagnosis.text if diagnosis else ending.message)
+        error = exceptions.run_error(
+            ending.record or {}, diagnosis.error_text if diagnosis else ending.message
+        )
         error.record = narrowed
         error.diagnosis = diagnosis
         return exceptions.without_retry(error)

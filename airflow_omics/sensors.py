@@ -23,6 +23,7 @@ from airflow_omics._compat import (
 from airflow_omics._in_triggerer import BACKSTOP, StartArguments, why_not_end, why_not_start
 from airflow_omics._task import (
     RunTaskMixin,
+    check_diagnose,
     check_fields,
     check_names,
     check_seconds,
@@ -60,7 +61,8 @@ class OmicsRunSensor(RunTaskMixin, BaseSensorOperator):
         keeps all of them.
     :param diagnose: where the run ended badly, find out why, within 30 seconds, on a worker: the error's text
         is the report, and the diagnosis is the XCom ``diagnosis``, for notifiers and branches. What may not
-        be read is a line of the report.
+        be read is a line of the report. ``"without logs"`` reads nothing of CloudWatch Logs: what programs
+        print may name patients. ``[omics] log_tails`` may say so for all DAGs.
     :param deferrable: wait in the triggerer instead of in a worker, after one look; ``[operators]
         default_deferrable`` where it is not given. All waits of a triggerer share a few requests.
     :param start_from_trigger: begin in the triggerer, with no worker to look first; implies
@@ -110,7 +112,7 @@ class OmicsRunSensor(RunTaskMixin, BaseSensorOperator):
         skip_statuses: Collection[str] = (),
         export: Collection[str] | None = None,
         record_fields: Collection[str] | None = None,
-        diagnose: bool = True,
+        diagnose: bool | str = True,
         deferrable: bool | None = None,
         start_from_trigger: bool = False,
         end_from_trigger: bool = False,
@@ -142,7 +144,7 @@ class OmicsRunSensor(RunTaskMixin, BaseSensorOperator):
             by_default = conf.getboolean("operators", "default_deferrable", fallback=False)
             deferrable = start_from_trigger or end_from_trigger or by_default
         self.deferrable = check_switch("deferrable", deferrable)
-        self.diagnose = check_switch("diagnose", diagnose)
+        self.diagnose = check_diagnose(diagnose)
         self.aws_conn_id = aws_conn_id
         self.region_name = region_name
         self.verify = verify
@@ -324,11 +326,7 @@ class OmicsRunSensor(RunTaskMixin, BaseSensorOperator):
                 ti.xcom_push(key="return_value", value=record)
 
         def explain(ending: Ending, skipped: bool) -> Diagnosis | None:
-            diagnosis = self._explain(ending.record or {}, ending.message, context)
-            if diagnosis is not None and skipped:
-                for line in diagnosis.text.splitlines():
-                    self.log.warning("%s", line)
-            return diagnosis
+            return self._explain(ending.record or {}, ending.message, context, has_error=not skipped)
 
         record = self._verdicts.settle(ending, push, run_id, explain if self.diagnose else None)
         self.log.info("%s", ending.message)

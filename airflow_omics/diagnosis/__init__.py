@@ -5,14 +5,17 @@ It is itself never the cause of a failure: what it may not read, or cannot, beco
 
 from __future__ import annotations
 
+import dataclasses
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
 
 from airflow_omics.diagnosis.bounded import may_read_connections, result_within
 from airflow_omics.diagnosis.gather import gather
 from airflow_omics.diagnosis.lines import clean_text
 from airflow_omics.diagnosis.manifest import Manifest, manifest_of, read_manifest
 from airflow_omics.diagnosis.model import Diagnosis, Findings, Limits, TaskFinding
+from airflow_omics.diagnosis.privacy import may_read_logs, narrowed
 from airflow_omics.diagnosis.report import commands_of, report
 from airflow_omics.links import RUN_LINKS, OmicsRunLogLink, run_links
 from airflow_omics.records import RunRecord
@@ -29,6 +32,7 @@ __all__ = [
     "diagnose",
     "forgotten_run",
     "manifest_of",
+    "may_read_logs",
     "read_manifest",
 ]
 
@@ -39,6 +43,8 @@ def diagnose(
     *,
     limits: Limits | None = None,
     headline: str | None = None,
+    logs: bool = True,
+    record_fields: Collection[str] | None = None,
 ) -> Diagnosis:
     """Return why a run ended as it did or, where it goes on, what it does and waits for.
 
@@ -46,24 +52,40 @@ def diagnose(
     :param record: the run's record, by GetRun or by its manifest.
     :param limits: what bounds the search; 5 tasks, 20 lines of each log and 30 seconds in all.
     :param headline: the report's first line, where the caller has one; a line that describes the run if not.
+    :param logs: False reads nothing of CloudWatch Logs; ``[omics] log_tails`` may say so for everybody.
+    :param record_fields: the members of the record that the diagnosis hands on, besides those that an error
+        needs; None for all that it carries.
     :return: the diagnosis. Nothing that AWS or the network does raises.
 
     Uses the IAM actions ``omics:ListRunTasks``, ``omics:GetRunTask``, ``omics:GetRunGroup``,
     ``omics:ListRuns`` and ``logs:GetLogEvents`` as far as they are allowed.
     """
-    found = gather(hook, record, limits or Limits())
+    found = gather(hook, record, limits or Limits(), logs=logs and may_read_logs())
     arn = record.get("arn") or ""
     region = arn.split(":")[3] if arn.count(":") >= 5 else found.region
     links = _links(record, found)
     commands = commands_of(found, region)
-    text = report(
-        found,
-        headline=None if headline is None else clean_text(headline, 2000),
-        links=links,
-        commands=commands,
-        now=time.time() + hook.clock_skew,
+    told = found
+    if record_fields is not None and "startedBy" not in record_fields:
+        known: Any = {key: value for key, value in found.record.items() if key != "startedBy"}
+        told = dataclasses.replace(found, record=known)
+    whole, brief = (
+        report(
+            told,
+            headline=None if headline is None else clean_text(headline, 2000),
+            links=links,
+            commands=commands,
+            now=time.time() + hook.clock_skew,
+            log_tails=log_tails,
+        )
+        for log_tails in (True, False)
     )
-    return Diagnosis(found, text, links, commands)
+    kept = dataclasses.replace(
+        found,
+        record=narrowed(found.record, record_fields),
+        before=None if found.before is None else narrowed(found.before, record_fields),
+    )
+    return Diagnosis(kept, whole, links, commands, brief)
 
 
 def forgotten_run(

@@ -44,12 +44,19 @@ _MOST_ACTIVE: Final = 100  # tasks listed of each status of a run that goes on: 
 
 _NO_TASK_LOG: Final = "the task printed nothing, or logs were off"
 _NO_ENGINE_LOG: Final = "the engine wrote nothing, or logs were off"
+_MANIFEST_NOT_READ: Final = (
+    "The run's manifest was not read: it is in CloudWatch Logs, of which nothing is read, as this task or "
+    "[omics] log_tails is set."
+)
 _NO_MANIFEST: Final = "There is no manifest of the run in CloudWatch Logs: logs were off, or it never ended."
 
 
-def gather(hook: OmicsHook, record: RunRecord, limits: Limits) -> Findings:
-    """Return what could be found out about a run within ``limits``; it raises nothing of AWS's."""
-    search = _Search(hook, record, limits)
+def gather(hook: OmicsHook, record: RunRecord, limits: Limits, *, logs: bool = True) -> Findings:
+    """Return what could be found out about a run within ``limits``; it raises nothing of AWS's.
+
+    :param logs: whether CloudWatch Logs may be asked.
+    """
+    search = _Search(hook, record, limits, logs)
     if not may_read_connections() and not search.read_connection():
         return search.findings(finished=True)
     name = f"omics-diagnosis-{record.get('id')}"
@@ -57,10 +64,10 @@ def gather(hook: OmicsHook, record: RunRecord, limits: Limits) -> Findings:
 
 
 class _Search(Steps):
-    def __init__(self, hook: OmicsHook, record: RunRecord, limits: Limits) -> None:
-        super().__init__(hook, str(record.get("id")), limits)
+    def __init__(self, hook: OmicsHook, record: RunRecord, limits: Limits, logs: bool) -> None:
+        super().__init__(hook, str(record.get("id")), limits, logs)
         self._record = record
-        self._known = Findings(carried(record))
+        self._known = Findings(carried(record), logs=logs)
         self._created = timestamp(record.get("creationTime"))
 
     def findings(self, finished: bool) -> Findings:
@@ -171,6 +178,8 @@ class _Search(Steps):
     def _read_engine_log(self) -> None:
         location = self._record.get("logLocation") or {}
         stream = stream_of(str(location.get("engineLogStream", ""))) or f"run/{self._run_id}/engine"
+        if self._never_ran and not self._may_read_logs:
+            return
         # A run that ended before it was RUNNING is not expected to have one.
         missing = None if self._never_ran else _NO_ENGINE_LOG
         lines = self._read_log("The engine log", stream, missing)
@@ -245,6 +254,9 @@ class _Search(Steps):
     # -- a run that HealthOmics has forgotten ----------------------------------------------------------------
 
     def _gather_from_manifest(self, rebuilt: bool) -> None:
+        if not self._may_read_logs:
+            self._notes.append(_MANIFEST_NOT_READ)
+            return
         manifest = self._try(
             "The run's manifest could not be read",
             "GetLogEvents",

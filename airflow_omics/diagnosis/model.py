@@ -137,6 +137,7 @@ class Findings:
     :param before: the record from the manifest of a run that HealthOmics has forgotten.
     :param notes: what could not be found out, and why; one line each.
     :param region: the Region that was asked; None where none could be.
+    :param logs: whether logs might be read.
     """
 
     record: RunRecord
@@ -158,6 +159,7 @@ class Findings:
     before: RunRecord | None = None
     notes: tuple[str, ...] = ()
     region: str | None = None
+    logs: bool = True
 
     @property
     def failure(self) -> Failure | None:
@@ -183,12 +185,15 @@ class Diagnosis:
     :param text: the report, for people.
     :param links: pages of the AWS console, by what they show.
     :param commands: ``aws`` commands that show more.
+    :param error_text: the report without what programs printed, for the task's error: an error's text goes
+        where nobody expects patient data, such as lineage events.
     """
 
     findings: Findings
     text: str
     links: Mapping[str, str]
     commands: tuple[str, ...]
+    error_text: str
 
     @property
     def failure(self) -> Failure | None:
@@ -197,6 +202,13 @@ class Diagnosis:
         None while the run goes on.
         """
         return self.findings.cause
+
+    @property
+    def log_tails(self) -> tuple[str, ...]:
+        """What programs printed, as lines for the task's log: what ``error_text`` lacks."""
+        from airflow_omics.diagnosis.report import log_tails
+
+        return tuple(log_tails(self.findings))
 
     def to_plain(self) -> dict[str, Any]:
         """Return the diagnosis as plain JSON, as it lies in XCom under ``diagnosis``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from airflow_omics.diagnosis.lines import clean_text
@@ -45,24 +45,37 @@ def report(
     links: Mapping[str, str],
     commands: Iterable[str],
     now: float,
+    log_tails: bool = True,
 ) -> str:
     """Return the report: paragraphs of plain lines, the most important first.
 
     :param headline: the first line, where the caller has one already.
     :param now: the service's time, in seconds since the epoch.
+    :param log_tails: whether what programs printed is part of it, or only where that is.
     """
     paragraphs = [
         [headline or _headline(found)],
         list(_meaning(found) if found.failure else active_lines(found, now)),
         list(_ending(found)),
         list(_task_summary(found)),
-        *(_task(task, number, found) for number, task in enumerate(found.failing, 1)),
-        list(_engine_log(found)),
+        *(_task(task, number, found, log_tails) for number, task in enumerate(found.failing, 1)),
+        _log_lines("Engine log", found.engine_log, "", log_tails),
+        list(_logs_not_read(found)),
         _listed("Not found out:", found.notes),
         _listed("Links:", (f"{name}: {url}" for name, url in links.items())),
         _listed("To see more:", commands),
     ]
     return "\n\n".join("\n".join(lines) for lines in paragraphs if lines)
+
+
+def log_tails(found: Findings) -> Iterator[str]:
+    """Yield what programs printed, each tail under a line that says whose it is."""
+    for number, task in enumerate(found.failing, 1):
+        if task.log:
+            yield f"Failed task {number}: {task.name} ({task.task_id})"
+            yield from _log_lines("log", task.log)
+    if found.engine_log:
+        yield from _log_lines("Engine log", found.engine_log, indent="")
 
 
 def commands_of(found: Findings, region: str | None) -> tuple[str, ...]:
@@ -241,7 +254,7 @@ def _tally(found: Findings) -> str:
     return ", ".join(told)
 
 
-def _task(task: TaskFinding, number: int, found: Findings) -> list[str]:
+def _task(task: TaskFinding, number: int, found: Findings, log_tails: bool) -> list[str]:
     lines = [f"Failed task {number}: {task.name} ({task.task_id}){_after(task)}{_machine(task)}"]
     failure = task.failure
     if failure is not None and failure.reason and failure.reason != found.record.get("failureReason"):
@@ -252,21 +265,27 @@ def _task(task: TaskFinding, number: int, found: Findings) -> list[str]:
         lines.append(f"  exit code: {task.exit_code}{_exit_hint(task.exit_code)}")
     if task.image:
         lines.append(f"  image: {task.image}")
-    lines += _log_lines("log", task.log)
+    lines += _log_lines("log", task.log, show=log_tails)
     return lines
 
 
-def _engine_log(found: Findings) -> list[str]:
-    return _log_lines("Engine log", found.engine_log, indent="")
-
-
-def _log_lines(what: str, log: tuple[str, ...] | None, indent: str = "  ") -> list[str]:
+def _log_lines(
+    what: str, log: tuple[str, ...] | None, indent: str = "  ", show: bool = True
+) -> Sequence[str]:
     if log is None:
         return []
     if not log:
         return [f"{indent}{what}: empty"]
     count = "the last line" if len(log) == 1 else f"the last {len(log)} lines"
+    if not show:
+        be = "is" if len(log) == 1 else "are"
+        return [f"{indent}{what}: {count} {be} in the Airflow task's own log"]
     return [f"{indent}{what}, {count}:", *(f"{indent}  | {line}" for line in log)]
+
+
+def _logs_not_read(found: Findings) -> Iterator[str]:
+    if not found.logs and (found.engine_stream or any(task.log_stream for task in found.failing)):
+        yield "Logs: not read, as this task or [omics] log_tails is set; the commands below show them."
 
 
 def _after(task: TaskFinding) -> str:

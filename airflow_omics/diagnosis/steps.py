@@ -25,11 +25,13 @@ class Steps:
     """Calls about one run, within a deadline.
 
     :param hook: on the run's account and Region.
+    :param may_read_logs: whether CloudWatch Logs may be asked.
     """
 
-    def __init__(self, hook: OmicsHook, run_id: str, limits: Limits) -> None:
+    def __init__(self, hook: OmicsHook, run_id: str, limits: Limits, may_read_logs: bool) -> None:
         self._hook = hook
         self._logs: OmicsLogsHook | None = None
+        self._may_read_logs = may_read_logs
         self._run_id = run_id
         self._limits = limits
         self.deadline = time.monotonic() + limits.max_seconds
@@ -60,6 +62,8 @@ class Steps:
         except Exception as error:
             self._note(_NO_CLIENT, error)
             return False
+        if not self._may_read_logs:
+            return True
         self._check_time()
         try:
             logs = OmicsLogsHook.beside(self._hook)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_omics._compat import BaseOperator, Context
-from airflow_omics._task import RunTaskMixin
+from airflow_omics._task import RunTaskMixin, check_switch
 from airflow_omics.links import RUN_LINKS, persist_links
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ class OmicsDiagnoseRunOperator(RunTaskMixin, BaseOperator):
     :param max_tasks: failing tasks to look into (5), the earliest to fail first.
     :param max_lines: last lines of each log (20).
     :param max_seconds: seconds that the search may take in all (30).
+    :param logs: False reads nothing of CloudWatch Logs, like ``diagnose="without logs"`` elsewhere: what
+        programs print may name patients. A run that HealthOmics has forgotten is then not found.
     :param aws_conn_id: id of an Airflow connection of type ``aws``. Templated.
     :param region_name: AWS Region; without it the Region of the run's ARN, then the connection's.
         Templated.
@@ -60,6 +62,7 @@ class OmicsDiagnoseRunOperator(RunTaskMixin, BaseOperator):
         max_tasks: int = 5,
         max_lines: int = 20,
         max_seconds: float = 30.0,
+        logs: bool = True,
         aws_conn_id: str | None = "aws_default",
         region_name: str | None = None,
         verify: bool | str | None = None,
@@ -72,6 +75,7 @@ class OmicsDiagnoseRunOperator(RunTaskMixin, BaseOperator):
         self.max_tasks = max_tasks
         self.max_lines = max_lines
         self.max_seconds = max_seconds
+        self.logs = check_switch("logs", logs)
         self.aws_conn_id = aws_conn_id
         self.region_name = region_name
         self.verify = verify
@@ -87,14 +91,15 @@ class OmicsDiagnoseRunOperator(RunTaskMixin, BaseOperator):
         hook = self._make_hook(target)
         record, seconds = self._read(hook, target)
         persist_links(context, record)
-        diagnosis = diagnose(hook, record, limits=Limits(self.max_tasks, self.max_lines, seconds))
+        limits = Limits(self.max_tasks, self.max_lines, seconds)
+        diagnosis = diagnose(hook, record, limits=limits, logs=self.logs)
         for line in diagnosis.text.splitlines():
             self.log.info("%s", line)
         return diagnosis.to_plain()
 
     def _read(self, hook: OmicsHook, target: RunTarget) -> tuple[RunRecord, float]:
         """Return the run's record, and the seconds that are left to look further."""
-        from airflow_omics.diagnosis import forgotten_run
+        from airflow_omics.diagnosis import forgotten_run, may_read_logs
         from airflow_omics.exceptions import (
             OmicsError,
             OmicsRequestError,
@@ -124,6 +129,9 @@ class OmicsDiagnoseRunOperator(RunTaskMixin, BaseOperator):
                 return record, self.max_seconds
             message = f"HealthOmics run {target.run_id} was deleted: its id belongs to another run now."
             missing = OmicsRunDeletedError(message, run_id=target.run_id)
+        if not (self.logs and may_read_logs()):
+            self.log.info("Its manifest is not read: logs=False is given, or [omics] log_tails is False.")
+            raise missing
         began = time.monotonic()
         try:
             forgotten = forgotten_run(hook, target.run_id, target.uuid, max_seconds=self.max_seconds)

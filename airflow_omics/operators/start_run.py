@@ -10,6 +10,7 @@ from airflow_omics._compat import BaseOperator, Context, conf
 from airflow_omics._fields import Renderer
 from airflow_omics._task import (
     RunTaskMixin,
+    check_diagnose,
     check_fields,
     check_seconds,
     check_statuses,
@@ -88,7 +89,8 @@ class OmicsStartRunOperator(RunTaskMixin, BaseOperator):
         same try, with these arguments changed; ``parameters`` and ``tags`` are merged into those given.
         Templated, but for the ``failureReason``.
     :param max_reruns: how often, at most (1).
-    :param diagnose: gather why a run failed, for the error and the XCom ``diagnosis``.
+    :param diagnose: gather why a run failed, for the error and the XCom ``diagnosis``. ``"without logs"``
+        reads nothing of CloudWatch Logs: what programs print may name patients.
     :param aws_conn_id: id of an Airflow connection of type ``aws``. Templated.
     :param region_name: AWS Region; without it the connection's. Templated.
     :param verify: whether to verify TLS certificates, or the path of a CA bundle. Templated.
@@ -167,7 +169,7 @@ class OmicsStartRunOperator(RunTaskMixin, BaseOperator):
         retry_by_class: Mapping[str, bool] | None = None,
         rerun_with: Mapping[str, Mapping[str, Any]] | None = None,
         max_reruns: int = 1,
-        diagnose: bool = True,
+        diagnose: bool | str = True,
         aws_conn_id: str | None = "aws_default",
         region_name: str | None = None,
         verify: bool | str | None = None,
@@ -211,7 +213,7 @@ class OmicsStartRunOperator(RunTaskMixin, BaseOperator):
         self.retry_by_class = retry_by_class
         self.rerun_with = rerun_with
         self.max_reruns = max_reruns
-        self.diagnose = check_switch("diagnose", diagnose)
+        self.diagnose = check_diagnose(diagnose)
         self.aws_conn_id = aws_conn_id
         self.region_name = region_name
         self.verify = verify

@@ -304,7 +304,7 @@ class StartedRun:
         diagnosis = None
         if self._operator.diagnose:
             diagnosis = self._operator._explain(record, message, self._context, self._target)
-        error = exceptions.run_error(record, diagnosis.text if diagnosis else message)
+        error = exceptions.run_error(record, diagnosis.error_text if diagnosis else message)
         error.diagnosis, error.record = diagnosis, narrow(record, self._operator.record_fields)
         failure_class = classify(record).failure_class
         by_class = self._operator.retry_by_class or {}

@@ -18,6 +18,7 @@ from airflow_omics.exceptions import OmicsRequestError
 from airflow_omics.operators import (
     OmicsCancelRunOperator,
     OmicsDeleteRunOperator,
+    OmicsDiagnoseRunOperator,
     OmicsGetRunOperator,
     OmicsListRunTasksOperator,
 )
@@ -158,10 +159,8 @@ def test_a_member_that_nobody_knows_yet_may_be_named(task: Any, name: str) -> No
 
 
 SWITCHES: list[tuple[Any, str]] = [
-    *(
-        (OmicsRunSensor, name)
-        for name in ("deferrable", "diagnose", "start_from_trigger", "end_from_trigger")
-    ),
+    *((OmicsRunSensor, name) for name in ("deferrable", "start_from_trigger", "end_from_trigger")),
+    (OmicsDiagnoseRunOperator, "logs"),
     (OmicsCancelRunOperator, "wait_for_completion"),
     (OmicsListRunTasksOperator, "details"),
 ]

@@ -30,13 +30,14 @@ def sensor_of(run_id: str, **arguments: Any) -> OmicsRunSensor:
     return OmicsRunSensor(task_id="gate", run_id=run_id, botocore_config=ONE_ATTEMPT, **arguments)
 
 
-def test_the_error_is_the_report(gate: Gate) -> None:
+def test_the_error_is_the_report(gate: Gate, output: Any) -> None:
     run_id = failed(gate.omics)
     end = gate(run_id=run_id)
     lines = str(end.error).splitlines()
     assert lines[0] == HEADLINE.format(run_id)
     assert "What it means: A task used more memory than it had asked for." in lines
-    assert "    | ERROR: The task ran out of memory (exit code 137)." in lines
+    assert "  log: the last 2 lines are in the Airflow task's own log" in lines
+    assert "  | ERROR: The task ran out of memory (exit code 137)." in output()
     assert f"  aws omics get-run --id {run_id} --region us-east-1" in lines
 
 

@@ -63,7 +63,7 @@ PARSING: list[tuple[dict[str, Any], str]] = [
     ({"poke_interval": float("nan")}, "poke_interval is nan; it takes seconds, zero or more, as a finite number or a timedelta."),
     ({"success_statuses": ["COMPLETE"]}, "success_statuses holds 'COMPLETE'; did you mean 'COMPLETED'?"),
     ({"record_fields": ["run_output_uri"]}, "record_fields holds 'run_output_uri', and no member's name has an underscore; did you mean 'runOutputUri'?"),
-    ({"diagnose": "no"}, "diagnose is 'no'; it takes True or False."),
+    ({"diagnose": "no"}, "diagnose is 'no'; it takes True, False or 'without logs'."),
     ({"success_statuses": "COMPLETED"}, "success_statuses is 'COMPLETED'; it takes a collection of terminal run statuses, such as ('COMPLETED',)."),
     ({"success_statuses": ()}, "success_statuses is empty, so the task could never succeed; name one status."),
     ({"record_fields": "id"}, "record_fields is 'id'; it takes a collection of names, such as ['runOutputUri']."),
