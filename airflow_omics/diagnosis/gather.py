@@ -69,11 +69,12 @@ class _Search(Steps):
         self._record = record
         self._known = Findings(carried(record), logs=logs)
         self._created = timestamp(record.get("creationTime"))
+        self._is_out_of_time = False
 
     def findings(self, finished: bool) -> Findings:
         """Return what is known by now."""
         notes = list(self._notes)
-        if not finished:
+        if not finished or self._is_out_of_time:
             seconds = f"{self._limits.max_seconds:g}"
             notes.append(f"The search ended after {seconds} s, its limit; there may be more to find.")
         return dataclasses.replace(self._known, notes=tuple(notes))
@@ -85,7 +86,7 @@ class _Search(Steps):
                 self._learn(region=self._hook.conn_region_name)
                 self._gather()
         except OutOfTimeError:
-            pass  # findings() says so
+            self._is_out_of_time = True
         except Exception as error:
             log.debug("a diagnosis failed", exc_info=error)
             self._note("The search ended early", error)

@@ -99,6 +99,18 @@ def test_a_secrets_backend_that_is_silent_ends_with_the_time_of_the_diagnosis(
     assert notes_on(RECORD) == [ENDED]
 
 
+def test_a_search_that_finds_its_time_over_before_its_task_does_says_so(
+    omics: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def at_once(seconds: float, work: Callable[[], object], name: str) -> bool:
+        work()
+        return True
+
+    monkeypatch.setattr("airflow_omics.diagnosis.gather.ends_within", at_once)
+    found = diagnose(OmicsHook.of(AwsArguments()), RECORD, limits=Limits(max_seconds=1e-9))
+    assert list(found.findings.notes) == [ENDED.replace("0.2", "1e-09")]
+
+
 def test_a_task_that_resumes_reads_its_connection_within_the_time_of_the_diagnosis(
     blocked: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
