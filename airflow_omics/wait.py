@@ -167,7 +167,7 @@ class RunWait:
         if contradiction := self.target.contradiction(record):
             message = f"{contradiction}. {CHECK_PLACE}"
             return Ending("error", self.record, message, "OmicsRequestError")
-        if self._is_another_run(record, clock_skew):
+        if self._is_another_run(record, now - tick + clock_skew):
             if stands_in and self.home is None and self._was_readable:
                 text = (
                     "another run has its id where boto3 leads, without the Airflow connection that is named"
@@ -237,12 +237,17 @@ class RunWait:
         self._reached, self._unreached_at = True, None
         self._note_status(status, now, self._at(now, tick))
 
-    def may_be_created_at(self, created: float, clock_skew: float = 0.0) -> bool:
+    def may_be_created_at(self, created: float, ahead: float | None = None) -> bool:
         """Return whether a run made at ``created``, by the service's clock, can be the one we were given.
 
         Whoever was given a run's id was given it after the run was made.
+
+        :param ahead: seconds by which the service's clock is ahead of ``tick``; without, clocks are taken to
+            agree.
         """
-        return created <= self.started_at + clock_skew + _CLOCK_MARGIN
+        # Our wall clock may have been set since the first look.
+        began = self.started_at if ahead is None or self._began is None else self._began + ahead
+        return created <= began + _CLOCK_MARGIN
 
     def pause(self, interval: float, now: float, rand: Callable[[], float] = random.random) -> float:
         """Return the seconds until the next look, never past ``timeout_at``.
@@ -321,7 +326,7 @@ class RunWait:
             return None
         return f"GetRun answered for {answered}, and the run is of {home}"
 
-    def _is_another_run(self, record: RunRecord, clock_skew: float) -> bool:
+    def _is_another_run(self, record: RunRecord, ahead: float) -> bool:
         uuid, creation_time = record.get("uuid"), record.get("creationTime")
         if self.uuid is not None and uuid is not None:
             return uuid.lower() != self.uuid.lower()
@@ -331,7 +336,7 @@ class RunWait:
         if self.created is not None:
             return abs(created - self.created) >= 1.0
         # No memory of our run: reschedule mode has a process of its own for each look.
-        return not self.may_be_created_at(created, clock_skew)
+        return not self.may_be_created_at(created, ahead)
 
     def _deleted(self, why: str) -> Ending:
         known: RunRecord = self.record or {"id": self.target.run_id}
