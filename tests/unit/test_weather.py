@@ -7,9 +7,10 @@ from typing import Any
 
 import botocore.session
 import pytest
+from botocore import exceptions as aws
 
 from airflow_omics.emulator import mock_omics
-from airflow_omics.exceptions import Fault, FaultKind, OmicsAccessError
+from airflow_omics.exceptions import Fault, FaultKind, OmicsAccessError, OmicsRequestError
 from airflow_omics.identity import RunTarget
 from airflow_omics.wait import RunWait
 from tests.unit.gates import ONE_ATTEMPT, Clock, Gate, new_run
@@ -187,6 +188,101 @@ def test_exponential_backoff_grows_in_poke_mode(poke_gate: Gate, run_id: str) ->
     assert end.kind == "AirflowSensorTimeout"
     assert end.looks < 15
     assert max(end.pauses) > 300
+
+
+# -- where nothing was ever reached --------------------------------------------------------------------------
+
+ENDPOINT = "https://workflows-omics.us-east-1.amazonaws.com/"
+UNREACHED: list[Any] = [
+    aws.SSLError(endpoint_url=ENDPOINT, error="certificate verify failed"),
+    aws.EndpointConnectionError(endpoint_url=ENDPOINT),
+    aws.ConnectTimeoutError(endpoint_url=ENDPOINT),
+    aws.ProxyConnectionError(proxy_url="http://proxy.lab.example:3128"),
+]
+REACHED: list[Any] = [
+    aws.ReadTimeoutError(endpoint_url=ENDPOINT),
+    aws.ConnectionClosedError(endpoint_url=ENDPOINT),
+]
+by_class = {"ids": lambda error: type(error).__name__}
+
+
+@pytest.fixture
+def out_with(monkeypatch: pytest.MonkeyPatch) -> Callable[[Exception], None]:
+    """Let every GetRun from now on raise an error of the network."""
+
+    def go_out(error: Exception) -> None:
+        def fails(*_: Any) -> Any:
+            raise error
+
+        monkeypatch.setattr("airflow_omics.hooks.OmicsHook.get_run", fails)
+
+    return go_out
+
+
+@pytest.mark.parametrize("error", UNREACHED, **by_class)
+@pytest.mark.parametrize("flag", [{}, {"soft_fail": True}], ids=["plain", "soft_fail"])
+def test_what_is_never_reached_is_an_error_after_an_hour(
+    gate: Gate, run_id: str, out_with: Any, error: Exception, flag: dict[str, bool]
+) -> None:
+    out_with(error)
+    end = gate(run_id=run_id, timeout=86400, **flag)
+    assert isinstance(end.error, OmicsRequestError)
+    assert 3600 <= end.after <= 3600 + 300
+    assert f"for an hour, nor ever before ({type(error).__name__}: " in str(end.error)
+    assert "Check region_name" in str(end.error)
+
+
+@pytest.mark.parametrize("error", UNREACHED, **by_class)
+def test_what_was_reached_once_is_waited_for(
+    gate: Gate, run_id: str, out_with: Any, error: Exception
+) -> None:
+    gate.clock.at(90, out_with, error)
+    end = gate(run_id=run_id, timeout=86400)
+    assert end.kind == "AirflowSensorTimeout"
+
+
+@pytest.mark.parametrize("error", REACHED, **by_class)
+def test_a_connection_that_is_made_is_waited_on(
+    poke_gate: Gate, run_id: str, out_with: Any, error: Exception
+) -> None:
+    out_with(error)
+    assert poke_gate(run_id=run_id, timeout=86400).kind == "AirflowSensorTimeout"
+
+
+def test_an_outage_at_the_first_looks_is_waited_out(
+    gate: Gate, run_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+
+        def fails(*_: Any) -> Any:
+            raise UNREACHED[1]
+
+        patch.setattr("airflow_omics.hooks.OmicsHook.get_run", fails)
+        gate.clock.at(3000, patch.undo)
+        gate.clock.at(4000, gate.omics.move, run_id, "COMPLETED")
+        assert gate(run_id=run_id, timeout=86400).kind == "success"
+
+
+# -- clocks --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("jump", [3600.0, -3600.0], ids=["forward", "back"])
+def test_a_clock_that_is_set_neither_shortens_nor_lengthens_what_is_tolerated(jump: float) -> None:
+    lost = Fault(FaultKind.CREDENTIALS, "GetRun: ExpiredTokenException: old", "ExpiredTokenException")
+    unknown = Fault(FaultKind.NOT_FOUND, "GetRun: ResourceNotFoundException: no", "ResourceNotFoundException")
+    for fault, grace in ((lost, 300.0), (unknown, 120.0)):
+        wait = RunWait(RunTarget.parse("1234567"), started_at=1e6, timeout_at=1e9)
+        assert wait.failed(fault, 1e6, 50.0) is None
+        assert wait.failed(fault, 1e6 + jump + grace - 1, 50.0 + grace - 1) is None
+        assert wait.failed(fault, 1e6 + jump + grace, 50.0 + grace) is not None
+
+
+def test_a_clock_that_is_set_forward_makes_no_run_younger() -> None:
+    """The run was made an hour before the first look, by the service's clock and by ours as it was then."""
+    wait = RunWait(RunTarget.parse("1234567"), started_at=7200.0, timeout_at=1e9)
+    assert wait.failed(THROTTLED, 7200.0, 50.0) is None
+    record: Any = {"id": "1234567", "status": "RUNNING", "creationTime": "1970-01-01T01:00:00+00:00"}
+    assert wait.answered(record, 7260.0 + 7200.0, 110.0, clock_skew=-7200.0) is None
 
 
 # -- credentials -------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import time
 from typing import Any
 
@@ -219,3 +220,34 @@ def test_a_run_removed_before_its_export_still_ended_as_it_did(
     event = run_loop(body)
     assert event["record"]["status"] == "COMPLETED"
     assert "definition" not in event["record"]
+
+
+def test_a_list_that_names_a_run_of_another_creation_time_vouches_for_nobody(
+    omics: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The later run of an id has the same ARN. Were it taken for ours, its GetRun would come in an hour."""
+    list_runs = OmicsAsyncClient.list_runs
+    shifted: set[str] = set()
+
+    async def with_another(client: Any, status: str, token: str | None = None) -> Any:
+        page = await list_runs(client, status, token)
+        for item in page.items:
+            if item["id"] in shifted:
+                item["creationTime"] += datetime.timedelta(hours=1)
+        return page
+
+    monkeypatch.setattr(OmicsAsyncClient, "list_runs", with_another)
+    run_ids = omics.start_runs(40, life="pending-forever")
+
+    async def body() -> int:
+        waits = start_waits(run_ids, poke_interval=1.0)
+        await seen(omics, "GetRun", 40)
+        await seen_more(omics, "ListRuns", 8)
+        looks = len(omics.requests("GetRun"))
+        shifted.add(run_ids[7])
+        await seen_more(omics, "ListRuns", 12)
+        asked = [request["run_id"] for request in omics.requests("GetRun")[looks:]]
+        await stop(waits.values())
+        return asked.count(run_ids[7])
+
+    assert run_loop(body) >= 2

@@ -218,3 +218,19 @@ def test_all_ended_at_once_are_drained_at_the_rate_longest_waiting_first(omics: 
     order = {run_id: number for number, run_id in enumerate(finished)}
     early, late = run_ids[:30], run_ids[-30:]
     assert max(order[run_id] for run_id in early) < min(order[run_id] for run_id in late)
+
+
+def test_lists_alone_hold_the_rate(omics: Emulator, rate: Any) -> None:
+    """A sweep's pages follow each other at once where nothing holds them back."""
+    rate(6)
+    omics.start_runs(600, life="running-forever")
+    run_ids = omics.start_runs(60, life="pending-forever")
+
+    async def body() -> None:
+        waits = start_waits(run_ids)
+        await seen(omics, "ListRuns", 18)
+        await stop(waits.values())
+
+    run_loop(body)
+    # Once it is known which account the connection leads to, and so which limiter is the one that counts.
+    assert most_within(moments(omics.requests("ListRuns"))[6:], WINDOW) <= 6
