@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import socket
 import threading
@@ -10,6 +11,7 @@ from typing import Any
 
 import boto3
 import pytest
+from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 
 from airflow_omics.connection import AwsArguments
 from airflow_omics.diagnosis import Limits, diagnose, forgotten_run
@@ -106,7 +108,8 @@ def test_a_search_that_finds_its_time_over_before_its_task_does_says_so(
         work()
         return True
 
-    monkeypatch.setattr("airflow_omics.diagnosis.gather.ends_within", at_once)
+    # By the module itself: the package has a function of the same name.
+    monkeypatch.setattr(importlib.import_module("airflow_omics.diagnosis.gather"), "ends_within", at_once)
     found = diagnose(OmicsHook.of(AwsArguments()), RECORD, limits=Limits(max_seconds=1e-9))
     assert list(found.findings.notes) == [ENDED.replace("0.2", "1e-09")]
 
@@ -190,15 +193,13 @@ def test_the_client_that_assumes_a_role_has_time_outs(
 
 def test_the_connection_is_read_once_for_both_clients(omics: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     read = []
-    real = OmicsHook.get_connection
+    real = AwsBaseHook.get_connection
 
     def spy(conn_id: str) -> Any:
         read.append(conn_id)
         return real(conn_id)
 
-    monkeypatch.setattr(
-        "airflow.providers.amazon.aws.hooks.base_aws.AwsBaseHook.get_connection", staticmethod(spy)
-    )
+    monkeypatch.setattr(AwsBaseHook, "get_connection", staticmethod(spy))
     diagnose(OmicsHook.of(AwsArguments(botocore_config=ONE_ATTEMPT)), RECORD)
     assert read == ["aws_default"]
 
