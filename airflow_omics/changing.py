@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from airflow_omics.exceptions import Fault, FaultKind, OmicsError, OmicsRequestError, fault_error
-from airflow_omics.identity import RunTarget
+from airflow_omics.identity import RunTarget, home_of
 from airflow_omics.patience import backoff
 from airflow_omics.records import RunRecord, describe, with_status
 
@@ -76,6 +76,11 @@ class RunChange:
         self._last_fault: Fault | None = None
         self._credentials_lost_at: float | None = None
         self._news: list[tuple[int, str]] = []
+
+    @property
+    def is_known(self) -> bool:
+        """Whether somebody has read the run before, so that "not found" would mean that it was deleted."""
+        return self.record is not None or self.asked or self.target.uuid is not None
 
     # -- what came of a call ---------------------------------------------------------------------------------
 
@@ -249,7 +254,7 @@ def carry_out(
     :param seen: is called with each record read of the run itself.
     :raises OmicsError: why it could not be done.
     """
-    from airflow_omics.hooks import fault_of
+    from airflow_omics.hooks import fault_of, weighed
 
     hook: OmicsHook | None = None
     while True:
@@ -268,6 +273,11 @@ def carry_out(
             fault = fault_of(error, hook)
             if fault is None:
                 raise
+            if hook is not None and change.is_known:
+                fault = weighed(fault, hook, home_of((change.record or {}).get("arn") or change.target.arn))
+                if fault.doubt:  # perhaps another account's answer
+                    said = f"{fault.message}; {fault.doubt}"
+                    fault = fault._replace(kind=FaultKind.CREDENTIALS, message=said)
             if fault.kind is FaultKind.CREDENTIALS:
                 hook = None
             change.failed(fault, time.monotonic())

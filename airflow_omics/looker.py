@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 from airflow_omics.exceptions import Fault, FaultKind
-from airflow_omics.hooks import doubt_of, fault_of
+from airflow_omics.hooks import fault_of, weighed
 from airflow_omics.wait import Ending, RunWait
 
 if TYPE_CHECKING:
@@ -56,14 +56,9 @@ class Looker:
 
     def _weighed(self, fault: Fault) -> Fault:
         """Return the fault with what makes its answer doubtful, where the run was read before."""
-        hook, denied = self._hook, fault.kind is FaultKind.DENIED
-        if hook is None or not self._wait.was_readable or not (denied or fault.kind is FaultKind.NOT_FOUND):
+        if self._hook is None or not self._wait.was_readable:
             return fault
-        doubt = doubt_of(hook, self._wait.home, denied=denied)
-        if doubt and not hook.looked_around:
-            hook.look_around()
-            doubt = doubt_of(hook, self._wait.home, denied=denied)
-        return fault._replace(doubt=doubt)
+        return weighed(fault, self._hook, self._wait.home)
 
     def _read(self) -> tuple[RunRecord, float]:
         if self._hook is None:

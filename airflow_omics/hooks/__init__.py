@@ -6,7 +6,7 @@ inside ``execute``, so that parsing a DAG file does not pay for it.
 
 from airflow_omics.hooks.aio import OmicsAsyncClient, RunPage
 from airflow_omics.hooks.answers import UnusableAnswerError, checked_record, clock_skew
-from airflow_omics.hooks.faults import doubt_of, fault_of
+from airflow_omics.hooks.faults import doubt_of, fault_of, weighed
 from airflow_omics.hooks.logs import LOG_GROUP, OmicsLogsHook
 from airflow_omics.hooks.named import UnreadableConnectionError
 from airflow_omics.hooks.omics import OmicsHook
@@ -23,4 +23,5 @@ __all__ = [
     "clock_skew",
     "doubt_of",
     "fault_of",
+    "weighed",
 ]

@@ -80,6 +80,15 @@ class Reader(Caller, Protocol):
         """Whether boto3's own chain of credentials stands in for a connection that was not found."""
 
 
+class SyncReader(Reader, Protocol):
+    """A reader in a worker."""
+
+    looked_around: bool
+
+    def look_around(self) -> None:
+        """Learn whose runs the calls read, where that is allowed."""
+
+
 def fault_of(error: BaseException, caller: Caller | None = None) -> Fault | None:
     """Return what a failed call to AWS means, or None for an error that is not of AWS or the network.
 
@@ -155,6 +164,23 @@ def doubt_of(caller: Reader, home: str | None, *, denied: bool = False) -> str:
     if caller.replaces and not denied:
         return f"its client was made anew after a fault, and has read no run since ({caller.place})"
     return ""
+
+
+def weighed(fault: Fault, hook: SyncReader, home: str | None) -> Fault:
+    """Return the fault with what makes it doubtful in ``doubt``, by one ListRuns where that is needed.
+
+    :param fault: what a call about a run met that was read before.
+    :param hook: what the call was made with.
+    :param home: the run's account and Region, as far as they are known.
+    """
+    denied = fault.kind is FaultKind.DENIED
+    if not denied and fault.kind is not FaultKind.NOT_FOUND:
+        return fault
+    doubt = doubt_of(hook, home, denied=denied)
+    if doubt and not hook.looked_around:
+        hook.look_around()
+        doubt = doubt_of(hook, home, denied=denied)
+    return fault._replace(doubt=doubt)
 
 
 def _fault_of_answer(error: aws_errors.ClientError) -> Fault:

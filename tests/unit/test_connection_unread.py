@@ -157,6 +157,38 @@ def test_a_start_tolerates_it_for_a_while(
     assert omics.counts()["StartRun"] == 1
 
 
+@pytest.mark.parametrize("name", ["OmicsCancelRunOperator", "OmicsDeleteRunOperator"])
+@pytest.mark.parametrize("comes_back", [True, False])
+def test_a_change_takes_no_run_for_deleted_that_boto3_s_own_identity_does_not_know(
+    name: str,
+    comes_back: bool,
+    task_clock: Clock,
+    omics: Any,
+    run_id: str,
+    connect: Connect,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A run taken for gone would go on, and cost."""
+    omics.move(run_id, OPERATORS[name])
+    record = OmicsHook(aws_conn_id="lab").get_run(run_id)
+    known = {key: record[key] for key in ("id", "uuid")}
+    connect(region_name="us-east-1")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    come_back = lose(monkeypatch, "aws_default")
+    task_clock.start()
+    if comes_back:
+        task_clock.at(200, come_back)
+        task_clock.at(260, lambda: omics.move(run_id, "CANCELLED") if "Cancel" in name else None)
+    operator = getattr(operators, name)(task_id="t", run_id=known)
+    if comes_back:
+        operator.execute(context_of(TaskInstance()))
+        assert omics.counts()["CancelRun" if "Cancel" in name else "DeleteRun"] == 1
+    else:
+        with pytest.raises(OmicsAccessError, match="the Airflow connection that is named was not found"):
+            operator.execute(context_of(TaskInstance()))
+        assert 300 <= task_clock.passed() <= 540
+
+
 # -- hooks -------------------------------------------------------------------------------------------------
 
 
