@@ -105,9 +105,8 @@ class ClientKeeper:
 
     def renew(self) -> None:
         """Let the next call read the Airflow connection anew; where that fails, this client goes on."""
-        held = self._held
-        if held is not None and time.monotonic() - held.built_at >= _REBUILD_PAUSE:
-            held.stale = True
+        if self._held is not None:
+            self._held.stale = True
 
     def _noted(self, fault: Fault) -> Fault:
         """Return the fault; once anything has answered, "no connection" is an outage like any other."""
@@ -147,9 +146,9 @@ class ClientKeeper:
             return self._held  # of use as long as its successor is being built
         async with self._building:
             held, now = self._held, time.monotonic()
-            if held is not None and not (held.retired or held.stale):
-                return held
             of_use = held if held is not None and not held.retired else None
+            if of_use is not None and (not of_use.stale or now - of_use.built_at < _REBUILD_PAUSE):
+                return of_use
             if self._failure is not None and now - self._failure[0] < _REBUILD_PAUSE:
                 return of_use or self._failure[1]
             try:

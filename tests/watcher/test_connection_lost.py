@@ -245,6 +245,27 @@ def test_a_denial_of_a_run_that_was_readable_reads_the_connection_anew(
     assert clients.closed == clients.opened
 
 
+def test_a_denial_by_a_client_that_was_just_made_reads_the_connection_anew_before_the_second_look(
+    omics: Emulator, server: Any, connect: Any, clients: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airflow_omics.clients._REBUILD_PAUSE", 1.0)
+    monkeypatch.setattr("airflow_omics.wait.DENIED_SECOND_LOOK", 2.0)
+    [run_id] = omics.start_runs(1, life="pending-forever")
+    omics.fault("GetRun", "access-denied", times=1)
+    trigger = OmicsRunTrigger(run_id, status="PENDING", poke_interval=QUICK)
+
+    async def body() -> dict[Any, str]:
+        waits = {run_id: asyncio.create_task(fire_of(trigger))}
+        await seen(omics, "GetRun", 1)
+        connect(config_kwargs={"user_agent_extra": "mended/1"})
+        omics.move(run_id, "COMPLETED")
+        return await ends(waits)
+
+    assert run_loop(body) == {run_id: "COMPLETED"}
+    assert ["mended/1" in request["user_agent"] for request in omics.requests("GetRun")] == [False, True]
+    assert clients.closed == clients.opened
+
+
 def test_a_denied_run_costs_the_other_waits_no_client(
     omics: Emulator, clients: Clients, monkeypatch: pytest.MonkeyPatch
 ) -> None:
