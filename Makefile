@@ -15,7 +15,7 @@ ARGS ?=
 # What Airflow keeps its own state in for `make demo` and `make up`: sqlite, or postgresql.
 DATABASE ?= sqlite
 
-.PHONY: help demo up test lint matrix screenshots chaos gates bench-parse bench-lines environment schemas clean
+.PHONY: help demo up test lint matrix screenshots chaos gates kills bench-parse bench-lines environment schemas clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -46,6 +46,9 @@ chaos: environment ## Kill Airflow's processes with gates and starts in flight, 
 
 gates: environment ## Measure 1,000 gates on a real Airflow beside Airflow's own sensor, in about an hour
 	@$(RUN) -m benchmarks.airflow_gates
+
+kills: environment ## Kill 20, 100 and 300 deferred starts at once, and count the runs that are cancelled
+	@$(RUN) benchmarks/kill.py
 
 bench-parse: environment ## Measure what the sensor costs a DAG file
 	@$(RUN) benchmarks/parse.py

@@ -8,11 +8,12 @@ run, one call or one waiter reaches another waiter.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import logging
 import time
 import weakref
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -60,6 +61,7 @@ class Watcher:
         self._has_answered = False
         self._next_check_at = 0.0
         self._main: asyncio.Task[None] | None = None
+        self._guests = 0
 
     @classmethod
     def shared(cls, arguments: AwsArguments, requests_per_second: float = DEFAULT_RATE) -> Watcher:
@@ -106,8 +108,41 @@ class Watcher:
             if waiter.late is not None:
                 waiter.late.cancel()
             self._watchlist.leave(entry, waiter)
-            if not self._watchlist:
-                await self._close()
+            await self._close_if_unused()
+
+    # -- for whoever has calls of its own to make on the shared client ---------------------------------------
+
+    @contextlib.asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """Keep the shared client open, though nobody waits any more."""
+        self._guests += 1
+        try:
+            yield
+        finally:
+            self._guests -= 1
+            await self._close_if_unused()
+
+    async def turn(self, operation: str) -> None:
+        """Return when the next request of an operation may be sent; those that wait for runs have theirs."""
+        await self._clients.prepare()
+        await self._may_send(operation)
+
+    async def get_run(self, run_id: str, known: Known) -> RunRecord | Fault:
+        """Return the run's record, or the fault that the call met. It is the caller's :meth:`turn`."""
+        answer = await self._get_run(run_id, known=known)
+        if not isinstance(answer, Fault):
+            return answer[0]
+        if answer.doubt:
+            self._clients.renew()
+        return answer
+
+    async def cancel_run(self, run_id: str, known: Known) -> Fault | None:
+        """Return the fault that CancelRun met; None once it is accepted. It is the caller's :meth:`turn`."""
+        answer = await self._clients.call(lambda client: client.cancel_run(run_id), known=known)
+        self._count("CancelRun", answer)
+        return answer
+
+    # -- the wait --------------------------------------------------------------------------------------------
 
     def _give_up_when_late(self, entry: Entry, waiter: Waiter, late_at: float) -> None:
         """End a wait that has had no last look by ``late_at``, in wall time as its deadline is."""
@@ -134,11 +169,16 @@ class Watcher:
             loop = asyncio.get_running_loop()
             self._main = loop.create_task(self._run(), context=contextvars.Context())
 
+    async def _close_if_unused(self) -> None:
+        if not self._watchlist and not self._guests:
+            await self._close()
+
     async def _close(self) -> None:
         watchers = self._of_loop.get(asyncio.get_running_loop(), {})
         if watchers.get(self.arguments.key) is self:
             del watchers[self.arguments.key]
-        if self._main is None:
+        if self._main is None:  # nobody has waited
+            await self._clients.close()
             return
         # A second cancel would cut short the loop's own tidying up, where the whole program ends.
         if not self._main.cancelling():

@@ -99,6 +99,13 @@ class OmicsAsyncClient:
             # Not allowed, most often. It is a help, and what is then not known is said where it matters.
             log.debug("Whose runs are read could not be found out", exc_info=error)
 
+    async def cancel_run(self, run_id: str) -> None:
+        """Ask HealthOmics to cancel the run.
+
+        See https://docs.aws.amazon.com/omics/latest/api/API_CancelRun.html
+        """
+        await self._client.cancel_run(id=run_id)
+
     async def list_runs(self, status: str, token: str | None = None) -> RunPage:
         """Return a page of up to 100 runs that are in ``status``.
 

@@ -8,25 +8,25 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
-from asgiref.sync import sync_to_async
 
 from airflow_omics.connection import AwsArguments
 from airflow_omics.identity import RunTarget
 from airflow_omics.starting.attempt import TaskKey
-from airflow_omics.starting.kill import UnreadableStateError, is_killed, task_state
-from airflow_omics.triggers import OmicsRunTrigger
+from airflow_omics.starting.killed import Kill, Kills, TriggerLog, wait_a_while
+from airflow_omics.triggers import OmicsRunTrigger, requests_per_second
 
 log = logging.getLogger(__name__)
 
-_WITHIN = 20.0  # seconds; the triggerer gives on_kill 30 by default
+_STAY = 20.0  # seconds; the triggerer gives on_kill 30 by default
+_STAY_CANCELLED = 5.0  # before Airflow 3.3, which expects a cancelled trigger to end at once
 
 
 class OmicsStartedRunTrigger(OmicsRunTrigger):
     """Wait for a run that the task started itself, and cancel it when a person kills the task.
 
-    Airflow 3.3 tells a trigger of a kill; before, a trigger is only cancelled, as it also is when its
-    triggerer stops or hands it over. In every case the task's state is read first, and a run is cancelled
-    only where that says that nobody waits for it any more.
+    Airflow 3.3 tells a trigger of a kill; before, a trigger is only cancelled, as it also is when it is
+    handed over. In every case the task's state is read first, and a run is cancelled only if that says that
+    nobody waits for it any more.
 
     :param run_id: as for :class:`OmicsRunTrigger`.
     :param task_key: which task instance waits: the members of
@@ -58,62 +58,46 @@ class OmicsStartedRunTrigger(OmicsRunTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and yield the one event."""
-        try:
+        if hasattr(BaseTrigger, "on_kill"):  # Airflow 3.3 tells a trigger of a kill
             async for event in super().run():
                 yield event
-        except asyncio.CancelledError:
-            # A trigger of Airflow 3.3 is told of a kill through on_kill.
-            if not hasattr(BaseTrigger, "on_kill"):
-                await self.on_kill()
-            raise
+            return
+        with Kills.of_loop().attended() as loop_is_ending:
+            try:
+                async for event in super().run():
+                    yield event
+            except asyncio.CancelledError:
+                # A triggerer that stops cancels its triggers too, and another one goes on with them.
+                if not loop_is_ending():
+                    await self._killed(_STAY_CANCELLED)
+                raise
 
     async def on_kill(self) -> None:
-        """Cancel the run, if the task's state says that a person has ended the task."""
+        """Have the run cancelled, if the task's state says that a person has ended the task.
+
+        It returns once HealthOmics has accepted that, or after a while; what is not done then goes on in the
+        triggerer, though this trigger is gone.
+        """
+        await self._killed(_STAY)
+
+    async def _killed(self, seconds: float) -> None:
         if not self.cancel_on_kill:
             return
         try:
-            in_thread = sync_to_async(self._cancel_if_killed, thread_sensitive=False)
-            await asyncio.wait_for(in_thread(), _WITHIN)
-        except Exception as error:
-            log.warning(
-                "HealthOmics run %s could not be cancelled, and goes on: %s: %s",
-                self.run_id,
-                type(error).__name__,
-                error,
-            )
-
-    @property
-    def _target(self) -> RunTarget:
-        return RunTarget.parse(self.run_id)
-
-    def _cancel_if_killed(self) -> None:
-        target = self._target
-        try:
-            state = task_state(TaskKey(**self.task_key))
-        except UnreadableStateError as error:
-            log.warning(
-                "HealthOmics run %s (%s) is not cancelled, since the task's state can't be read: %s",
-                target.run_id,
-                target.arn,
-                error,
-            )
+            kill = self._kill()
+        except (TypeError, ValueError) as error:
+            log.warning("HealthOmics run %s could not be cancelled, and goes on: %s", self.run_id, error)
             return
-        if not is_killed(state, self.on_clear):
-            log.info("HealthOmics run %s goes on: the task is %s.", target.run_id, state)
-            return
-        from airflow_omics.cancelling import cancel_run
-        from airflow_omics.hooks import OmicsHook
+        await wait_a_while(kill, seconds)
 
-        arguments = AwsArguments(
-            self.aws_conn_id, self.region_name, self.verify, self.botocore_config
-        ).in_region(target.region)
-        log.info("The task is %s: HealthOmics run %s is cancelled.", state, target.run_id)
-        record = cancel_run(
-            lambda: OmicsHook.of(arguments),
+    def _kill(self) -> Kill:
+        target, task = RunTarget.parse(self.run_id), TaskKey(**self.task_key)
+        arguments = AwsArguments(self.aws_conn_id, self.region_name, self.verify, self.botocore_config)
+        return Kill(
             target,
-            confirm=False,
-            patience=_WITHIN,
-            poke_interval=1.0,
-            log=log,
+            task,
+            self.on_clear,
+            arguments.in_region(target.region),
+            requests_per_second(),
+            TriggerLog(task),
         )
-        log.info("HealthOmics run %s is %s.", target.run_id, record.get("status"))

@@ -18,6 +18,7 @@ from airflow_omics.emulator import EmulatorClient
 from scripts.stack import PARTS, Stack, running
 from tests.airflow.pipeline import Pipeline
 
+COHORT = 12  # as many as start_cohort has
 REPEATED_TOKEN = ("earlier", "conflict", "validation", "forgotten")
 
 
@@ -55,6 +56,11 @@ def omics(service: EmulatorClient) -> EmulatorClient:
 def started(omics: EmulatorClient) -> list[str]:
     """Return the ids of the runs that StartRun made, whether its answer arrived or not."""
     return sorted({request["run_id"] for request in omics.requests("StartRun") if request["run_id"]})
+
+
+def cancelled(omics: EmulatorClient) -> list[str]:
+    """Return the ids of the runs whose CancelRun was accepted."""
+    return sorted(r["run_id"] for r in omics.requests("CancelRun") if not r["error"])
 
 
 def until(stack: Stack, what: str, ready: Callable[[], object]) -> None:
@@ -185,6 +191,18 @@ def test_a_task_marked_failed_cancels_its_run(stack: Stack, omics: EmulatorClien
     assert [request["run_id"] for request in omics.requests("CancelRun")] == started(omics)
     assert pipeline.until_ended() == {"start": "failed"}
     assert len(started(omics)) == 1
+
+
+def test_a_cohort_marked_failed_at_once_is_cancelled_whole(stack: Stack, omics: EmulatorClient) -> None:
+    for operation in ("GetRun", "CancelRun"):
+        omics.limit(operation, 10)  # as the service does
+    pipeline = Pipeline(stack, "start_cohort", {})
+    pipeline.until_deferred(COHORT)
+    until(stack, "the triggers", lambda: stack.psql("SELECT count(triggerer_id) FROM trigger") == str(COHORT))
+    stack.patch(f"{pipeline.path}/taskInstances/start", {"new_state": "failed"})
+    until(stack, "the cancellations", lambda: len(cancelled(omics)) == COHORT)
+    assert cancelled(omics) == started(omics)
+    assert set(pipeline.until_ended().values()) == {"failed"}
 
 
 @pytest.mark.parametrize(("dag_id", "runs"), [("start_in_worker", 2), ("start_in_worker_reattach", 1)])

@@ -1,14 +1,12 @@
-"""on_kill cancels the run that a person gave up, and no other: in a worker and in the triggerer."""
+"""on_kill cancels the run that a person gave up, and no other, in a worker."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import threading
 from typing import Any
 
 import pytest
-from airflow.triggers.base import BaseTrigger
 
 from airflow_omics._compat import AirflowTaskTimeout
 from airflow_omics.starting import kill
@@ -17,7 +15,7 @@ from airflow_omics.starting.kill import UnreadableStateError
 from airflow_omics.starting.trigger import OmicsStartedRunTrigger
 from airflow_omics.triggers import OmicsRunEvent
 from tests.unit.conftest import StartTask
-from tests.unit.gates import Clock, new_run
+from tests.unit.gates import Clock
 from tests.unit.starts import WorkerDied, die_once, read, started
 
 
@@ -46,9 +44,7 @@ KILLS = [
 ]  # fmt: skip
 
 
-def say_state(
-    monkeypatch: pytest.MonkeyPatch, state: str | None, module: str = "worker_kill"
-) -> list[TaskKey]:
+def say_state(monkeypatch: pytest.MonkeyPatch, state: str | None) -> list[TaskKey]:
     asked: list[TaskKey] = []
 
     def task_state(task: TaskKey) -> str | None:
@@ -57,7 +53,7 @@ def say_state(
             raise UnreadableStateError("ConnectionError: no answer")
         return state
 
-    monkeypatch.setattr(f"airflow_omics.starting.{module}.task_state", task_state)
+    monkeypatch.setattr("airflow_omics.starting.worker_kill.task_state", task_state)
     return asked
 
 
@@ -263,105 +259,7 @@ def test_a_timed_out_task_is_cancelled_though_aws_throttles_for_a_minute(
     assert read(started(omics)[0])["status"] == "STOPPING"
 
 
-# -- in the triggerer ----------------------------------------------------------------------------------------
-
-
-def trigger_of(run_id: str, **arguments: Any) -> OmicsStartedRunTrigger:
-    record = read(run_id)
-    return OmicsStartedRunTrigger(
-        {key: record[key] for key in ("id", "uuid", "arn")}, **{"task_key": TASK, **arguments}
-    )
-
-
-def on_kill(trigger: Any) -> None:
-    asyncio.run(trigger.on_kill())
-
-
-@pytest.mark.parametrize(
-    ("state", "on_clear", "cancelled"),
-    [
-        ("failed", "new", True),
-        ("success", "reattach", True),
-        (None, "new", True),
-        (None, "reattach", False),
-        ("restarting", "new", True),
-        ("restarting", "reattach", False),
-        # Handed to another triggerer, or about to go on: the run is awaited.
-        *((state, on_clear, False) for state in (*AWAITED, "running")
-          for on_clear in ("new", "reattach")),
-    ],
-)  # fmt: skip
-def test_a_killed_trigger_cancels_the_run_only_where_nobody_needs_it(
-    omics: Any, monkeypatch: pytest.MonkeyPatch, output: Any, state: Any, on_clear: str, cancelled: bool
-) -> None:
-    run_id = new_run(omics)
-    say_state(monkeypatch, state, "trigger")
-    on_kill(trigger_of(run_id, on_clear=on_clear))
-    assert omics.counts().get("CancelRun", 0) == (1 if cancelled else 0)
-    if state == UNREADABLE:
-        assert f"{run_id} (arn:aws:omics:us-east-1:123456789012:run/{run_id}) is not cancelled" in output()
-
-
-def test_a_trigger_told_to_cancel_nothing_cancels_nothing(
-    omics: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    say_state(monkeypatch, "failed", "trigger")
-    on_kill(trigger_of(new_run(omics), cancel_on_kill=False))
-    assert "CancelRun" not in omics.counts()
-
-
-def test_a_trigger_leaves_another_run_under_the_id_alone(omics: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    run_id = new_run(omics)
-    trigger = trigger_of(run_id)
-    omics.reuse_id(run_id, "running-forever")
-    say_state(monkeypatch, "failed", "trigger")
-    on_kill(trigger)
-    assert "CancelRun" not in omics.counts()
-
-
-@pytest.mark.parametrize("fault", ["access-denied", "validation"])
-def test_nothing_is_raised_out_of_a_triggers_on_kill(
-    omics: Any, monkeypatch: pytest.MonkeyPatch, output: Any, fault: str
-) -> None:
-    trigger = trigger_of(new_run(omics))
-    omics.fault("CancelRun", fault)
-    say_state(monkeypatch, "failed", "trigger")
-    on_kill(trigger)
-    assert "could not be cancelled, and goes on" in output()
-
-
-def test_nothing_is_raised_for_a_trigger_whose_run_is_no_run(omics: Any, output: Any) -> None:
-    on_kill(OmicsStartedRunTrigger("nonsense", task_key=TASK))
-    assert "could not be cancelled" in output()
-
-
-@pytest.mark.parametrize("told", [True, False], ids=["airflow-3.3", "before"])
-def test_a_cancelled_trigger_reads_the_state_only_where_airflow_tells_of_no_kill(
-    omics: Any, monkeypatch: pytest.MonkeyPatch, told: bool
-) -> None:
-    trigger = trigger_of(new_run(omics))
-    asked = say_state(monkeypatch, "failed", "trigger")
-    if told:
-        monkeypatch.setattr(BaseTrigger, "on_kill", lambda self: None, raising=False)
-    else:
-        monkeypatch.delattr(BaseTrigger, "on_kill", raising=False)
-
-    async def waits_for_ever(self: Any) -> Any:
-        await asyncio.Event().wait()
-        yield
-
-    monkeypatch.setattr("airflow_omics.triggers.OmicsRunTrigger.run", waits_for_ever)
-
-    async def main() -> None:
-        wait = asyncio.ensure_future(anext(trigger.run()))
-        await asyncio.sleep(0)
-        wait.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await wait
-
-    asyncio.run(main())
-    assert len(asked) == (0 if told else 1)
-    assert omics.counts().get("CancelRun", 0) == (0 if told else 1)
+# -- the trigger; its kills are in tests/watcher/test_kill.py ------------------------------------------------
 
 
 def test_every_argument_of_the_trigger_survives_serialize() -> None:

@@ -323,3 +323,30 @@ def test_a_list_that_is_asked_for_an_account_waits_for_its_turn(
 
     assert run_loop(body) == {run_id: "DELETED"}
     assert asked == [1]
+
+
+@pytest.mark.usefixtures("machine")
+def test_a_killed_start_is_cancelled_once_its_connection_is_back(
+    omics: Emulator, server: Any, connect: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until then, what the machine's own identity does not know in its account is not gone."""
+    monkeypatch.setattr(
+        "airflow_omics.starting.states.task_states", lambda keys: dict.fromkeys(keys, "failed")
+    )
+    monkeypatch.setattr("airflow_omics.cancellations.NEW_RUN_GRACE", 0.5)
+    monkeypatch.setattr("airflow_omics.changing.CREDENTIALS_GRACE", 0.5)
+    monkeypatch.setattr("airflow_omics.changing.backoff", lambda failures, rand: 0.1)
+    [run_id] = omics.start_runs(1, life="pending-forever")
+    key = {"dag_id": "dag", "task_id": "start", "run_id": "manual__1", "map_index": -1}
+    trigger = OmicsStartedRunTrigger(identity(server, run_id), task_key=key)
+    come_back = lose(monkeypatch)
+
+    async def body() -> None:
+        kill = asyncio.create_task(trigger.on_kill())
+        await asyncio.sleep(2.0)  # the outage itself, longer than any grace
+        assert not kill.done()
+        come_back()
+        await kill
+
+    run_loop(body)
+    assert [request["run_id"] for request in omics.requests("CancelRun")] == [run_id]

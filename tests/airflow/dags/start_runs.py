@@ -20,6 +20,7 @@ def tell_pid(context: Any) -> None:
     (folder / f"{ti.run_id.replace('/', '_')}-{ti.try_number}").write_text(str(os.getpid()))
 
 
+COHORT = 12
 ARGUMENTS: dict[str, Any] = {
     "task_id": "start",
     "workflow_id": "1234567",
@@ -41,3 +42,8 @@ with DAG("start_in_worker_reattach", schedule=None):
 
 with DAG("start_deferred", schedule=None):
     OmicsStartRunOperator(deferrable=True, **ARGUMENTS)
+
+with DAG("start_cohort", schedule=None):
+    OmicsStartRunOperator.partial(
+        deferrable=True, **{name: value for name, value in ARGUMENTS.items() if name != "parameters"}
+    ).expand(parameters=[{"sample": f"NA{number}"} for number in range(COHORT)])
