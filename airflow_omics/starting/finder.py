@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from airflow_omics.exceptions import FaultKind, OmicsError
+from airflow_omics.exceptions import Fault, FaultKind, OmicsError
+from airflow_omics.hooks import fault_of, weighed
+from airflow_omics.identity import home_of
 from airflow_omics.patience import backoff
 from airflow_omics.records import ACTIVE_STATUSES, RunRecord, parse_time
 from airflow_omics.starting.attempt import Attempt, is_run_of, is_run_of_task
@@ -85,22 +87,34 @@ class Finder:
             found += self._runs_of_0_1(attempt.in_epoch(search.old_epoch), search.names)
         return found if wanted is None else [run for run in found if run.attempt == wanted]
 
-    def read(self, run_id: str, uuid: str | None = None, *, grace: float = 0.0) -> RunRecord | None:
+    def read(
+        self, run_id: str, uuid: str | None = None, *, arn: str | None = None, grace: float = 0.0
+    ) -> RunRecord | None:
         """Return the run's record, or None when it is gone or its id is another run's now.
 
+        :param arn: of a run that was known before: if there is doubt whose answer "not found" is, it is asked
+            for again with fresh credentials. A run that is taken for gone leads to a second one.
         :param grace: seconds for which it may be unknown. A run that was started a moment ago, and one that
             was deleted, look the same.
+        :raises OmicsAccessError: the doubt has lasted for five minutes.
         """
         unknown_until = time.monotonic() + grace
+        doubts = self._calls.repetition("GetRun")
         while True:
             try:
                 record: RunRecord = self._calls.repeat(lambda hook: hook.get_run(run_id), "GetRun")
             except OmicsError as error:
-                if kind_behind(error) is not FaultKind.NOT_FOUND:
+                fault = fault_of(error.__cause__) if error.__cause__ else None
+                if fault is None or fault.kind is not FaultKind.NOT_FOUND:
                     raise
-                if time.monotonic() >= unknown_until:
+                if time.monotonic() < unknown_until:
+                    time.sleep(backoff(3))
+                    continue
+                doubt = weighed(fault, self._calls.hook, home_of(arn)).doubt if arn else ""
+                if not doubt:
                     return None
-                time.sleep(backoff(3))
+                said = f"{fault.message}; {doubt}. Check aws_conn_id and region_name"
+                doubts.wait_out(Fault(FaultKind.CREDENTIALS, said, fault.code), error)
             else:
                 same = not uuid or not record.get("uuid") or record["uuid"].lower() == uuid.lower()
                 return record if same else None

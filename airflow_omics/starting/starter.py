@@ -138,7 +138,9 @@ class Starter:
         return last, runs[last]
 
     def _remembered_run(self, remembered: Mapping[str, Any]) -> RunRecord:
-        record = self._finder.read(str(remembered["id"]), remembered.get("uuid"), grace=VISIBLE_WITHIN)
+        record = self._finder.read(
+            str(remembered["id"]), remembered.get("uuid"), arn=remembered.get("arn"), grace=VISIBLE_WITHIN
+        )
         if record is not None:
             self._log.info("HealthOmics run %s was started by an earlier attempt.", record.get("id"))
             return record

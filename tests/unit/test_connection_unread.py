@@ -15,6 +15,7 @@ from airflow_omics.exceptions import FaultKind, OmicsAccessError
 from airflow_omics.hooks import OmicsHook, OmicsLogsHook, UnreadableConnectionError, fault_of
 from tests.unit.conftest import Connect, Output, StartTask
 from tests.unit.gates import Clock, Gate, TaskInstance, context_of
+from tests.unit.starts import Store, WorkerDied, started
 
 COULD_NOT = "the Airflow connection 'lab' could not be read"
 
@@ -47,7 +48,7 @@ def break_airflow(monkeypatch: pytest.MonkeyPatch, error: Exception) -> Callable
 
 @pytest.fixture(autouse=True)
 def _lab(connect: Connect) -> None:
-    connect("lab", login="AKIAEXAMPLE", password="x", region_name="us-east-1")
+    connect("lab", login="AKIAEXAMPLE", password="a-key-that-nothing-else-prints", region_name="us-east-1")
 
 
 class AirflowRuntimeError(Exception):
@@ -155,6 +156,37 @@ def test_a_start_tolerates_it_for_a_while(
     done = start_task(aws_conn_id="lab")()
     assert done.kind == "success"
     assert omics.counts()["StartRun"] == 1
+
+
+@pytest.mark.parametrize("comes_back", [True, False])
+def test_a_retry_starts_no_second_run_on_the_word_of_boto3_s_own_identity(
+    comes_back: bool,
+    start_task: StartTask,
+    start_clock: Clock,
+    omics: Any,
+    connect: Connect,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A new worker that does not find ``aws_default`` asks another account, which does not know the run."""
+    connect(region_name="us-east-1")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    omics.default_life = "completed"
+
+    def vanish() -> None:
+        raise WorkerDied
+
+    task = start_task(store=Store())
+    start_clock.at(200, vanish)
+    task()
+    monkeypatch.setattr("airflow_omics.hooks.named._READ", set())  # a process of its own
+    come_back = lose(monkeypatch, "aws_default")
+    if comes_back:
+        start_clock.at(250, come_back)
+    done = task()
+    assert done.kind == ("success" if comes_back else "OmicsAccessError"), done.error
+    assert len(started(omics)) == 1
+    if not comes_back:
+        assert "the Airflow connection that is named was not found" in str(done.error)
 
 
 @pytest.mark.parametrize("name", ["OmicsCancelRunOperator", "OmicsDeleteRunOperator"])

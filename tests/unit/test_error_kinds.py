@@ -128,3 +128,9 @@ def test_an_error_without_retry_can_be_pickled() -> None:
     assert type(again) is type(error)
     assert isinstance(again, OmicsRunError)
     assert (str(again), again.failure_reason) == (str(error), "EXPORT_FAILED")
+
+
+@pytest.mark.parametrize("event", [None, {}, {"outcome": "nonsense"}, "terminal", ["terminal"]])
+def test_an_event_that_is_none_of_ours_is_said_to_be_none(event: object) -> None:
+    with pytest.raises(OmicsError, match="The trigger fired no event that tells how the run ended"):
+        ending_from_event(event)

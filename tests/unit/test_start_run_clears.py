@@ -276,3 +276,33 @@ def test_a_run_that_does_not_fit_this_tasks_history_is_named_and_not_cancelled(
     assert task().kind == "success"
     assert f"HealthOmics run {other}, which this task started before, goes on beside the new one." in output()
     assert "CancelRun" not in omics.counts()
+
+
+@FAILURES
+def test_what_is_remembered_is_ended_also_where_runs_may_not_be_listed(
+    start_task: StartTask, omics: Any, start_clock: Clock, fail: Any
+) -> None:
+    omics.default_life = "running-forever"
+    omics.fault("ListRuns", "access-denied")
+    task = fail(start_task, omics, start_clock, store=Store())
+    [first] = started(omics)
+    task.clear()
+    omics.default_life = "completed"
+    assert task().kind == "success"
+    assert (len(started(omics)), cancelled(omics)) == (2, [first])
+
+
+def test_a_run_that_is_known_to_have_ended_is_not_asked_for_again(
+    start_task: StartTask, omics: Any, start_clock: Clock, output: Any
+) -> None:
+    omics.default_life = "running-forever"
+    task = fail_at_timeout(start_task, omics, start_clock, store=Store(), on_timeout="cancel")
+    [first] = started(omics)
+    assert read(first)["status"] == "CANCELLED"
+    task.clear()
+    omics.default_life = "completed"
+    output()
+    assert task().kind == "success"
+    task.clear()
+    assert task().kind == "success"
+    assert "The task was cleared" not in output()

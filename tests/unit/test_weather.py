@@ -372,3 +372,10 @@ def test_no_credentials_at_all_are_borne_too(
         clock.at(100, connect, login="AKIAEXAMPLE", password="example", region_name="us-east-1")
         assert gate(run_id=run_id).kind == "success"
         assert omics.counts() == {"GetRun": 1}
+
+
+def test_a_timeout_is_a_timeout_also_while_credentials_are_tolerated(gate: Gate, run_id: str) -> None:
+    gate.omics.fault("GetRun", "expired-token")
+    end = gate(run_id=run_id, timeout=120)
+    assert end.kind == "AirflowSensorTimeout"
+    assert 120 <= end.after < 125
