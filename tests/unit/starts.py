@@ -197,6 +197,20 @@ def make(**arguments: Any) -> OmicsStartRunOperator:
     return OmicsStartRunOperator(**{**least, **arguments})
 
 
+def store_of(stored: bool) -> Store | None:
+    """Return a task state store, or None for an Airflow that has none."""
+    return Store() if stored else None
+
+
+def die_at(clock: Clock, seconds: float) -> None:
+    """Let the worker die after so many seconds of waiting."""
+
+    def vanish() -> None:
+        raise WorkerDied
+
+    clock.at(seconds, vanish)
+
+
 def started(omics: Any) -> list[str]:
     """Return the ids of the runs that StartRun has answered with, each once, in their order."""
     ids = [request["run_id"] for request in omics.requests("StartRun") if request["run_id"]]

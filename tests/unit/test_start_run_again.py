@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.conftest import StartTask
 from tests.unit.gates import Clock
-from tests.unit.starts import ANSWERS, Store, WorkerDied, started, tokens
+from tests.unit.starts import ANSWERS, Store, WorkerDied, die_at, started, store_of, tokens
 
 WAITS = pytest.mark.parametrize(
     "wait",
@@ -17,17 +17,6 @@ WAITS = pytest.mark.parametrize(
     ids=["worker", "deferrable", "no-wait"],
 )
 STORED = pytest.mark.parametrize("stored", [False, True], ids=["no-store", "store"])
-
-
-def store_of(stored: bool) -> Store | None:
-    return Store() if stored else None
-
-
-def die_at(clock: Clock, seconds: float) -> None:
-    def vanish() -> None:
-        raise WorkerDied
-
-    clock.at(seconds, vanish)
 
 
 # -- retries -------------------------------------------------------------------------------------------------

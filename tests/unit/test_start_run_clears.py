@@ -8,22 +8,11 @@ import pytest
 
 from tests.unit.conftest import StartTask
 from tests.unit.gates import Clock
-from tests.unit.starts import ANSWERS, Store, WorkerDied, read, started
+from tests.unit.starts import ANSWERS, Store, WorkerDied, die_at, read, started, store_of
 
 # Of Airflow they need what every other test of a start needs.
 pytestmark = pytest.mark.any_airflow
 STORED = pytest.mark.parametrize("stored", [False, True], ids=["no-store", "store"])
-
-
-def store_of(stored: bool) -> Store | None:
-    return Store() if stored else None
-
-
-def die_at(clock: Clock, seconds: float) -> None:
-    def vanish() -> None:
-        raise WorkerDied
-
-    clock.at(seconds, vanish)
 
 
 def cancelled(omics: Any) -> list[str]:

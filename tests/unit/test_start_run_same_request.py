@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.conftest import StartTask
 from tests.unit.gates import Clock
-from tests.unit.starts import ANSWERS, Store, WorkerDied, started
+from tests.unit.starts import ANSWERS, Store, WorkerDied, die_at, started
 
 # Of Airflow they need what every other test of a start needs.
 pytestmark = pytest.mark.any_airflow
@@ -17,13 +17,6 @@ WAITS = pytest.mark.parametrize(
     [{}, {"deferrable": True}, {"wait_for_completion": False}],
     ids=["worker", "deferrable", "no-wait"],
 )
-
-
-def die_at(clock: Clock, seconds: float) -> None:
-    def vanish() -> None:
-        raise WorkerDied
-
-    clock.at(seconds, vanish)
 
 
 @WAITS

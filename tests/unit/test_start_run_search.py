@@ -11,22 +11,11 @@ import pytest
 from airflow_omics.hooks import OmicsHook
 from tests.unit.conftest import StartTask
 from tests.unit.gates import Clock
-from tests.unit.starts import ANSWERS, Store, WorkerDied, die_once, read, started, tokens
+from tests.unit.starts import ANSWERS, Store, WorkerDied, die_at, die_once, read, started, store_of, tokens
 
 # Of Airflow they need what every other test of a start needs.
 pytestmark = pytest.mark.any_airflow
 STORED = pytest.mark.parametrize("stored", [False, True], ids=["no-store", "store"])
-
-
-def store_of(stored: bool) -> Store | None:
-    return Store() if stored else None
-
-
-def die_at(clock: Clock, seconds: float) -> None:
-    def vanish() -> None:
-        raise WorkerDied
-
-    clock.at(seconds, vanish)
 
 
 def fail_and_begin_again(task: Any, omics: Any, clock: Clock, failures: int = 1) -> list[str]:
