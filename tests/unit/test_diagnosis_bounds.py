@@ -253,13 +253,22 @@ if importlib.util.find_spec("airflow.sdk") is not None:
             except OSError:
                 pass  # the test is over
 
+    def no_search_goes_on() -> None:
+        """Wait for the threads that searches left behind: they would ask the supervisor of another test."""
+        for thread in threading.enumerate():
+            if thread.name.startswith("omics-diagnosis-"):
+                thread.join(LONG)
+                assert not thread.is_alive(), f"{thread.name} goes on"
+
     @pytest.fixture
     def supervisor(monkeypatch: pytest.MonkeyPatch) -> Iterator[Supervisor]:
+        no_search_goes_on()
         made = Supervisor(after=1.0)
         comms: Any = CommsDecoder(socket=made.theirs)
         monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", comms, raising=False)
         yield made
         made.close()
+        no_search_goes_on()
 
     def test_an_answer_that_comes_after_the_diagnosis_is_not_taken_for_another(
         supervisor: Supervisor, silence: str
