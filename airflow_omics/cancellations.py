@@ -7,11 +7,11 @@ for as many runs as are given up at once, and no run holds up another.
 from __future__ import annotations
 
 import asyncio
-import time
 import weakref
 from collections.abc import Callable
 from typing import ClassVar, Final
 
+from airflow_omics import _clock
 from airflow_omics.cancelling import NEW_RUN_GRACE, Cancellation
 from airflow_omics.clients import Known
 from airflow_omics.connection import AwsArguments
@@ -93,7 +93,7 @@ class Cancellations:
         change = _Unattended(
             target,
             confirm=False,
-            started_at=time.monotonic(),
+            started_at=_clock.monotonic(),
             patience=PATIENCE,
             poke_interval=_POKE_INTERVAL,
             not_found_grace=NEW_RUN_GRACE,
@@ -112,7 +112,7 @@ class Cancellations:
                 if change.result is not None:
                     return str(change.result.get("status"))
                 # Out of flight: a run that can't be reached leaves its place to others.
-                await asyncio.sleep(change.pause(time.monotonic()))
+                await asyncio.sleep(change.pause(_clock.monotonic()))
 
     async def _make_calls(self, change: Cancellation, watcher: Watcher) -> None:
         """Read the run, and if it is to be cancelled, do so at once.
@@ -127,16 +127,16 @@ class Cancellations:
         known = Known(bool(change.target.uuid), home_of(change.target.arn))
         answer = await watcher.get_run(run_id, known)
         if isinstance(answer, Fault):
-            change.failed(_weighed(answer), time.monotonic())
+            change.failed(_weighed(answer), _clock.monotonic())
             return
-        change.answered(answer, time.monotonic())
+        change.answered(answer, _clock.monotonic())
         if change.step != "ask" or change.error is not None or change.result is not None:
             return
         fault = await watcher.cancel_run(run_id, known)
         if fault is not None:
-            change.failed(_weighed(fault), time.monotonic())
+            change.failed(_weighed(fault), _clock.monotonic())
         else:
-            change.accepted(time.monotonic())
+            change.accepted(_clock.monotonic())
 
 
 class _Unattended(Cancellation):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from airflow_omics import _clock
 from airflow_omics.changing import RunChange, carry_out
 from airflow_omics.exceptions import Fault, FaultKind
 from airflow_omics.identity import RunTarget
@@ -99,7 +99,7 @@ def cancel_run(
     change = Cancellation(
         target,
         confirm=confirm,
-        started_at=time.monotonic(),
+        started_at=_clock.monotonic(),
         patience=patience,
         poke_interval=poke_interval,
         not_found_grace=not_found_grace,

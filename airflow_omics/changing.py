@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import logging
 import random
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
+from airflow_omics import _clock
 from airflow_omics.exceptions import Fault, FaultKind, OmicsError, OmicsRequestError, fault_error
 from airflow_omics.identity import RunTarget, home_of
 from airflow_omics.patience import backoff
@@ -248,7 +248,7 @@ def carry_out(
 ) -> RunRecord:
     """Make the calls that a change needs, in this thread, and return the run's last record.
 
-    :param change: what to ask; its times are told by ``time.monotonic``.
+    :param change: what to ask; its times are of ``_clock.monotonic``.
     :param make_hook: returns a hook; called again when credentials have died, to read the connection anew.
     :param log: takes a line for what is worth one.
     :param seen: is called with each record read of the run itself.
@@ -263,12 +263,12 @@ def carry_out(
             hook = hook or make_hook()
             if change.step == "read":
                 record = hook.get_run(change.target.run_id)
-                change.answered(record, time.monotonic())
+                change.answered(record, _clock.monotonic())
                 if seen is not None and change.record is record:
                     seen(record)
             else:
                 getattr(hook, change.method)(change.target.run_id)
-                change.accepted(time.monotonic())
+                change.accepted(_clock.monotonic())
         except Exception as error:
             fault = fault_of(error, hook)
             if fault is None:
@@ -280,7 +280,7 @@ def carry_out(
                     fault = fault._replace(kind=FaultKind.CREDENTIALS, message=said)
             if fault.kind is FaultKind.CREDENTIALS:
                 hook = None
-            change.failed(fault, time.monotonic())
+            change.failed(fault, _clock.monotonic())
             cause = error
         for level, line in change.news():
             log.log(level, line)
@@ -288,4 +288,4 @@ def carry_out(
             raise change.error from cause
         if change.result is not None:
             return change.result
-        time.sleep(change.pause(time.monotonic()))
+        _clock.sleep(change.pause(_clock.monotonic()))

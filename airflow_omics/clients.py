@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from asgiref.sync import sync_to_async
 
+from airflow_omics import _clock
 from airflow_omics.connection import AwsArguments
 from airflow_omics.exceptions import Fault, FaultKind
 
@@ -90,7 +90,7 @@ class ClientKeeper:
             return answer
         except Exception as error:
             fault = self._noted(_fault_of(error, held.client))
-            if fault.kind is FaultKind.CREDENTIALS and time.monotonic() - held.built_at >= _REBUILD_PAUSE:
+            if fault.kind is FaultKind.CREDENTIALS and _clock.monotonic() - held.built_at >= _REBUILD_PAUSE:
                 held.retired = True  # the next call reads the Airflow connection anew
             if fault.kind is FaultKind.WEATHER and (warning := held.client.region_warning):
                 # Where the task began in the triggerer, no worker has warned of it.
@@ -145,7 +145,7 @@ class ClientKeeper:
         if self._held is not None and not self._held.retired and self._building.locked():
             return self._held  # of use as long as its successor is being built
         async with self._building:
-            held, now = self._held, time.monotonic()
+            held, now = self._held, _clock.monotonic()
             of_use = held if held is not None and not held.retired else None
             if of_use is not None and (not of_use.stale or now - of_use.built_at < _REBUILD_PAUSE):
                 return of_use

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from airflow_omics import _clock
 from airflow_omics.changing import RunChange, carry_out
 from airflow_omics.exceptions import Fault
 from airflow_omics.identity import RunTarget
@@ -79,5 +79,5 @@ def delete_run(
     :raises OmicsAccessError: AWS denied a call, or no credentials worked for five minutes.
     :raises OmicsError: the run is still there after ``patience``.
     """
-    change = Deletion(target, started_at=time.monotonic(), patience=patience, poke_interval=poke_interval)
+    change = Deletion(target, started_at=_clock.monotonic(), patience=patience, poke_interval=poke_interval)
     return carry_out(change, make_hook, log=log, seen=seen)

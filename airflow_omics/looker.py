@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
+from airflow_omics import _clock
 from airflow_omics.exceptions import Fault, FaultKind
 from airflow_omics.hooks import fault_of, weighed
 from airflow_omics.wait import Ending, RunWait
@@ -42,11 +42,11 @@ class Looker:
             fault = fault_of(error, self._hook)
             if fault is None:
                 raise
-            ending = self._wait.failed(self._weighed(fault), time.time(), time.monotonic())
+            ending = self._wait.failed(self._weighed(fault), _clock.time(), _clock.monotonic())
         else:
             stands_in = self._hook is not None and self._hook.stands_in
             ending = self._wait.answered(
-                record, time.time(), time.monotonic(), clock_skew=skew, stands_in=stands_in
+                record, _clock.time(), _clock.monotonic(), clock_skew=skew, stands_in=stands_in
             )
         if self._wait.wants_fresh_client:
             # The next look reads the Airflow connection anew.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from airflow_omics import _clock
 from airflow_omics.exceptions import FaultKind, fault_error
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def patiently(call: Callable[[], T], *, hook: OmicsHook, run_id: str, seconds: f
     """
     from airflow_omics.hooks import fault_of
 
-    started_at, failures = time.monotonic(), 0
+    started_at, failures = _clock.monotonic(), 0
     lost_at: float | None = None
     while True:
         try:
@@ -57,7 +57,7 @@ def patiently(call: Callable[[], T], *, hook: OmicsHook, run_id: str, seconds: f
             fault = fault_of(error, hook)
             if fault is None:
                 raise
-            now = time.monotonic()
+            now = _clock.monotonic()
             if fault.kind is FaultKind.CREDENTIALS:
                 lost_at = now if lost_at is None else lost_at
                 if now - lost_at >= CREDENTIALS_GRACE:
@@ -72,4 +72,4 @@ def patiently(call: Callable[[], T], *, hook: OmicsHook, run_id: str, seconds: f
             failures += 1
             if failures.bit_count() == 1:  # the 1st, 2nd, 4th, ... in a row
                 log.warning("HealthOmics run %s: trying again: %s", run_id, fault.message)
-        time.sleep(backoff(failures))
+        _clock.sleep(backoff(failures))

@@ -7,9 +7,10 @@ https://docs.aws.amazon.com/omics/latest/dev/api-quotas.html
 from __future__ import annotations
 
 import asyncio
-import time
 import weakref
 from typing import Final
+
+from airflow_omics import _clock
 
 DEFAULT_RATE: Final = 5.0
 """Requests a second for one operation: half of the service's default quota, so that others have room."""
@@ -30,7 +31,7 @@ class Limiter:
     def __init__(self, ceiling: float) -> None:
         self.ceiling = ceiling
         self._rate = ceiling
-        self._rate_at = self._halved_at = time.monotonic()
+        self._rate_at = self._halved_at = _clock.monotonic()
         self._next_slot = 0.0
         self._locks: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = (
             weakref.WeakKeyDictionary()
@@ -39,7 +40,7 @@ class Limiter:
     @property
     def rate(self) -> float:
         """Requests a second at this moment."""
-        now = time.monotonic()
+        now = _clock.monotonic()
         self._rate = min(self.ceiling, self._rate + self.ceiling * (now - self._rate_at) / _RECOVERY)
         self._rate_at = now
         return self._rate
@@ -52,7 +53,7 @@ class Limiter:
             await self._acquire()
 
     async def _acquire(self) -> None:
-        while (now := time.monotonic()) < self._next_slot:
+        while (now := _clock.monotonic()) < self._next_slot:
             await asyncio.sleep(self._next_slot - now)
         spacing = _SLACK / self.rate
         # Counted from when this one is really sent: a loop that was held up must not send in a bunch what
@@ -61,7 +62,7 @@ class Limiter:
 
     def throttled(self) -> None:
         """Take note that AWS throttled a request; those that were under way together count once."""
-        now, rate = time.monotonic(), self.rate
+        now, rate = _clock.monotonic(), self.rate
         if now - self._halved_at >= 2.0 / rate:
             self._rate = max(self.ceiling * _FLOOR, rate / 2)
             self._halved_at = now

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import datetime
 import importlib.util
-import time
 import warnings
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_omics import _in_triggerer
+from airflow_omics import _clock, _in_triggerer
 from airflow_omics._compat import (
     AirflowRescheduleException,
     AirflowSkipException,
@@ -179,12 +178,12 @@ class OmicsRunSensor(RunTaskMixin, BaseSensorOperator):
             if self.deferrable:
                 self._defer(wait)
             looks += 1
-            now = time.time()
+            now = _clock.time()
             pause = wait.pause(self._interval(wait.started_at, looks), now)
             if self.reschedule and not wait.needs_memory:
                 due = datetime.datetime.fromtimestamp(now + pause, tz=datetime.UTC)
                 raise AirflowRescheduleException(due)  # type: ignore[no-untyped-call]
-            time.sleep(pause)
+            _clock.sleep(pause)
 
     def execute_complete(self, context: Context, event: Any = None) -> RunRecord:
         """Take the trigger's event: return the record, skip or fail as in every other mode."""
@@ -249,13 +248,13 @@ class OmicsRunSensor(RunTaskMixin, BaseSensorOperator):
             started_at=wait.started_at,
             timeout_at=wait.timeout_at,
             created=wait.created,
-            hold_until=time.time() + _in_triggerer.HOLD,
+            hold_until=_clock.time() + _in_triggerer.HOLD,
             status=known.get("status"),
             **self._trigger_arguments(self._aws_arguments(wait.target)),
         )
         # The trigger ends by its own deadline, and then this sensor decides. Airflow's timeout would
         # bypass both; it only catches what the triggerer itself has lost.
-        backstop = datetime.timedelta(seconds=max(0.0, wait.timeout_at - time.time()) + BACKSTOP)
+        backstop = datetime.timedelta(seconds=max(0.0, wait.timeout_at - _clock.time()) + BACKSTOP)
         self.defer(trigger=trigger, method_name="execute_complete", timeout=backstop)
 
     def _start_arguments(self) -> StartTriggerArgs:
@@ -335,7 +334,7 @@ class OmicsRunSensor(RunTaskMixin, BaseSensorOperator):
     def _interval(self, started_at: float, looks: int) -> float:
         # Airflow doubles the interval with each look and overflows after about a thousand of them; sixty
         # doublings are more than any timeout.
-        return self._get_next_poke_interval(started_at, lambda: time.time() - started_at, min(looks, 60))
+        return self._get_next_poke_interval(started_at, lambda: _clock.time() - started_at, min(looks, 60))
 
     def _looker(self, wait: RunWait) -> Looker:
         from airflow_omics.looker import Looker
@@ -348,7 +347,7 @@ class OmicsRunSensor(RunTaskMixin, BaseSensorOperator):
         target = self._target()
         first = first_reschedule_date(context, self.retries) if self.reschedule else None
         self._region_is_told = first is not None  # by the process that looked first
-        started_at = time.time() if first is None else first.timestamp()
+        started_at = _clock.time() if first is None else first.timestamp()
         return RunWait(
             target,
             started_at=started_at,

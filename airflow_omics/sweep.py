@@ -10,10 +10,10 @@ import asyncio
 import itertools
 import logging
 import math
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from airflow_omics import _clock
 from airflow_omics.exceptions import Fault, FaultKind
 from airflow_omics.records import ACTIVE_STATUSES
 from airflow_omics.watchlist import Entry, SweepCost, Watchlist, created_at
@@ -60,7 +60,7 @@ class Sweeper:
 
     async def run_once(self) -> None:
         """Sweep when it is time to, or wait a moment."""
-        now = time.monotonic()
+        now = _clock.monotonic()
         self._period = None if now < self._off_until else self._cost.period(self._watchlist, now)
         if self._is_due(now):
             try:
@@ -106,7 +106,7 @@ class Sweeper:
         for status in ACTIVE_STATUSES[first:]:
             token: str | None = None
             while True:
-                asked_at = time.monotonic()
+                asked_at = _clock.monotonic()
                 page = await self._page(status, token)
                 if page is None:
                     return
@@ -117,16 +117,16 @@ class Sweeper:
                 if token is None:
                     break
                 if self._is_too_dear(pages, begun_at):
-                    self._cost = SweepCost(pages + 1, time.monotonic() + _COST_HOLDS)
+                    self._cost = SweepCost(pages + 1, _clock.monotonic() + _COST_HOLDS)
                     self._do_without()
                     return
         self._suspect_missing(seen, begun_at)
         self._failures = 0
         self._learn_order(seen)
         # A GetRun for a run that should have been listed belongs to what sweeping costs.
-        self._cost = SweepCost(pages + self.suspected_wrongly, time.monotonic() + _COST_HOLDS)
+        self._cost = SweepCost(pages + self.suspected_wrongly, _clock.monotonic() + _COST_HOLDS)
         self.suspected_wrongly = 0
-        self._ended_at = time.monotonic()
+        self._ended_at = _clock.monotonic()
         self._lasted = self._ended_at - begun_at
 
     async def _page(self, status: str, token: str | None) -> tuple[list[dict[str, Any]], str | None] | None:
@@ -149,7 +149,7 @@ class Sweeper:
 
     def _switch_off(self, seconds: float, fault: Fault) -> None:
         """Do without ListRuns for a while: it is a help, and nobody's wait depends on it."""
-        self._off_until = time.monotonic() + seconds
+        self._off_until = _clock.monotonic() + seconds
         self._do_without()
         log.warning(
             "Watching by GetRun alone for %.0f s, as runs cannot be listed: %s", seconds, fault.message
@@ -184,7 +184,7 @@ class Sweeper:
         seen[run_id] = len(seen)
         self._watchlist.vouched_for(entry, item, asked_at, asked_at + self.patience(entry))
         for waiter in entry.waiters:
-            waiter.wait.listed(entry.status or status, time.time(), asked_at)
+            waiter.wait.listed(entry.status or status, _clock.time(), asked_at)
             waiter.stir()
         return self._pass_over(run_id, status, seen, cursor)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import datetime
 import logging
-import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TaskSkippedEvent, TaskSuccessEvent, TriggerEvent
 from asgiref.sync import sync_to_async
 
+from airflow_omics import _clock
 from airflow_omics._compat import conf
 from airflow_omics._in_triggerer import BACKSTOP, HOLD
 from airflow_omics.connection import AwsArguments
@@ -98,7 +98,7 @@ class OmicsRunTrigger(BaseTrigger):
         self.timeout = timeout
         self.started_at, self.timeout_at = started_at, timeout_at
         if timeout is None:
-            self.started_at = time.time() if started_at is None else started_at
+            self.started_at = _clock.time() if started_at is None else started_at
             self.timeout_at = self.started_at + 7 * 24 * 3600.0 if timeout_at is None else timeout_at
         self.hold_until = hold_until
         self.created = created
@@ -181,7 +181,7 @@ class OmicsRunTrigger(BaseTrigger):
             ending = await watcher.wait(wait, interval=self.poke_interval, export=self.export, logger=log)
         if self.hold_until is not None:
             # The clock of the worker that deferred may be ahead of this machine's.
-            await asyncio.sleep(min(HOLD, max(0.0, self.hold_until - time.time())))
+            await asyncio.sleep(min(HOLD, max(0.0, self.hold_until - _clock.time())))
         event = await self._task_end(ending)
         yield event or OmicsRunEvent(ending_to_event(ending, self.record_fields))  # type: ignore[call-arg]
 
@@ -193,7 +193,7 @@ class OmicsRunTrigger(BaseTrigger):
             return self.started_at, self.timeout_at
         # Airflow made its own deadline when it put the task into the triggerer's hands, and stored it: so
         # the wait's is the same again when a triggerer restarts.
-        started_at = time.time()
+        started_at = _clock.time()
         if backstop := getattr(self, "timeout_after", None):
             backstop = backstop if backstop.tzinfo else backstop.replace(tzinfo=datetime.UTC)
             started_at = backstop.timestamp() - BACKSTOP - self.timeout

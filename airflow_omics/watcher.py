@@ -11,12 +11,12 @@ import asyncio
 import contextlib
 import contextvars
 import logging
-import time
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
+from airflow_omics import _clock
 from airflow_omics._compat import stats
 from airflow_omics.clients import ClientKeeper, Known
 from airflow_omics.connection import AwsArguments
@@ -91,10 +91,10 @@ class Watcher:
         loop = asyncio.get_running_loop()
         waiter = Waiter(wait, max(interval, SHORTEST_INTERVAL), export, loop.create_future())
         self._compare_clocks()
-        entry = self._watchlist.join(waiter, time.monotonic())
+        entry = self._watchlist.join(waiter, _clock.monotonic())
         self._start()
         # Too many waits may end at once for a last look at each, or the service be out of reach.
-        self._give_up_when_late(entry, waiter, max(wait.timeout_at, time.time()) + _LATE)
+        self._give_up_when_late(entry, waiter, max(wait.timeout_at, _clock.time()) + _LATE)
         try:
             while True:
                 await waiter.stirred
@@ -146,7 +146,7 @@ class Watcher:
 
     def _give_up_when_late(self, entry: Entry, waiter: Waiter, late_at: float) -> None:
         """End a wait that has had no last look by ``late_at``, in wall time as its deadline is."""
-        left = late_at - time.time()
+        left = late_at - _clock.time()
         if left <= 0:
             self._give_up(entry, waiter)
         else:
@@ -155,11 +155,11 @@ class Watcher:
             waiter.late = loop.call_later(pause, self._give_up_when_late, entry, waiter, late_at)
 
     def _give_up(self, entry: Entry, waiter: Waiter) -> None:
-        self._tell(entry, waiter, partial(RunWait.timed_out, now=max(time.time(), waiter.wait.timeout_at)))
+        self._tell(entry, waiter, partial(RunWait.timed_out, now=max(_clock.time(), waiter.wait.timeout_at)))
 
     def _compare_clocks(self) -> None:
         """Note by how much wall time, which may be set at any moment, is ahead of the loop's own."""
-        self._watchlist.wall_ahead = time.time() - time.monotonic()
+        self._watchlist.wall_ahead = _clock.time() - _clock.monotonic()
 
     def _start(self) -> None:
         self._wake.set()
@@ -221,7 +221,7 @@ class Watcher:
         self._wake.clear()
         self._compare_clocks()
         stats().gauge("omics.watcher.waiting", len(self._watchlist))
-        if not self._is_looking_due(time.monotonic()):
+        if not self._is_looking_due(_clock.monotonic()):
             await self._wake_until(min(self._watchlist.next_due_at(), self._next_check_at))
             return
         await self._slots.acquire()
@@ -234,7 +234,7 @@ class Watcher:
                 await asyncio.wait(self._calls, timeout=_FIRST_ANSWER)
             await self._may_send("GetRun")
             # The choice comes last: what deserves it most may be another run by then.
-            entry = self._choose(time.monotonic())
+            entry = self._choose(_clock.monotonic())
         finally:
             if entry is None:
                 self._slots.release()
@@ -266,7 +266,7 @@ class Watcher:
         return entry
 
     async def _wake_until(self, moment: float) -> None:
-        pause = max(0.01, min(moment - time.monotonic(), 60.0))
+        pause = max(0.01, min(moment - _clock.monotonic(), 60.0))
         try:
             async with asyncio.timeout(pause):
                 await self._wake.wait()
@@ -279,7 +279,7 @@ class Watcher:
         try:
             answer = await self._get_run(entry.run_id, known=_known_of(entry))
             if isinstance(answer, Fault):
-                pause = self._failed(entry, answer, time.time())
+                pause = self._failed(entry, answer, _clock.time())
             else:
                 pause = self._answered(entry, *answer)
         except Exception as error:  # a mistake of ours in one look must not end the waits on its run
@@ -290,7 +290,7 @@ class Watcher:
             self._compare_clocks()
             if entry.waiters:
                 pause = entry.interval if pause is None else pause
-                self._watchlist.schedule(entry, time.monotonic() + pause)
+                self._watchlist.schedule(entry, _clock.monotonic() + pause)
             self._wake.set()
 
     def _failed(self, entry: Entry, fault: Fault, now: float) -> float:
@@ -300,7 +300,7 @@ class Watcher:
         for waiter in list(entry.waiters):
             if not waiter.exporting:  # it knows how its run ended
                 self._tell(
-                    entry, waiter, partial(RunWait.failed, fault=fault, now=now, tick=time.monotonic())
+                    entry, waiter, partial(RunWait.failed, fault=fault, now=now, tick=_clock.monotonic())
                 )
         self._renew_client(entry)
         pauses = (
@@ -310,7 +310,7 @@ class Watcher:
 
     def _answered(self, entry: Entry, record: RunRecord, skew: float) -> float:
         """Tell everybody of an answer; return the seconds until the next look."""
-        now, tick = time.time(), time.monotonic()
+        now, tick = _clock.time(), _clock.monotonic()
         entry.troubled = False
         if entry.suspect and record["status"] == entry.status:
             self._sweeper.suspected_wrongly += 1
@@ -347,7 +347,7 @@ class Watcher:
             return
         finally:
             waiter.exporting = False
-        now, tick = time.time(), time.monotonic()
+        now, tick = _clock.time(), _clock.monotonic()
         if isinstance(answer, Fault) and answer.kind is FaultKind.NOT_FOUND:
             answer = (record, 0.0)  # removed since; how it ended is known
         if isinstance(answer, Fault):

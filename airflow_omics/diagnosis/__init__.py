@@ -6,10 +6,10 @@ It is itself never the cause of a failure: what it may not read, or cannot, beco
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
+from airflow_omics import _clock
 from airflow_omics.diagnosis.bounded import may_read_connections, result_within
 from airflow_omics.diagnosis.gather import gather
 from airflow_omics.diagnosis.lines import clean_text
@@ -75,7 +75,7 @@ def diagnose(
             headline=None if headline is None else clean_text(headline, 2000),
             links=links,
             commands=commands,
-            now=time.time() + hook.clock_skew,
+            now=_clock.time() + hook.clock_skew,
             log_tails=log_tails,
         )
         for log_tails in (True, False)

@@ -10,10 +10,10 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import logging
-import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from airflow_omics import _clock
 from airflow_omics.diagnosis.bounded import ends_within, may_read_connections
 from airflow_omics.diagnosis.manifest import Manifest, read_manifest
 from airflow_omics.diagnosis.model import Findings, Limits, TaskFinding, carried, stream_of
@@ -60,7 +60,7 @@ def gather(hook: OmicsHook, record: RunRecord, limits: Limits, *, logs: bool = T
     if not may_read_connections() and not search.read_connection():
         return search.findings(finished=True)
     name = f"omics-diagnosis-{record.get('id')}"
-    return search.findings(finished=ends_within(search.deadline - time.monotonic(), search.run, name))
+    return search.findings(finished=ends_within(search.deadline - _clock.monotonic(), search.run, name))
 
 
 class _Search(Steps):

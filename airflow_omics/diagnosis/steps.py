@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from airflow_omics import _clock
 from airflow_omics.diagnosis.lines import clean_tail, clean_text
 from airflow_omics.diagnosis.model import Limits
 
@@ -34,7 +34,7 @@ class Steps:
         self._may_read_logs = may_read_logs
         self._run_id = run_id
         self._limits = limits
-        self.deadline = time.monotonic() + limits.max_seconds
+        self.deadline = _clock.monotonic() + limits.max_seconds
         self._notes: list[str] = []
         self._denied: set[str] = set()
         self._missing: set[str] = set()
@@ -81,13 +81,13 @@ class Steps:
         :param share: of the time that is left, at which listing ends.
         """
         tasks: list[dict[str, Any]] = []
-        now = time.monotonic()
+        now = _clock.monotonic()
         until = now + (self.deadline - now) * share
 
         def read() -> bool:
             pages: Iterator[dict[str, Any]] = self._hook.list_run_tasks(self._run_id, status=status)
             for task in pages:
-                if len(tasks) == most or (len(tasks) % 100 == 0 and time.monotonic() >= until):
+                if len(tasks) == most or (len(tasks) % 100 == 0 and _clock.monotonic() >= until):
                     return True
                 tasks.append(task)
             return False
@@ -162,5 +162,5 @@ class Steps:
         self._notes.append(f"{what}: {clean_text(reason).removesuffix('.')}.")
 
     def _check_time(self) -> None:
-        if time.monotonic() >= self.deadline:
+        if _clock.monotonic() >= self.deadline:
             raise OutOfTimeError

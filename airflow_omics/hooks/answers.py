@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from airflow_omics import _clock
 from airflow_omics.records import RunRecord, to_record
 
 
@@ -25,6 +25,6 @@ def clock_skew(answer: Mapping[str, Any]) -> float:
     """Return by how many seconds the service's clock, by the answer's ``Date``, is ahead of ours."""
     date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
     try:
-        return parsedate_to_datetime(date).timestamp() - time.time() if date else 0.0
+        return parsedate_to_datetime(date).timestamp() - _clock.time() if date else 0.0
     except ValueError:
         return 0.0

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_omics import _clock
 from airflow_omics._compat import BaseOperator, Context
 from airflow_omics._task import RunTaskMixin, check_switch
 from airflow_omics.links import RUN_LINKS, persist_links
@@ -132,7 +132,7 @@ class OmicsDiagnoseRunOperator(RunTaskMixin, BaseOperator):
         if not (self.logs and may_read_logs()):
             self.log.info("Its manifest is not read: logs=False is given, or [omics] log_tails is False.")
             raise missing
-        began = time.monotonic()
+        began = _clock.monotonic()
         try:
             forgotten = forgotten_run(hook, target.run_id, target.uuid, max_seconds=self.max_seconds)
         except Exception as error:
@@ -142,7 +142,7 @@ class OmicsDiagnoseRunOperator(RunTaskMixin, BaseOperator):
             forgotten = None
         if forgotten is None:
             raise missing
-        return forgotten, max(0.0, began + self.max_seconds - time.monotonic())
+        return forgotten, max(0.0, began + self.max_seconds - _clock.monotonic())
 
 
 def check_limits(max_tasks: Any, max_lines: Any, max_seconds: Any) -> None:

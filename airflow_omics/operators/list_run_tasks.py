@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_omics import _clock
 from airflow_omics._compat import BaseOperator, Context
 from airflow_omics._task import RunTaskMixin, check_fields, check_names, check_switch
 from airflow_omics.links import RUN_LINKS, persist_links
@@ -111,7 +111,7 @@ class OmicsListRunTasksOperator(RunTaskMixin, BaseOperator):
         if self.details:
             for index, task in enumerate(tasks):
                 if index:
-                    time.sleep(_DETAIL_SPACING)
+                    _clock.sleep(_DETAIL_SPACING)
                 tasks[index] = task | bear(lambda task=task: hook.get_run_task(run_id, task["taskId"]))
         self.log.info("%s. Tasks listed: %d", describe(run).removesuffix("."), len(tasks))
         return [self._narrowed(task) for task in tasks]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from airflow_omics import _clock
 from airflow_omics.exceptions import (
     Fault,
     FaultKind,
@@ -89,13 +89,13 @@ class Repetition:
         self._operation = operation
         self._renew = renew
         self._log = log
-        self._began = time.monotonic()
+        self._began = _clock.monotonic()
         self._tries = 0
         self._said_at = -math.inf
 
     def wait_out(self, fault: Fault, error: Exception) -> None:
         """Sleep before the next try, or raise if this fault does not pass or has lasted too long."""
-        now = time.monotonic()
+        now = _clock.monotonic()
         passes = fault.kind in (FaultKind.WEATHER, FaultKind.CREDENTIALS)
         longest = THROTTLED_PATIENCE if fault.throttled else PATIENCE
         if not passes or now - self._began > longest:
@@ -104,7 +104,7 @@ class Repetition:
             self._said_at = now
             self._log.info("%s is repeated until it passes: %s", self._operation, fault.message)
         self._tries += 1
-        time.sleep(backoff(self._tries))
+        _clock.sleep(backoff(self._tries))
         if fault.kind is FaultKind.CREDENTIALS:
             self._renew()
 

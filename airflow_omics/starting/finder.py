@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
+from airflow_omics import _clock
 from airflow_omics.exceptions import Fault, FaultKind, OmicsError
 from airflow_omics.hooks import fault_of, weighed
 from airflow_omics.identity import home_of
@@ -98,7 +98,7 @@ class Finder:
             was deleted, look the same.
         :raises OmicsAccessError: the doubt has lasted for five minutes.
         """
-        unknown_until = time.monotonic() + grace
+        unknown_until = _clock.monotonic() + grace
         doubts = self._calls.repetition("GetRun")
         while True:
             try:
@@ -107,8 +107,8 @@ class Finder:
                 fault = fault_of(error.__cause__) if error.__cause__ else None
                 if fault is None or fault.kind is not FaultKind.NOT_FOUND:
                     raise
-                if time.monotonic() < unknown_until:
-                    time.sleep(backoff(3))
+                if _clock.monotonic() < unknown_until:
+                    _clock.sleep(backoff(3))
                     continue
                 doubt = weighed(fault, self._calls.hook, home_of(arn)).doubt if arn else ""
                 if not doubt:
@@ -126,7 +126,7 @@ class Finder:
         newest_first = sorted(items, key=lambda item: str(item.get("creationTime")), reverse=True)
         for number, item in enumerate(newest_first):
             if number:
-                time.sleep(SPACING)
+                _clock.sleep(SPACING)
             record = self.read(str(item["id"]))
             if record is not None:
                 yield record

@@ -13,12 +13,12 @@ import contextlib
 import contextvars
 import importlib.util
 import logging
-import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
+from airflow_omics import _clock
 from airflow_omics.cancellations import Cancellations
 from airflow_omics.connection import AwsArguments
 from airflow_omics.exceptions import OmicsError
@@ -154,14 +154,14 @@ class Kills:
         return True
 
     async def _state(self, task: TaskKey) -> str | None:
-        begun_at, failures = time.monotonic(), 0
+        begun_at, failures = _clock.monotonic(), 0
         while True:
             try:
                 return await self._states.state(task)
             except UnreadableStateError:
                 failures += 1
                 pause = backoff(failures)
-                if time.monotonic() + pause - begun_at >= STATE_WITHIN:
+                if _clock.monotonic() + pause - begun_at >= STATE_WITHIN:
                     raise
             await asyncio.sleep(pause)
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import functools
 import sys
-import time
 from collections.abc import Collection, Mapping
 from typing import Any, NoReturn
 
-from airflow_omics import _in_triggerer, exceptions
+from airflow_omics import _clock, _in_triggerer, exceptions
 from airflow_omics._compat import AirflowTaskTimeout, Context
 from airflow_omics._task import to_seconds, warn_of_short_interval
 from airflow_omics.connection import AwsArguments
@@ -51,7 +50,7 @@ class StartedRun:
         self._calls = Calls(self._make_hook, self._log)
         self._canceller = Canceller(self._make_hook, lambda: self._calls.at_hand, self._log)
         self._target: RunTarget | None = None
-        self._deadlines = Deadlines(operator, self._try.began or time.time(), time.time())
+        self._deadlines = Deadlines(operator, self._try.began or _clock.time(), _clock.time())
 
     @functools.cached_property
     def _arguments(self) -> StartArguments:
@@ -110,10 +109,10 @@ class StartedRun:
             attempt = attempt.next_generation()
 
     def _find_or_start(self, attempt: Attempt) -> Started:
-        began = time.monotonic()
+        began = _clock.monotonic()
         self._starting, self._target = attempt, None
         started = Starter(self, self._calls, self._log).find_or_start(attempt)
-        self._deadlines.put_off(time.monotonic() - began)
+        self._deadlines.put_off(_clock.monotonic() - began)
         self._target = self._remembered_target()
         self._seen(started.record)
         if started.is_new:
@@ -193,7 +192,7 @@ class StartedRun:
         assert target is not None
         wait = RunWait(
             target,
-            started_at=time.time(),
+            started_at=_clock.time(),
             timeout_at=self._deadlines.first[0],
             terminal_statuses=operator.success_statuses,
         )
@@ -206,7 +205,7 @@ class StartedRun:
                 return ending
             if operator.deferrable:
                 self._defer(wait, started.attempt, was_stopping)
-            time.sleep(wait.pause(to_seconds(operator.poke_interval) or 0.0, time.time()))
+            _clock.sleep(wait.pause(to_seconds(operator.poke_interval) or 0.0, _clock.time()))
 
     def _defer(self, wait: RunWait, attempt: Attempt, was_stopping: bool) -> NoReturn:
         known: Mapping[str, Any] = wait.record or {}
@@ -219,7 +218,7 @@ class StartedRun:
             started_at=wait.started_at,
             timeout_at=wait.timeout_at,
             created=wait.created,
-            hold_until=time.time() + _in_triggerer.HOLD,
+            hold_until=_clock.time() + _in_triggerer.HOLD,
             status=known.get("status"),
             terminal_statuses=self._operator.success_statuses,
             poke_interval=to_seconds(self._operator.poke_interval) or 0.0,

@@ -9,10 +9,10 @@ https://docs.aws.amazon.com/omics/latest/dev/starting-a-run.html
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Mapping
 from typing import Any, Final, NamedTuple, Protocol, cast
 
+from airflow_omics import _clock
 from airflow_omics.exceptions import Fault, FaultKind, OmicsRequestError
 from airflow_omics.hooks import fault_of
 from airflow_omics.records import ACTIVE_STATUSES, TERMINAL_STATUSES, RunRecord, parse_time, with_status
@@ -166,7 +166,7 @@ class Starter:
         request = {**self._task.make_request(attempt), "requestId": attempt.token}
         self._task.remember(attempt, None)
         repetition = self._calls.repetition("StartRun")
-        asked_at, visible_at = time.time(), time.monotonic() + VISIBLE_WITHIN
+        asked_at, visible_at = _clock.time(), _clock.monotonic() + VISIBLE_WITHIN
         while True:
             try:
                 answer = self._calls.hook.start_run(request)
@@ -177,7 +177,7 @@ class Starter:
                 found = self._after_fault(attempt, fault)
                 if found is not None:
                     return found, False
-                if fault.code == "ConflictException" and time.monotonic() >= visible_at:
+                if fault.code == "ConflictException" and _clock.monotonic() >= visible_at:
                     raise OmicsRequestError(
                         f"{fault.message}. A run with this task's token was asked for before, and is not "
                         f"found by its name {request['name']!r}; allow omics:ListRuns, or wait and retry.",

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import settings
 
 from airflow_omics.emulator import mock_omics
+from tests.support.clocks import turn
 from tests.unit.gates import MODES, Clock, Gate, new_run
 
 REGION = "us-east-1"
@@ -103,18 +104,7 @@ def omics(connect: Connect) -> Iterator[Any]:
 def clock(omics: Any, monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The worker's clock, moved by hand."""
     turned = Clock(omics)
-    monkeypatch.setattr("airflow_omics.sensors.time", turned)
-    monkeypatch.setattr("airflow_omics.looker.time", turned)
-    monkeypatch.setattr("airflow_omics.hooks.answers.time", turned)
-    return turned
-
-
-@pytest.fixture
-def task_clock(omics: Any, monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """The worker's clock while an operator cancels, deletes or lists, moved by hand."""
-    turned = Clock(omics)
-    for module in ("cancelling", "changing", "deleting", "patience", "operators.list_run_tasks"):
-        monkeypatch.setattr(f"airflow_omics.{module}.time", turned)
+    turn(monkeypatch, turned)
     return turned
 
 
@@ -157,25 +147,15 @@ def output(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) 
     return read
 
 
-@pytest.fixture
-def start_clock(omics: Any, monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """The worker's clock while an operator starts a run and waits for it, moved by hand."""
-    turned = Clock(omics)
-    ours = tuple(f"starting.{name}" for name in ("starter", "started_run", "calls", "finder"))
-    for module in (*ours, "looker", "cancelling", "changing", "hooks.answers"):
-        monkeypatch.setattr(f"airflow_omics.{module}.time", turned)
-    return turned
-
-
 StartTask = Callable[..., Any]
 
 
 @pytest.fixture
-def start_task(omics: Any, start_clock: Clock) -> StartTask:
+def start_task(omics: Any, clock: Clock) -> StartTask:
     """A task that starts a run: ``start_task(store=Store(), retries=2, **arguments)``."""
     from tests.unit.starts import Task
 
-    return functools.partial(Task, omics, start_clock)
+    return functools.partial(Task, omics, clock)
 
 
 @pytest.fixture(autouse=True)

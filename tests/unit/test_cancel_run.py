@@ -23,9 +23,7 @@ from tests.unit.gates import ONE_ATTEMPT, Clock, TaskInstance, context_of, new_r
 OTHER_UUID = "11111111-2222-3333-4444-555555555555"
 
 
-@pytest.fixture(autouse=True)
-def clock(task_clock: Clock) -> Clock:
-    return task_clock
+pytestmark = pytest.mark.usefixtures("clock")
 
 
 def cancel(**arguments: Any) -> Any:

@@ -139,24 +139,22 @@ def test_a_bundle_that_is_given_outweighs_the_environment_s(
 
 @every_operator
 @pytest.mark.parametrize(("arguments", "message"), ARGUMENTS)
-def test_an_operator_does_not_wait(
-    task_clock: Any, run_id: str, name: str, arguments: Any, message: str
-) -> None:
+def test_an_operator_does_not_wait(clock: Any, run_id: str, name: str, arguments: Any, message: str) -> None:
     operator = getattr(operators, name)(task_id="t", run_id=run_id, **arguments)
     with pytest.raises(OmicsRequestError) as caught:
         operator.execute(context_of(TaskInstance()))
     assert str(caught.value).endswith(message)
-    assert task_clock.pauses == []
+    assert clock.pauses == []
 
 
 @pytest.mark.parametrize(("arguments", "message"), ARGUMENTS)
 def test_a_start_does_not_wait(
-    start_task: StartTask, start_clock: Any, omics: Any, arguments: Any, message: str
+    start_task: StartTask, clock: Any, omics: Any, arguments: Any, message: str
 ) -> None:
     done = start_task(**arguments)()
     assert done.kind == "OmicsRequestError"
     assert str(done.error).endswith(message)
-    assert start_clock.pauses == []
+    assert clock.pauses == []
     assert omics.counts() == {}
 
 

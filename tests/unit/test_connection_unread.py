@@ -120,39 +120,39 @@ OPERATORS = {
 
 @pytest.mark.parametrize("name", OPERATORS)
 def test_an_operator_tolerates_it_for_a_while(
-    name: str, task_clock: Clock, omics: Any, run_id: str, monkeypatch: pytest.MonkeyPatch
+    name: str, clock: Clock, omics: Any, run_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     omics.move(run_id, OPERATORS[name])
-    task_clock.start()
-    task_clock.at(200, lose(monkeypatch))
+    clock.start()
+    clock.at(200, lose(monkeypatch))
     if name == "OmicsCancelRunOperator":
-        task_clock.at(260, omics.move, run_id, "CANCELLED")
+        clock.at(260, omics.move, run_id, "CANCELLED")
     getattr(operators, name)(task_id="t", run_id=run_id, aws_conn_id="lab").execute(
         context_of(TaskInstance())
     )
-    assert task_clock.passed() >= 200
+    assert clock.passed() >= 200
     assert {request["status"] for request in omics.requests("GetRun")} <= {200, 404}
 
 
 @pytest.mark.parametrize("name", OPERATORS)
 def test_an_operator_gives_up_after_five_minutes(
-    name: str, task_clock: Clock, omics: Any, run_id: str, monkeypatch: pytest.MonkeyPatch
+    name: str, clock: Clock, omics: Any, run_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lose(monkeypatch)
-    task_clock.start()
+    clock.start()
     operator = getattr(operators, name)(task_id="t", run_id=run_id, aws_conn_id="lab")
     with pytest.raises(OmicsAccessError, match=COULD_NOT):
         operator.execute(context_of(TaskInstance()))
-    assert 300 <= task_clock.passed() <= 420
+    assert 300 <= clock.passed() <= 420
     assert omics.counts() == {}
 
 
 def test_a_start_tolerates_it_for_a_while(
-    start_task: StartTask, start_clock: Clock, omics: Any, monkeypatch: pytest.MonkeyPatch
+    start_task: StartTask, clock: Clock, omics: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     omics.default_life = "completed"
-    start_clock.start()
-    start_clock.at(200, lose(monkeypatch))
+    clock.start()
+    clock.at(200, lose(monkeypatch))
     done = start_task(aws_conn_id="lab")()
     assert done.kind == "success"
     assert omics.counts()["StartRun"] == 1
@@ -162,7 +162,7 @@ def test_a_start_tolerates_it_for_a_while(
 def test_a_retry_starts_no_second_run_on_the_word_of_boto3_s_own_identity(
     comes_back: bool,
     start_task: StartTask,
-    start_clock: Clock,
+    clock: Clock,
     omics: Any,
     connect: Connect,
     monkeypatch: pytest.MonkeyPatch,
@@ -176,12 +176,12 @@ def test_a_retry_starts_no_second_run_on_the_word_of_boto3_s_own_identity(
         raise WorkerDied
 
     task = start_task(store=Store())
-    start_clock.at(200, vanish)
+    clock.at(200, vanish)
     task()
     monkeypatch.setattr("airflow_omics.hooks.named._READ", set())  # a process of its own
     come_back = lose(monkeypatch, "aws_default")
     if comes_back:
-        start_clock.at(250, come_back)
+        clock.at(250, come_back)
     done = task()
     assert done.kind == ("success" if comes_back else "OmicsAccessError"), done.error
     assert len(started(omics)) == 1
@@ -194,7 +194,7 @@ def test_a_retry_starts_no_second_run_on_the_word_of_boto3_s_own_identity(
 def test_a_change_takes_no_run_for_deleted_that_boto3_s_own_identity_does_not_know(
     name: str,
     comes_back: bool,
-    task_clock: Clock,
+    clock: Clock,
     omics: Any,
     run_id: str,
     connect: Connect,
@@ -207,10 +207,10 @@ def test_a_change_takes_no_run_for_deleted_that_boto3_s_own_identity_does_not_kn
     connect(region_name="us-east-1")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     come_back = lose(monkeypatch, "aws_default")
-    task_clock.start()
+    clock.start()
     if comes_back:
-        task_clock.at(200, come_back)
-        task_clock.at(260, lambda: omics.move(run_id, "CANCELLED") if "Cancel" in name else None)
+        clock.at(200, come_back)
+        clock.at(260, lambda: omics.move(run_id, "CANCELLED") if "Cancel" in name else None)
     operator = getattr(operators, name)(task_id="t", run_id=known)
     if comes_back:
         operator.execute(context_of(TaskInstance()))
@@ -218,7 +218,7 @@ def test_a_change_takes_no_run_for_deleted_that_boto3_s_own_identity_does_not_kn
     else:
         with pytest.raises(OmicsAccessError, match="the Airflow connection that is named was not found"):
             operator.execute(context_of(TaskInstance()))
-        assert 300 <= task_clock.passed() <= 540
+        assert 300 <= clock.passed() <= 540
 
 
 # -- hooks -------------------------------------------------------------------------------------------------

@@ -16,9 +16,7 @@ from tests.unit.gates import ONE_ATTEMPT, Clock, TaskInstance, context_of, new_r
 ENDED = ("COMPLETED", "FAILED", "CANCELLED")
 
 
-@pytest.fixture(autouse=True)
-def clock(task_clock: Clock) -> Clock:
-    return task_clock
+pytestmark = pytest.mark.usefixtures("clock")
 
 
 @pytest.fixture

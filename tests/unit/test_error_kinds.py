@@ -90,7 +90,7 @@ def test_a_start_s_error_has_the_kind_of_what_it_met(
 
 @pytest.mark.parametrize("operator", [OmicsGetRunOperator, OmicsCancelRunOperator])
 @KINDS
-@pytest.mark.usefixtures("task_clock")
+@pytest.mark.usefixtures("clock")
 def test_an_operator_s_error_has_the_kind_of_what_it_met(
     omics: Any, operator: Any, fault: str, kind: FaultKind
 ) -> None:

@@ -208,10 +208,7 @@ def test_export_is_asked_for_only_when_given(omics: Any, run_id: str, export: An
 def test_the_service_s_clock_is_compared_by_the_date_header(
     omics: Any, run_id: str, monkeypatch: pytest.MonkeyPatch, ahead: float
 ) -> None:
-    class Time:
-        time = staticmethod(lambda: omics.now() - ahead)
-
-    monkeypatch.setattr("airflow_omics.hooks.answers.time", Time)
+    monkeypatch.setattr("airflow_omics._clock.time", lambda: omics.now() - ahead)
     hook = OmicsHook(aws_conn_id="aws_default")
     hook.get_run(run_id)
     assert hook.clock_skew == pytest.approx(ahead, abs=1.1)

@@ -205,7 +205,7 @@ def test_the_provider_declares_every_link() -> None:
 @pytest.mark.parametrize("do_xcom_push", [True, False])
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.__name__)
 def test_they_are_stored_once_a_worker_has_seen_the_run(
-    omics: Any, clock: Clock, task_clock: Clock, task: Any, do_xcom_push: bool
+    omics: Any, clock: Clock, task: Any, do_xcom_push: bool
 ) -> None:
     run_id = new_run(omics)
     if task is not OmicsCancelRunOperator:
@@ -222,9 +222,7 @@ def test_they_are_stored_once_a_worker_has_seen_the_run(
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.__name__)
-def test_nothing_in_them_may_hold_private_data(
-    omics: Any, clock: Clock, task_clock: Clock, task: Any
-) -> None:
+def test_nothing_in_them_may_hold_private_data(omics: Any, clock: Clock, task: Any) -> None:
     run_id = new_run(
         omics, parameters={"sample": "PATIENT-4711"}, tags={"p": "PATIENT-4711"}, name="PATIENT-4711"
     )

@@ -20,10 +20,7 @@ from airflow_omics.hooks import OmicsHook
 from airflow_omics.operators import OmicsListRunTasksOperator
 from tests.unit.gates import ONE_ATTEMPT, Clock, TaskInstance, context_of
 
-
-@pytest.fixture(autouse=True)
-def clock(task_clock: Clock) -> Clock:
-    return task_clock
+pytestmark = pytest.mark.usefixtures("clock")
 
 
 def ended_run(omics: Any, life: str) -> str:

@@ -86,7 +86,7 @@ def test_without_export_there_is_no_definition(omics: Any, run_id: str) -> None:
     assert "definition" not in get_run(run_id=run_id)
 
 
-@pytest.mark.usefixtures("task_clock")
+@pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize(
     ("kind", "error"),
     [

@@ -26,12 +26,12 @@ STORED = pytest.mark.parametrize("stored", [False, True], ids=["no-store", "stor
 @pytest.mark.parametrize("answer", ANSWERS)
 @pytest.mark.parametrize("status", ["FAILED", "CANCELLED"])
 def test_a_retry_after_a_bad_end_starts_exactly_one_more(
-    start_task: StartTask, omics: Any, start_clock: Clock, status: str, answer: str, stored: bool
+    start_task: StartTask, omics: Any, clock: Clock, status: str, answer: str, stored: bool
 ) -> None:
     omics.default_life = "running-forever"
     omics.repeat_request_id(answer)
     task = start_task(store=store_of(stored))
-    start_clock.at(100, lambda: omics.move(started(omics)[0], status))
+    clock.at(100, lambda: omics.move(started(omics)[0], status))
     assert task().kind == {"FAILED": "OmicsRunFailedError", "CANCELLED": "OmicsRunCancelledError"}[status]
     omics.default_life = "completed"
     done = task()
@@ -57,11 +57,11 @@ def test_three_bad_ends_and_four_tries_are_four_runs(start_task: StartTask, omic
 
 @STORED
 def test_a_completed_run_is_returned_without_another(
-    start_task: StartTask, omics: Any, start_clock: Clock, stored: bool
+    start_task: StartTask, omics: Any, clock: Clock, stored: bool
 ) -> None:
     omics.default_life = "completed"
     task = start_task(store=store_of(stored))
-    die_at(start_clock, 200)
+    die_at(clock, 200)
     task()
     omics.advance(100_000)
     done = task()
@@ -72,12 +72,12 @@ def test_a_completed_run_is_returned_without_another(
 
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_a_run_deleted_meanwhile_leads_to_exactly_one_more_where_it_is_remembered(
-    start_task: StartTask, omics: Any, start_clock: Clock, answer: str
+    start_task: StartTask, omics: Any, clock: Clock, answer: str
 ) -> None:
     omics.default_life = "completed"
     omics.repeat_request_id(answer)
     task = start_task(store=Store())
-    die_at(start_clock, 200)
+    die_at(clock, 200)
     task()
     [first] = started(omics)
     omics.vanish(first)
@@ -88,12 +88,12 @@ def test_a_run_deleted_meanwhile_leads_to_exactly_one_more_where_it_is_remembere
 
 
 def test_an_earlier_run_that_startrun_answers_with_and_nobody_knows_is_deleted(
-    start_task: StartTask, omics: Any, start_clock: Clock
+    start_task: StartTask, omics: Any, clock: Clock
 ) -> None:
     omics.default_life = "completed"
     omics.repeat_request_id("earlier")
     task = start_task()
-    die_at(start_clock, 200)
+    die_at(clock, 200)
     task()
     [first] = started(omics)
     omics.vanish(first)
@@ -103,11 +103,11 @@ def test_an_earlier_run_that_startrun_answers_with_and_nobody_knows_is_deleted(
 
 
 def test_the_id_of_a_deleted_run_given_to_another_is_not_ours(
-    start_task: StartTask, omics: Any, start_clock: Clock
+    start_task: StartTask, omics: Any, clock: Clock
 ) -> None:
     omics.default_life = "completed"
     task = start_task(store=Store())
-    die_at(start_clock, 200)
+    die_at(clock, 200)
     task()
     [first] = started(omics)
     other = omics.reuse_id(first, "running-forever")
@@ -135,7 +135,7 @@ def test_a_failed_run_that_is_deleted_before_the_retry_counts_once(start_task: S
 def test_a_run_found_stopping_is_decided_by_its_end(
     start_task: StartTask,
     omics: Any,
-    start_clock: Clock,
+    clock: Clock,
     ends_as: str,
     runs: int,
     wait: dict[str, Any],
@@ -144,17 +144,17 @@ def test_a_run_found_stopping_is_decided_by_its_end(
     omics.default_life = "running-forever"
     task = start_task(store=store_of(stored), **wait)
     if wait.get("wait_for_completion", True):
-        die_at(start_clock, 200)
+        die_at(clock, 200)
     task()
     [first] = started(omics)
     omics.move(first, "STOPPING")
     omics.default_life = "completed"
-    start_clock.start()
-    start_clock.at(300, omics.move, first, ends_as)
+    clock.start()
+    clock.at(300, omics.move, first, ends_as)
     done = task()
     assert (done.kind, len(started(omics))) == ("success", runs)
     assert done.result["id"] == started(omics)[-1]
-    assert start_clock.passed() >= 300
+    assert clock.passed() >= 300
 
 
 # -- clears --------------------------------------------------------------------------------------------------
@@ -180,13 +180,13 @@ def test_a_cleared_task_starts_anew_or_takes_its_run_up_again(
 
 @STORED
 def test_a_retry_after_a_clear_takes_up_the_run_of_that_clear(
-    start_task: StartTask, omics: Any, start_clock: Clock, stored: bool
+    start_task: StartTask, omics: Any, clock: Clock, stored: bool
 ) -> None:
     omics.default_life = "completed"
     task = start_task(store=store_of(stored))
     task()
     task.clear()
-    die_at(start_clock, 200)
+    die_at(clock, 200)
     assert isinstance(task().error, WorkerDied)
     done = task()
     assert started(omics)[1:] == [done.result["id"]]
@@ -194,13 +194,13 @@ def test_a_retry_after_a_clear_takes_up_the_run_of_that_clear(
 
 @pytest.mark.parametrize(("cancel_on_kill", "first_ends"), [(True, "CANCELLED"), (False, "RUNNING")])
 def test_the_run_that_a_cleared_task_was_waiting_for_is_cancelled(
-    start_task: StartTask, omics: Any, start_clock: Clock, cancel_on_kill: bool, first_ends: str
+    start_task: StartTask, omics: Any, clock: Clock, cancel_on_kill: bool, first_ends: str
 ) -> None:
     from tests.unit.starts import read
 
     omics.default_life = "running-forever"
     task = start_task(store=Store(), cancel_on_kill=cancel_on_kill)
-    die_at(start_clock, 3600)
+    die_at(clock, 3600)
     task()
     task.clear()
     omics.default_life = "completed"
@@ -221,13 +221,11 @@ def test_a_run_that_nobody_was_waiting_for_is_not_cancelled_by_a_clear(
     assert "CancelRun" not in omics.counts()
 
 
-def test_clearing_a_running_task_is_a_retry_to_it(
-    start_task: StartTask, omics: Any, start_clock: Clock
-) -> None:
+def test_clearing_a_running_task_is_a_retry_to_it(start_task: StartTask, omics: Any, clock: Clock) -> None:
     # Airflow leaves max_tries alone then; on_kill has cancelled the run, or else it is taken up again.
     omics.default_life = "completed"
     task = start_task(store=Store())
-    die_at(start_clock, 200)
+    die_at(clock, 200)
     task()
     assert task().kind == "success"
     assert len(started(omics)) == 1

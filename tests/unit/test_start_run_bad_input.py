@@ -288,7 +288,7 @@ def test_parameters_that_came_out_as_none_start_no_run(start_task: StartTask, om
 
 
 def test_what_a_mapped_upstream_task_pushed_is_a_list_of_parameters(
-    start_task: StartTask, omics: Any, start_clock: Clock
+    start_task: StartTask, omics: Any, clock: Clock
 ) -> None:
     import collections
 

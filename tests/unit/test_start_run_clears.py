@@ -27,12 +27,12 @@ def cancelled(omics: Any) -> list[str]:
 @pytest.mark.parametrize("answer", ANSWERS)
 @pytest.mark.parametrize("retries", [0, 1, 2, 5, 9])
 def test_editing_retries_between_two_tries_is_no_clear(
-    start_task: StartTask, omics: Any, start_clock: Clock, retries: int, answer: str, stored: bool
+    start_task: StartTask, omics: Any, clock: Clock, retries: int, answer: str, stored: bool
 ) -> None:
     omics.default_life = "completed"
     omics.repeat_request_id(answer)
     task = start_task(store=store_of(stored), retries=3)
-    die_at(start_clock, 200)
+    die_at(clock, 200)
     task()
     task.retries = retries
     done = task()
@@ -42,14 +42,14 @@ def test_editing_retries_between_two_tries_is_no_clear(
 @STORED
 @pytest.mark.parametrize("retries", [0, 1, 3, 4, 9])
 def test_a_try_after_a_clear_starts_anew_whatever_retries_has_become(
-    start_task: StartTask, omics: Any, start_clock: Clock, retries: int, stored: bool
+    start_task: StartTask, omics: Any, clock: Clock, retries: int, stored: bool
 ) -> None:
     """Raised after a clear, it took up the run of before; lowered, two were active."""
     omics.default_life = "completed"
     task = start_task(store=store_of(stored), retries=3)
     assert task().kind == "success"
     task.clear()
-    die_at(start_clock, 200)
+    die_at(clock, 200)
     assert isinstance(task().error, WorkerDied)
     task.retries = retries
     done = task()
@@ -120,10 +120,10 @@ FAILURES = pytest.mark.parametrize("fail", [fail_at_timeout, fail_without_creden
 @FAILURES
 @pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "deferrable"])
 def test_clearing_a_start_whose_run_went_on_cancels_that_run_before_another_is_started(
-    start_task: StartTask, omics: Any, start_clock: Clock, fail: Any, stored: bool, deferrable: bool
+    start_task: StartTask, omics: Any, clock: Clock, fail: Any, stored: bool, deferrable: bool
 ) -> None:
     omics.default_life = "running-forever"
-    task = fail(start_task, omics, start_clock, store=store_of(stored), deferrable=deferrable)
+    task = fail(start_task, omics, clock, store=store_of(stored), deferrable=deferrable)
     [first] = started(omics)
     assert read(first)["status"] == "RUNNING"
     task.clear()
@@ -139,10 +139,10 @@ def test_clearing_a_start_whose_run_went_on_cancels_that_run_before_another_is_s
 @STORED
 @FAILURES
 def test_a_retry_of_a_start_whose_run_went_on_waits_on_for_it(
-    start_task: StartTask, omics: Any, start_clock: Clock, fail: Any, stored: bool
+    start_task: StartTask, omics: Any, clock: Clock, fail: Any, stored: bool
 ) -> None:
     omics.default_life = "running-forever"
-    task = fail(start_task, omics, start_clock, store=store_of(stored))
+    task = fail(start_task, omics, clock, store=store_of(stored))
     [first] = started(omics)
     omics.move(first, "COMPLETED")
     assert task().result["id"] == first
@@ -151,10 +151,10 @@ def test_a_retry_of_a_start_whose_run_went_on_waits_on_for_it(
 
 @STORED
 def test_where_nothing_may_be_cancelled_the_run_of_before_is_named(
-    start_task: StartTask, omics: Any, start_clock: Clock, output: Any, stored: bool
+    start_task: StartTask, omics: Any, clock: Clock, output: Any, stored: bool
 ) -> None:
     omics.default_life = "running-forever"
-    task = fail_at_timeout(start_task, omics, start_clock, store=store_of(stored), cancel_on_kill=False)
+    task = fail_at_timeout(start_task, omics, clock, store=store_of(stored), cancel_on_kill=False)
     [first] = started(omics)
     task.clear()
     omics.default_life = "completed"
@@ -167,10 +167,10 @@ def test_where_nothing_may_be_cancelled_the_run_of_before_is_named(
 @STORED
 @pytest.mark.parametrize("fault", ["access-denied", "validation"])
 def test_a_run_of_before_that_aws_does_not_let_us_cancel_is_named(
-    start_task: StartTask, omics: Any, start_clock: Clock, output: Any, stored: bool, fault: str
+    start_task: StartTask, omics: Any, clock: Clock, output: Any, stored: bool, fault: str
 ) -> None:
     omics.default_life = "running-forever"
-    task = fail_at_timeout(start_task, omics, start_clock, store=store_of(stored))
+    task = fail_at_timeout(start_task, omics, clock, store=store_of(stored))
     [first] = started(omics)
     task.clear()
     omics.default_life = "completed"
@@ -183,10 +183,10 @@ def test_a_run_of_before_that_aws_does_not_let_us_cancel_is_named(
 
 @STORED
 def test_throttled_for_long_the_run_of_before_is_cancelled_and_never_runs_beside_the_new_one(
-    start_task: StartTask, omics: Any, start_clock: Clock, stored: bool
+    start_task: StartTask, omics: Any, clock: Clock, stored: bool
 ) -> None:
     omics.default_life = "running-forever"
-    task = fail_at_timeout(start_task, omics, start_clock, store=store_of(stored))
+    task = fail_at_timeout(start_task, omics, clock, store=store_of(stored))
     [first] = started(omics)
     task.clear()
     omics.default_life = "completed"
@@ -198,10 +198,10 @@ def test_throttled_for_long_the_run_of_before_is_cancelled_and_never_runs_beside
 
 @STORED
 def test_what_never_lets_up_starts_no_second_run_and_the_next_try_begins_with_the_first_again(
-    start_task: StartTask, omics: Any, start_clock: Clock, stored: bool
+    start_task: StartTask, omics: Any, clock: Clock, stored: bool
 ) -> None:
     omics.default_life = "running-forever"
-    task = fail_at_timeout(start_task, omics, start_clock, store=store_of(stored))
+    task = fail_at_timeout(start_task, omics, clock, store=store_of(stored))
     [first] = started(omics)
     task.clear()
     omics.default_life = "completed"
@@ -216,10 +216,10 @@ def test_what_never_lets_up_starts_no_second_run_and_the_next_try_begins_with_th
 @STORED
 @pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "CANCELLED"])
 def test_a_run_of_before_that_has_ended_meanwhile_is_left_alone(
-    start_task: StartTask, omics: Any, start_clock: Clock, stored: bool, status: str
+    start_task: StartTask, omics: Any, clock: Clock, stored: bool, status: str
 ) -> None:
     omics.default_life = "running-forever"
-    task = fail_at_timeout(start_task, omics, start_clock, store=store_of(stored))
+    task = fail_at_timeout(start_task, omics, clock, store=store_of(stored))
     omics.move(started(omics)[0], status)
     task.clear()
     omics.default_life = "completed"
@@ -228,10 +228,10 @@ def test_a_run_of_before_that_has_ended_meanwhile_is_left_alone(
 
 
 def test_a_run_of_before_that_is_gone_is_no_reason_to_fail(
-    start_task: StartTask, omics: Any, start_clock: Clock
+    start_task: StartTask, omics: Any, clock: Clock
 ) -> None:
     omics.default_life = "running-forever"
-    task = fail_at_timeout(start_task, omics, start_clock, store=Store())
+    task = fail_at_timeout(start_task, omics, clock, store=Store())
     omics.vanish(started(omics)[0])
     task.clear()
     omics.default_life = "completed"
@@ -239,10 +239,10 @@ def test_a_run_of_before_that_is_gone_is_no_reason_to_fail(
 
 
 def test_reattaching_after_a_timeout_takes_the_run_up_again(
-    start_task: StartTask, omics: Any, start_clock: Clock
+    start_task: StartTask, omics: Any, clock: Clock
 ) -> None:
     omics.default_life = "running-forever"
-    task = fail_at_timeout(start_task, omics, start_clock, store=Store(), on_clear="reattach")
+    task = fail_at_timeout(start_task, omics, clock, store=Store(), on_clear="reattach")
     [first] = started(omics)
     omics.move(first, "COMPLETED")
     task.clear()
@@ -269,11 +269,11 @@ def test_a_run_that_does_not_fit_this_tasks_history_is_named_and_not_cancelled(
 
 @FAILURES
 def test_what_is_remembered_is_ended_also_where_runs_may_not_be_listed(
-    start_task: StartTask, omics: Any, start_clock: Clock, fail: Any
+    start_task: StartTask, omics: Any, clock: Clock, fail: Any
 ) -> None:
     omics.default_life = "running-forever"
     omics.fault("ListRuns", "access-denied")
-    task = fail(start_task, omics, start_clock, store=Store())
+    task = fail(start_task, omics, clock, store=Store())
     [first] = started(omics)
     task.clear()
     omics.default_life = "completed"
@@ -282,10 +282,10 @@ def test_what_is_remembered_is_ended_also_where_runs_may_not_be_listed(
 
 
 def test_a_run_that_is_known_to_have_ended_is_not_asked_for_again(
-    start_task: StartTask, omics: Any, start_clock: Clock, output: Any
+    start_task: StartTask, omics: Any, clock: Clock, output: Any
 ) -> None:
     omics.default_life = "running-forever"
-    task = fail_at_timeout(start_task, omics, start_clock, store=Store(), on_timeout="cancel")
+    task = fail_at_timeout(start_task, omics, clock, store=Store(), on_timeout="cancel")
     [first] = started(omics)
     assert read(first)["status"] == "CANCELLED"
     task.clear()

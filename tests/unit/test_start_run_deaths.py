@@ -33,7 +33,7 @@ def die(moment: str, monkeypatch: pytest.MonkeyPatch, omics: Any, clock: Clock) 
 def test_a_retry_after_the_workers_death_takes_up_the_one_run(
     start_task: StartTask,
     omics: Any,
-    start_clock: Clock,
+    clock: Clock,
     monkeypatch: pytest.MonkeyPatch,
     moment: str,
     answer: str,
@@ -43,7 +43,7 @@ def test_a_retry_after_the_workers_death_takes_up_the_one_run(
     omics.default_life = "completed"
     omics.repeat_request_id(answer)
     task = start_task(store=Store() if stored else None, deferrable=deferrable)
-    die(moment, monkeypatch, omics, start_clock)
+    die(moment, monkeypatch, omics, clock)
     assert isinstance(task().error, WorkerDied)
     assert len(started(omics)) == (0 if moment == "before" else 1)
     omics.advance(300)
@@ -152,7 +152,7 @@ def test_a_list_that_fails_for_long_fails_the_try_and_starts_nothing(
 def test_without_listruns_the_token_alone_guards(
     start_task: StartTask,
     omics: Any,
-    start_clock: Clock,
+    clock: Clock,
     monkeypatch: pytest.MonkeyPatch,
     output: Any,
     answer: str,
@@ -165,7 +165,7 @@ def test_without_listruns_the_token_alone_guards(
     omics.repeat_request_id(answer)
     omics.fault("ListRuns", "access-denied")
     task = start_task(store=Store() if stored else None)
-    die(moment, monkeypatch, omics, start_clock)
+    die(moment, monkeypatch, omics, clock)
     task()
     omics.advance(60)
     done = task()
@@ -177,11 +177,11 @@ def test_without_listruns_the_token_alone_guards(
 
 
 def test_a_run_that_getrun_does_not_know_yet_is_not_taken_for_deleted(
-    start_task: StartTask, omics: Any, start_clock: Clock
+    start_task: StartTask, omics: Any, clock: Clock
 ) -> None:
     omics.default_life = "completed"
     task = start_task(store=Store())
-    die("waiting", None, omics, start_clock)  # type: ignore[arg-type]
+    die("waiting", None, omics, clock)  # type: ignore[arg-type]
     task()
     omics.fault("GetRun", "not-found", times=3)
     done = task()
@@ -202,14 +202,14 @@ def test_a_foreign_run_of_the_same_name_is_left_alone(start_task: StartTask, omi
 
 @pytest.mark.parametrize("older", [True, False], ids=["before-ours", "after-ours"])
 def test_among_many_runs_of_one_name_the_own_one_is_found(
-    start_task: StartTask, omics: Any, start_clock: Clock, older: bool
+    start_task: StartTask, omics: Any, clock: Clock, older: bool
 ) -> None:
     omics.default_life = "completed"
     omics.repeat_request_id("forgotten")
     if older:
         omics.start_runs(30, "completed", name="cohort")
     task = start_task(name="cohort", name_suffix=False)
-    die("waiting", None, omics, start_clock)  # type: ignore[arg-type]
+    die("waiting", None, omics, clock)  # type: ignore[arg-type]
     task()
     if not older:
         omics.start_runs(30, "running-forever", name="cohort")

@@ -65,13 +65,13 @@ def test_credentials_that_die_are_borne_for_minutes(start_task: StartTask, omics
 
 @pytest.mark.any_airflow
 def test_200_mapped_starts_against_one_a_second_are_200_runs(
-    start_task: StartTask, omics: Any, start_clock: Clock, monkeypatch: pytest.MonkeyPatch
+    start_task: StartTask, omics: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The limit counts on this clock, too: as many tries as a pool of 20 would make, in minutes of its time.
-    monkeypatch.setattr("airflow_omics.emulator.faults.time", start_clock)
+    monkeypatch.setattr("airflow_omics.emulator.faults.time", clock)
     omics.limit("StartRun", 1)
     omics.default_life = "running-forever"
-    start_clock.limit = 100_000
+    clock.limit = 100_000
     for index in range(200):
         done = start_task(map_index=index, wait_for_completion=False)()
         assert done.kind == "success", done.error
@@ -80,13 +80,13 @@ def test_200_mapped_starts_against_one_a_second_are_200_runs(
 
 
 def test_throttling_without_end_fails_after_two_hours(
-    start_task: StartTask, omics: Any, start_clock: Clock
+    start_task: StartTask, omics: Any, clock: Clock
 ) -> None:
     omics.fault("StartRun", "throttle")
     done = start_task()()
     assert done.kind == "OmicsError"
     assert str(done.error).startswith("StartRun: ThrottlingException: Rate exceeded (request id ")
-    assert 7200 < start_clock.passed() < 7300
+    assert 7200 < clock.passed() < 7300
 
 
 # -- timeouts ------------------------------------------------------------------------------------------------
@@ -184,7 +184,7 @@ def test_a_deferred_start_has_no_timeout_of_airflow_s(start_task: StartTask, omi
 
 @MODES
 def test_a_run_that_completes_while_it_is_cancelled_is_a_success(
-    start_task: StartTask, omics: Any, start_clock: Clock, monkeypatch: pytest.MonkeyPatch, deferrable: bool
+    start_task: StartTask, omics: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch, deferrable: bool
 ) -> None:
     from airflow_omics.hooks import OmicsHook
 
@@ -201,20 +201,20 @@ def test_a_run_that_completes_while_it_is_cancelled_is_a_success(
 
 
 def test_a_run_never_read_while_deferred_is_cancelled_at_the_timeout(
-    start_task: StartTask, omics: Any, start_clock: Clock
+    start_task: StartTask, omics: Any, clock: Clock
 ) -> None:
     omics.default_life = "running-forever"
     task = start_task(deferrable=True, wait_timeout=600, on_timeout="cancel")
 
     def blind() -> None:
         omics.fault("GetRun", "internal-error")
-        start_clock.at(630, omics.clear_faults)
+        clock.at(630, omics.clear_faults)
 
-    start_clock.at(0.0001, blind)
+    clock.at(0.0001, blind)
     fire = task.fire
 
     def fire_blindly(trigger: Any) -> Any:
-        start_clock.sleep(1)
+        clock.sleep(1)
         return fire(trigger)
 
     task.fire = fire_blindly
@@ -227,10 +227,10 @@ def test_a_run_never_read_while_deferred_is_cancelled_at_the_timeout(
 
 @MODES
 def test_a_timeout_in_bad_weather_says_what_was_seen_last_and_why_no_more(
-    start_task: StartTask, omics: Any, start_clock: Clock, deferrable: bool
+    start_task: StartTask, omics: Any, clock: Clock, deferrable: bool
 ) -> None:
     omics.default_life = "running-forever"
-    start_clock.at(5000, omics.fault, "GetRun", "internal-error")
+    clock.at(5000, omics.fault, "GetRun", "internal-error")
     done = start_task(deferrable=deferrable, wait_timeout=7200)()
     assert done.kind == "OmicsRunTimeoutError"
     seen = "was RUNNING when last seen; it could not be read at the task's wait_timeout."
@@ -252,7 +252,7 @@ def test_execution_timeout_while_deferred_leaves_time_to_resume(start_task: Star
 @MODES
 @pytest.mark.parametrize("stored", [False, True], ids=["no-store", "store"])
 def test_a_rerun_changes_the_settings_and_stays_within_the_try(
-    start_task: StartTask, omics: Any, deferrable: bool, stored: bool, start_clock: Clock
+    start_task: StartTask, omics: Any, deferrable: bool, stored: bool, clock: Clock
 ) -> None:
     omics.default_life = "failed-out-of-memory-error"
     task = start_task(
@@ -266,7 +266,7 @@ def test_a_rerun_changes_the_settings_and_stays_within_the_try(
     def mend() -> None:
         omics.default_life = "completed"
 
-    start_clock.at(30, mend)
+    clock.at(30, mend)
     done = task()
     assert (done.kind, len(started(omics))) == ("success", 2)
     first, second = (read(run_id) for run_id in started(omics))
@@ -295,7 +295,7 @@ def test_there_are_no_more_reruns_than_max_reruns(
 
 @pytest.mark.parametrize("stored", [False, True], ids=["no-store", "store"])
 def test_a_worker_that_dies_during_a_rerun_costs_none(
-    start_task: StartTask, omics: Any, start_clock: Clock, monkeypatch: pytest.MonkeyPatch, stored: bool
+    start_task: StartTask, omics: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch, stored: bool
 ) -> None:
     omics.default_life = "failed-out-of-memory-error"
     omics.repeat_request_id("forgotten")
@@ -305,7 +305,7 @@ def test_a_worker_that_dies_during_a_rerun_costs_none(
         omics.default_life = "completed"
         die_once(monkeypatch, "unanswered", omics)
 
-    start_clock.at(30, mend)
+    clock.at(30, mend)
     assert isinstance(task().error, WorkerDied)
     done = task()
     assert done.kind == "success"
@@ -425,20 +425,20 @@ def test_a_template_file_is_not_looked_up_for_a_value(start_task: StartTask, omi
 
 @MODES
 def test_wait_timeout_begins_when_the_run_is_known(
-    start_task: StartTask, omics: Any, start_clock: Clock, deferrable: bool
+    start_task: StartTask, omics: Any, clock: Clock, deferrable: bool
 ) -> None:
     """The queue for StartRun may be longer: a run was started, and cancelled at once, in each try."""
     omics.default_life = "completed"
     omics.fault("StartRun", "throttle", times=80)
     done = start_task(deferrable=deferrable, wait_timeout=2700, on_timeout="cancel")()
-    assert start_clock.passed() > 2700
+    assert clock.passed() > 2700
     assert (done.kind, done.result["status"]) == ("success", "COMPLETED")
     assert "CancelRun" not in omics.counts()
 
 
 @MODES
 def test_the_queue_for_a_rerun_does_not_count_and_the_wait_before_it_does(
-    start_task: StartTask, omics: Any, start_clock: Clock, deferrable: bool
+    start_task: StartTask, omics: Any, clock: Clock, deferrable: bool
 ) -> None:
     omics.default_life = "running-forever"
     task = start_task(deferrable=deferrable, wait_timeout=7200, rerun_with=RERUN)
@@ -448,24 +448,20 @@ def test_the_queue_for_a_rerun_does_not_count_and_the_wait_before_it_does(
         omics.move(first, "FAILED", failure_reason="OUT_OF_MEMORY_ERROR")
         omics.fault("StartRun", "throttle", times=60)
 
-    start_clock.at(3000, fail_the_first)
+    clock.at(3000, fail_the_first)
     done = task()
     assert (done.kind, len(started(omics))) == ("OmicsRunTimeoutError", 2)
     made = [datetime.datetime.fromisoformat(read(run_id)["creationTime"]) for run_id in started(omics)]
     queued = (made[1] - made[0]).total_seconds() - 3000
     assert queued > 1500
-    assert start_clock.passed() == pytest.approx(7200 + queued, abs=150)
+    assert clock.passed() == pytest.approx(7200 + queued, abs=150)
 
 
-def test_a_deadline_is_carried_over_a_deferred_rerun(
-    start_task: StartTask, omics: Any, start_clock: Clock
-) -> None:
+def test_a_deadline_is_carried_over_a_deferred_rerun(start_task: StartTask, omics: Any, clock: Clock) -> None:
     omics.default_life = "running-forever"
     limit = datetime.timedelta(hours=4)
     task = start_task(deferrable=True, wait_timeout=7200, execution_timeout=limit, rerun_with=RERUN)
-    start_clock.at(
-        5000, lambda: omics.move(started(omics)[0], "FAILED", failure_reason="OUT_OF_MEMORY_ERROR")
-    )
+    clock.at(5000, lambda: omics.move(started(omics)[0], "FAILED", failure_reason="OUT_OF_MEMORY_ERROR"))
     done = task()
     assert done.kind == "OmicsRunTimeoutError"
     first, second = done.triggers
@@ -477,26 +473,26 @@ def test_a_deadline_is_carried_over_a_deferred_rerun(
 
 @pytest.mark.parametrize("operation", ["StartRun", "GetRun", "ListRuns"])
 def test_starts_that_are_thrown_back_together_do_not_come_back_together(
-    start_task: StartTask, omics: Any, start_clock: Clock, operation: str
+    start_task: StartTask, omics: Any, clock: Clock, operation: str
 ) -> None:
     omics.default_life = "completed"
     first_pauses = []
     for index in range(8):
         omics.fault(operation, "throttle", times=1)
         start_task(map_index=index)()
-        first_pauses.append(start_clock.pauses[0])
+        first_pauses.append(clock.pauses[0])
     assert len(set(first_pauses)) == 8
     assert all(0.5 <= pause <= 1.0 for pause in first_pauses)
 
 
 def test_cancels_that_are_thrown_back_together_do_not_come_back_together(
-    start_task: StartTask, omics: Any, start_clock: Clock
+    start_task: StartTask, omics: Any, clock: Clock
 ) -> None:
     omics.default_life = "running-forever"
     pauses = []
     for index in range(8):
         task = start_task(map_index=index, wait_timeout=600, on_timeout="cancel")
-        start_clock.at(599, lambda: omics.fault("CancelRun", "throttle", times=1))
+        clock.at(599, lambda: omics.fault("CancelRun", "throttle", times=1))
         task()
-        pauses += [pause for pause in start_clock.pauses if 0.5 <= pause < 1.0]
+        pauses += [pause for pause in clock.pauses if 0.5 <= pause < 1.0]
     assert len(pauses) == len(set(pauses)) == 8

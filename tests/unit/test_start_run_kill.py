@@ -18,11 +18,7 @@ from tests.unit.conftest import StartTask
 from tests.unit.gates import Clock
 from tests.unit.starts import WorkerDied, die_once, read, started
 
-
-@pytest.fixture(autouse=True)
-def clock(start_clock: Clock) -> Clock:
-    return start_clock
-
+pytestmark = pytest.mark.usefixtures("clock")
 
 UNREADABLE = "unreadable"
 AWAITED = ("queued", "scheduled", "up_for_retry", "deferred", UNREADABLE)
@@ -71,7 +67,7 @@ def kill_at(clock: Clock, task: Any, seconds: float = 300) -> None:
 def test_a_killed_worker_cancels_the_run_only_where_nobody_needs_it(
     start_task: StartTask,
     omics: Any,
-    start_clock: Clock,
+    clock: Clock,
     monkeypatch: pytest.MonkeyPatch,
     state: str | None,
     on_clear: str,
@@ -81,7 +77,7 @@ def test_a_killed_worker_cancels_the_run_only_where_nobody_needs_it(
     omics.default_life = "running-forever"
     asked = say_state(monkeypatch, state)
     task = start_task(on_clear=on_clear, retries=3 if tries_left else 0, map_index=4)
-    kill_at(start_clock, task)
+    kill_at(clock, task)
     assert isinstance(task().error, WorkerDied)
     assert asked == [TaskKey("dag", "manual__1", "start", 4, "")]
     assert omics.counts().get("CancelRun", 0) == (1 if cancelled else 0)
@@ -90,36 +86,36 @@ def test_a_killed_worker_cancels_the_run_only_where_nobody_needs_it(
 
 
 def test_cancel_on_kill_false_cancels_nothing(
-    start_task: StartTask, omics: Any, start_clock: Clock, monkeypatch: pytest.MonkeyPatch
+    start_task: StartTask, omics: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     omics.default_life = "running-forever"
     say_state(monkeypatch, "failed")
     task = start_task(cancel_on_kill=False)
-    kill_at(start_clock, task)
+    kill_at(clock, task)
     task()
     assert "CancelRun" not in omics.counts()
 
 
 def test_another_run_under_the_id_is_not_cancelled(
-    start_task: StartTask, omics: Any, start_clock: Clock, monkeypatch: pytest.MonkeyPatch
+    start_task: StartTask, omics: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     omics.default_life = "running-forever"
     say_state(monkeypatch, "failed")
     task = start_task()
-    start_clock.at(299, lambda: omics.reuse_id(started(omics)[0], "running-forever"))
-    kill_at(start_clock, task)
+    clock.at(299, lambda: omics.reuse_id(started(omics)[0], "running-forever"))
+    kill_at(clock, task)
     task()
     assert "CancelRun" not in omics.counts()
 
 
 def test_a_run_that_ended_meanwhile_is_left_alone(
-    start_task: StartTask, omics: Any, start_clock: Clock, monkeypatch: pytest.MonkeyPatch
+    start_task: StartTask, omics: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     omics.default_life = "running-forever"
     say_state(monkeypatch, "failed")
     task = start_task()
-    start_clock.at(299, lambda: omics.move(started(omics)[0], "COMPLETED"))
-    kill_at(start_clock, task)
+    clock.at(299, lambda: omics.move(started(omics)[0], "COMPLETED"))
+    kill_at(clock, task)
     task()
     assert "CancelRun" not in omics.counts()
 
@@ -144,7 +140,7 @@ def test_a_kill_during_startrun_cancels_the_run_that_came_of_it(
 
 
 def test_a_kill_during_the_startrun_of_a_rerun_cancels_that_run(
-    start_task: StartTask, omics: Any, start_clock: Clock, monkeypatch: pytest.MonkeyPatch
+    start_task: StartTask, omics: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     omics.default_life = "failed-out-of-memory-error"
     say_state(monkeypatch, "failed")
@@ -154,7 +150,7 @@ def test_a_kill_during_the_startrun_of_a_rerun_cancels_that_run(
         omics.default_life = "running-forever"
         die_once(monkeypatch, "unanswered", omics)
 
-    start_clock.at(300, second)
+    clock.at(300, second)
     assert isinstance(task().error, WorkerDied)
     assert len(started(omics)) == 2
     task.operator.on_kill()
@@ -170,7 +166,7 @@ def test_a_kill_before_anything_was_asked_for_calls_nothing(start_task: StartTas
 def test_execution_timeout_is_no_kill_and_on_timeout_decides(
     start_task: StartTask,
     omics: Any,
-    start_clock: Clock,
+    clock: Clock,
     monkeypatch: pytest.MonkeyPatch,
     on_timeout: str,
     status: str,
@@ -186,7 +182,7 @@ def test_execution_timeout_is_no_kill_and_on_timeout_decides(
             task.operator.on_kill()
             raise
 
-    start_clock.at(300, time_out)
+    clock.at(300, time_out)
     assert task().kind == "AirflowTaskTimeout"
     [run_id] = started(omics)
     assert read(run_id)["status"] == status
@@ -196,7 +192,7 @@ def test_execution_timeout_is_no_kill_and_on_timeout_decides(
 def test_a_kill_that_comes_to_no_end_in_time_names_the_run(
     start_task: StartTask,
     omics: Any,
-    start_clock: Clock,
+    clock: Clock,
     monkeypatch: pytest.MonkeyPatch,
     output: Any,
     stuck: str,
@@ -219,8 +215,8 @@ def test_a_kill_that_comes_to_no_end_in_time_names_the_run(
         else:
             monkeypatch.setattr(OmicsHook, "cancel_run", hold)
 
-    start_clock.at(299, stick)
-    kill_at(start_clock, task)
+    clock.at(299, stick)
+    kill_at(clock, task)
     output()
     before = set(threading.enumerate())
     try:
@@ -241,7 +237,7 @@ def test_a_kill_that_comes_to_no_end_in_time_names_the_run(
 
 
 def test_a_timed_out_task_is_cancelled_though_aws_throttles_for_a_minute(
-    start_task: StartTask, omics: Any, start_clock: Clock
+    start_task: StartTask, omics: Any, clock: Clock
 ) -> None:
     omics.default_life = "running-forever"
     task = start_task(on_timeout="cancel", retries=0)
@@ -254,7 +250,7 @@ def test_a_timed_out_task_is_cancelled_though_aws_throttles_for_a_minute(
             task.operator.on_kill()
             raise
 
-    start_clock.at(300, time_out)
+    clock.at(300, time_out)
     assert task().kind == "AirflowTaskTimeout"
     assert read(started(omics)[0])["status"] == "STOPPING"
 

@@ -101,13 +101,13 @@ def test_a_run_of_before_that_ended_badly_is_no_reason_to_refuse(start_task: Sta
 @pytest.mark.parametrize("stored", [False, True], ids=["no-store", "store"])
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_a_retry_that_would_ask_otherwise_waits_on_and_says_in_what_it_differs(
-    start_task: StartTask, omics: Any, start_clock: Clock, output: Any, answer: str, stored: bool
+    start_task: StartTask, omics: Any, clock: Clock, output: Any, answer: str, stored: bool
 ) -> None:
     """A parameter that is a time differs from try to try, and nobody means a second run."""
     omics.default_life = "completed"
     omics.repeat_request_id(answer)
     task = start_task(store=Store() if stored else None)
-    die_at(start_clock, 200)
+    die_at(clock, 200)
     task(parameters={"at": "12:00 patient-1"}, priority=1)
     output()
     done = task(parameters={"at": "12:05 patient-1"}, priority=2)
@@ -132,16 +132,16 @@ def test_a_mapped_task_that_reattaches_says_that_its_list_came_back_in_another_o
 
 
 def test_a_rerun_found_again_is_not_said_to_differ(
-    start_task: StartTask, omics: Any, start_clock: Clock, output: Any
+    start_task: StartTask, omics: Any, clock: Clock, output: Any
 ) -> None:
     omics.default_life = "failed-out-of-memory-error"
     task = start_task(rerun_with={"OUT_OF_MEMORY_ERROR": {"storage_type": "DYNAMIC"}})
 
     def mend() -> None:
         omics.default_life = "completed"
-        die_at(start_clock, 600)
+        die_at(clock, 600)
 
-    start_clock.at(30, mend)
+    clock.at(30, mend)
     assert isinstance(task().error, WorkerDied)
     output()
     assert task().kind == "success"
@@ -149,7 +149,7 @@ def test_a_rerun_found_again_is_not_said_to_differ(
 
 
 def test_a_run_without_our_digest_is_not_judged(
-    start_task: StartTask, omics: Any, start_clock: Clock, monkeypatch: pytest.MonkeyPatch, output: Any
+    start_task: StartTask, omics: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch, output: Any
 ) -> None:
     from airflow_omics.hooks import OmicsHook
 
@@ -162,7 +162,7 @@ def test_a_run_without_our_digest_is_not_judged(
     monkeypatch.setattr(OmicsHook, "start_run", without_digest)
     omics.default_life = "completed"
     task = start_task()
-    die_at(start_clock, 200)
+    die_at(clock, 200)
     task(parameters={"sample": "1"})
     output()
     assert task(parameters={"sample": "2"}).kind == "success"

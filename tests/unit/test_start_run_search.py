@@ -36,11 +36,11 @@ def fail_and_begin_again(task: Any, omics: Any, clock: Clock, failures: int = 1)
 @pytest.mark.parametrize("answer", ANSWERS)
 @pytest.mark.parametrize("gone", [(0,), (1,), (0, 1)], ids=["first", "second", "both"])
 def test_deleted_runs_of_before_do_not_hide_the_one_that_goes_on(
-    start_task: StartTask, omics: Any, start_clock: Clock, answer: str, stored: bool, gone: tuple[int, ...]
+    start_task: StartTask, omics: Any, clock: Clock, answer: str, stored: bool, gone: tuple[int, ...]
 ) -> None:
     omics.repeat_request_id(answer)
     task = start_task(store=store_of(stored))
-    runs = fail_and_begin_again(task, omics, start_clock, failures=2)
+    runs = fail_and_begin_again(task, omics, clock, failures=2)
     for number in gone:
         omics.vanish(runs[number])
     done = task()
@@ -50,19 +50,19 @@ def test_deleted_runs_of_before_do_not_hide_the_one_that_goes_on(
 
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_where_the_last_run_is_gone_one_more_is_started(
-    start_task: StartTask, omics: Any, start_clock: Clock, answer: str
+    start_task: StartTask, omics: Any, clock: Clock, answer: str
 ) -> None:
     omics.repeat_request_id(answer)
     task = start_task(store=Store())
-    runs = fail_and_begin_again(task, omics, start_clock)
+    runs = fail_and_begin_again(task, omics, clock)
     omics.vanish(runs[1])
     done = task()
     assert (done.kind, len(started(omics))) == ("success", 3)
 
 
-def test_one_listing_finds_every_run_of_a_task(start_task: StartTask, omics: Any, start_clock: Clock) -> None:
+def test_one_listing_finds_every_run_of_a_task(start_task: StartTask, omics: Any, clock: Clock) -> None:
     task = start_task(retries=9)
-    runs = fail_and_begin_again(task, omics, start_clock, failures=5)
+    runs = fail_and_begin_again(task, omics, clock, failures=5)
     listings = omics.counts()["ListRuns"]
     done = task()
     assert (done.result["id"], omics.counts()["ListRuns"] - listings) == (runs[5], 1)
@@ -86,15 +86,15 @@ def test_an_earlier_failed_run_that_startrun_answers_with_is_not_taken_for_new(
 
 @pytest.mark.parametrize("seconds", [20, 600])
 def test_an_earlier_run_that_startrun_answers_with_is_not_new_however_young(
-    start_task: StartTask, omics: Any, start_clock: Clock, seconds: float
+    start_task: StartTask, omics: Any, clock: Clock, seconds: float
 ) -> None:
     omics.repeat_request_id("earlier")
     omics.fault("ListRuns", "access-denied")
     omics.default_life = "running-forever"
     task = start_task(poke_interval=5)
-    start_clock.at(seconds - 5, lambda: omics.move(started(omics)[0], "FAILED"))
+    clock.at(seconds - 5, lambda: omics.move(started(omics)[0], "FAILED"))
     assert task().kind == "OmicsRunFailedError"
-    assert start_clock.passed() < seconds + 10
+    assert clock.passed() < seconds + 10
     omics.default_life = "completed"
     assert task().kind == "success"
     assert len(started(omics)) == 2
@@ -130,39 +130,39 @@ def test_old_runs_of_a_shared_name_cost_a_start_no_call(start_task: StartTask, o
 
 
 def test_a_retry_reads_no_run_of_a_shared_name_from_before_its_dag_run(
-    start_task: StartTask, omics: Any, start_clock: Clock
+    start_task: StartTask, omics: Any, clock: Clock
 ) -> None:
     omics.start_runs(400, "completed", name="cohort")
     omics.advance(86400)
     omics.default_life = "completed"
     omics.repeat_request_id("forgotten")
     task = start_task(name="cohort", name_suffix=False)
-    die_at(start_clock, 200)
+    die_at(clock, 200)
     task()
     reads = omics.counts()["GetRun"]
-    die_at(start_clock, 0.5)
+    die_at(clock, 0.5)
     task()
     assert omics.counts()["GetRun"] - reads <= 2
     assert task().result["id"] == started(omics)[0]
 
 
 def test_the_runs_of_a_shared_name_are_read_at_a_pace(
-    start_task: StartTask, omics: Any, start_clock: Clock
+    start_task: StartTask, omics: Any, clock: Clock
 ) -> None:
     omics.default_life = "completed"
     omics.repeat_request_id("forgotten")
     task = start_task(name="cohort", name_suffix=False)
-    die_at(start_clock, 200)
+    die_at(clock, 200)
     task()
     omics.start_runs(40, "running-forever", name="cohort")  # of this DAG run's other tasks
     done = task()
     assert done.result["id"] == started(omics)[0]
-    assert start_clock.pauses[:40] == [0.2] * 40
+    assert clock.pauses[:40] == [0.2] * 40
 
 
 @pytest.mark.parametrize("answer", ["conflict", "validation"])
 def test_a_token_that_startrun_has_seen_is_looked_for_among_all_runs_of_a_shared_name(
-    start_task: StartTask, omics: Any, start_clock: Clock, answer: str
+    start_task: StartTask, omics: Any, clock: Clock, answer: str
 ) -> None:
     """A DAG run that was deleted and made again: its task's first try finds the token in use."""
     omics.repeat_request_id(answer)
@@ -175,7 +175,7 @@ def test_a_token_that_startrun_has_seen_is_looked_for_among_all_runs_of_a_shared
 
 
 def test_a_rerun_under_another_name_is_found_again(
-    start_task: StartTask, omics: Any, start_clock: Clock, monkeypatch: pytest.MonkeyPatch
+    start_task: StartTask, omics: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     omics.repeat_request_id("forgotten")
     omics.default_life = "failed-out-of-memory-error"
@@ -185,7 +185,7 @@ def test_a_rerun_under_another_name_is_found_again(
         omics.default_life = "completed"
         die_once(monkeypatch, "unanswered", omics)
 
-    start_clock.at(30, mend)
+    clock.at(30, mend)
     task()
     assert len(started(omics)) == 2
     done = task()
@@ -233,7 +233,7 @@ def test_a_retry_after_an_upgrade_takes_up_the_run_of_0_1(
 
 
 def test_a_task_deferred_by_0_1_resumes_with_its_deadline(
-    start_task: StartTask, omics: Any, start_clock: Clock
+    start_task: StartTask, omics: Any, clock: Clock
 ) -> None:
     run_id = start_of_0_1(omics, "running-forever")
     omics.advance(3600)
@@ -244,7 +244,7 @@ def test_a_task_deferred_by_0_1_resumes_with_its_deadline(
         "epoch": 0,
         "generation": 0,
         "was_stopping": False,
-        "deadline": start_clock.time() - 1,
+        "deadline": clock.time() - 1,
         "deadline_is": "wait_timeout",
         "memory": {"epoch": 0, "max_tries": 3, "token": of_0_1(0, 0)[0], "generation": 0, "waiting": True,
                    **{key: record[key] for key in ("id", "uuid", "arn")}},

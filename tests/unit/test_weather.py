@@ -13,6 +13,7 @@ from airflow_omics.emulator import mock_omics
 from airflow_omics.exceptions import Fault, FaultKind, OmicsAccessError, OmicsRequestError
 from airflow_omics.identity import RunTarget
 from airflow_omics.wait import RunWait
+from tests.support.clocks import turn
 from tests.unit.gates import ONE_ATTEMPT, Clock, Gate, new_run
 
 WAITS = "waits"
@@ -364,9 +365,7 @@ def test_no_credentials_at_all_are_borne_too(
     with mock_omics(config={"core": {"mock_credentials": False}}) as omics:
         omics.freeze()
         clock = Clock(omics)
-        monkeypatch.setattr("airflow_omics.sensors.time", clock)
-        monkeypatch.setattr("airflow_omics.looker.time", clock)
-        monkeypatch.setattr("airflow_omics.hooks.answers.time", clock)
+        turn(monkeypatch, clock)
         gate, run_id = Gate("poke", omics, clock), new_run(omics)
         omics.move(run_id, "COMPLETED")
         clock.at(100, connect, login="AKIAEXAMPLE", password="example", region_name="us-east-1")

@@ -34,7 +34,7 @@ def test_a_sensor_fails_with_the_run(
     assert "was not pushed to XCom" not in output()
 
 
-def test_an_operator_returns_what_it_does_in_airflow(omics: Any, task_clock: Clock, run_id: str) -> None:
+def test_an_operator_returns_what_it_does_in_airflow(omics: Any, clock: Clock, run_id: str) -> None:
     assert execute(operators.OmicsGetRunOperator, run_id=run_id)["id"] == run_id
     [task] = execute(operators.OmicsListRunTasksOperator, run_id=run_id, max_tasks=1)
     assert task["name"] == "AlignReads"

@@ -10,6 +10,7 @@ import pytest
 
 from airflow_omics.emulator import Emulator
 from airflow_omics.triggers import OmicsRunTrigger
+from tests.support.clocks import turn
 from tests.watcher.drive import ends, fire, run_loop, seen, seen_more, start_waits
 
 HOUR = 3600.0
@@ -29,8 +30,7 @@ class Wall:
 @pytest.fixture
 def wall(monkeypatch: pytest.MonkeyPatch) -> Wall:
     turned = Wall()
-    for module in ("watcher", "sweep", "clients", "triggers", "hooks.answers"):
-        monkeypatch.setattr(f"airflow_omics.{module}.time", turned)
+    turn(monkeypatch, turned)
     return turned
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from airflow_omics import rates
 from airflow_omics.rates import Limiter, RateTable
+from tests.support.clocks import turn
 
 
 class Turned:
@@ -35,7 +36,7 @@ class Turned:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Turned:
     turned = Turned()
-    monkeypatch.setattr(rates, "time", turned)
+    turn(monkeypatch, turned)
     monkeypatch.setattr(rates, "asyncio", turned)
     return turned
 
@@ -79,7 +80,7 @@ def test_quiet_time_saves_up_nothing(clock: Turned) -> None:
 def test_no_second_ever_holds_more_than_the_ceiling(ceiling: float, steps: list[Any]) -> None:
     turned, times = Turned(), []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rates, "time", turned)
+        turn(patch, turned)
         patch.setattr(rates, "asyncio", turned)
         limiter = Limiter(ceiling)
         for step in steps:
