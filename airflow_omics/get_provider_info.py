@@ -30,7 +30,7 @@ def get_provider_info() -> dict[str, Any]:
         "triggers": [
             {
                 "integration-name": INTEGRATION,
-                "python-modules": ["airflow_omics.triggers", "airflow_omics.starting.trigger"],
+                "python-modules": ["airflow_omics.triggers"],
             }
         ],
         "extra-links": [

@@ -71,7 +71,7 @@ async def triggerer(runs: list[dict[str, str]], options: argparse.Namespace) -> 
     """Wait for every run, be killed at the first line of standard input, and end at the next."""
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
-    from airflow_omics.starting.trigger import OmicsStartedRunTrigger
+    from airflow_omics.triggers import OmicsStartedRunTrigger
 
     figures_to = os.fdopen(os.dup(1), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # a pipe that nobody empties would block the loop
@@ -145,7 +145,7 @@ class Triggerer:
 
 def measure(kills: int, control: Any, options: argparse.Namespace) -> dict[str, Any]:
     """Kill so many deferred starts at once, and return what became of their runs."""
-    from airflow_omics.connection import AwsArguments
+    from airflow_omics._connection import AwsArguments
     from airflow_omics.hooks import OmicsHook
 
     control.reset()

@@ -253,7 +253,7 @@ def measure(name: str, control: Any, options: argparse.Namespace) -> dict[str, A
 
 def make_runs(control: Any, options: argparse.Namespace) -> tuple[list[str], dict[str, str]]:
     """Fill the account; return the ids of our runs, and their uuids."""
-    from airflow_omics.connection import AwsArguments
+    from airflow_omics._connection import AwsArguments
     from airflow_omics.hooks import OmicsHook
 
     control.reset()

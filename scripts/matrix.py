@@ -38,9 +38,9 @@ ROWS = {
 # and botocore, and Airflow only in its page's example; the watcher is plain asyncio; and some unit tests are
 # marked as such that any Airflow passes alike: once on the oldest AWS libraries and once on the newest
 # Python is enough for these, since `make test` runs them as well.
-_END_TO_END = "tests/airflow/test_core.py"
-_EVERYWHERE = ("tests/unit", "tests/dag_test", _END_TO_END)
-_APART = ("tests/emulator", "tests/watcher")
+_END_TO_END = "tests/stack/test_core.py"
+_EVERYWHERE = ("tests/unit", "tests/task_runner", _END_TO_END)
+_APART = ("tests/emulator", "tests/triggerer")
 _APART_TOO = ("lowest", "3.3-py3.13")
 _WATCHED = ("apache-airflow", "apache-airflow-providers-amazon", "botocore", "aiobotocore")
 _VERSIONS = """

@@ -1,4 +1,4 @@
-"""Find the programs that tests/airflow needs besides Python: a PostgreSQL server and Chromium.
+"""Find the programs that tests/stack needs besides Python: a PostgreSQL server and Chromium.
 
 ``python -m scripts.programs`` says what is missing and how to get it.
 """
@@ -63,7 +63,7 @@ def main() -> int:
             find()
         except MissingProgramError as error:
             missing += 1
-            print(f"tests/airflow will fail: {error}", file=sys.stderr)
+            print(f"tests/stack will fail: {error}", file=sys.stderr)
     return missing
 
 

@@ -1,7 +1,7 @@
 """The local HealthOmics and a real Airflow beside it, as processes on this machine.
 
 Everything lives in new temporary folders, listens on free ports of 127.0.0.1, and is ended, down to the
-last child, by whoever started it. ``make demo`` and ``make up`` run it on SQLite, tests/airflow on
+last child, by whoever started it. ``make demo`` and ``make up`` run it on SQLite, tests/stack on
 PostgreSQL. It is the Airflow of the environment that this runs in, 2.11 or 3; Airflow 2 runs on PostgreSQL
 alone.
 """

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from xdist.scheduler import LoadScopeScheduling
 
-# tests/airflow starts servers that expect a core for themselves; tests/dag_test sets up one Airflow for all.
-FOLDERS = ("tests/airflow/", "tests/dag_test/")
+# tests/stack starts servers that expect a core for themselves; tests/task_runner sets up one Airflow for all.
+FOLDERS = ("tests/stack/", "tests/task_runner/")
 
 
 class OneWorkerAFolder(LoadScopeScheduling):

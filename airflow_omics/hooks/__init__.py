@@ -4,12 +4,12 @@ botocore is imported here and nowhere else in the package. Operators and sensors
 inside ``execute``, so that parsing a DAG file does not pay for it.
 """
 
-from airflow_omics.hooks.aio import OmicsAsyncClient, RunPage
-from airflow_omics.hooks.answers import UnusableAnswerError, checked_record, clock_skew
+from airflow_omics.hooks.async_client import OmicsAsyncClient, RunPage
 from airflow_omics.hooks.faults import doubt_of, fault_of, weighed
 from airflow_omics.hooks.logs import LOG_GROUP, OmicsLogsHook
 from airflow_omics.hooks.named import UnreadableConnectionError
 from airflow_omics.hooks.omics import OmicsHook
+from airflow_omics.hooks.responses import UnusableAnswerError, checked_record, clock_skew
 
 __all__ = [
     "LOG_GROUP",

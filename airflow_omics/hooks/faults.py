@@ -12,8 +12,8 @@ from botocore.parsers import ResponseParserError
 
 from airflow_omics._compat import AirflowNotFoundException
 from airflow_omics.exceptions import Fault, FaultKind, OmicsRequestError
-from airflow_omics.hooks.answers import UnusableAnswerError
 from airflow_omics.hooks.named import UnreadableConnectionError
+from airflow_omics.hooks.responses import UnusableAnswerError
 
 _LOST_CREDENTIALS = frozenset(
     (

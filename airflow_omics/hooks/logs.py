@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from botocore.config import Config
 
-from airflow_omics.hooks.answers import UnusableAnswerError
 from airflow_omics.hooks.named import NamedConnectionHook
 from airflow_omics.hooks.omics import OmicsHook
+from airflow_omics.hooks.responses import UnusableAnswerError
 from airflow_omics.hooks.settings import with_defaults
 
 LOG_GROUP: Final = "/aws/omics/WorkflowLog"

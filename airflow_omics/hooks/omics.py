@@ -17,12 +17,12 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from botocore.utils import parse_timestamp
 
-from airflow_omics.connection import AwsArguments
+from airflow_omics._connection import AwsArguments
+from airflow_omics._identity import home_of
 from airflow_omics.exceptions import OmicsRequestError
-from airflow_omics.hooks.answers import UnusableAnswerError, checked_record, clock_skew
 from airflow_omics.hooks.named import NamedConnectionHook, UnreadableConnectionError
+from airflow_omics.hooks.responses import UnusableAnswerError, checked_record, clock_skew
 from airflow_omics.hooks.settings import check_ca_bundle, check_options, unknown_region, with_defaults
-from airflow_omics.identity import home_of
 from airflow_omics.records import RunRecord, to_record
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class OmicsHook(NamedConnectionHook):
         self.clock_skew = 0.0
         """Seconds by which the service's clock was ahead of this machine's at the last answer."""
         self.homes: set[str] = set()
-        """The accounts and Regions whose runs it has read, as :func:`airflow_omics.identity.home_of` says."""
+        """The accounts and Regions whose runs it has read, as ``_identity.home_of`` says."""
         self.looked_around = False
         """Whether :meth:`look_around` was called."""
 

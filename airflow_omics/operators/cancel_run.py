@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from airflow_omics._compat import BaseOperator, Context
-from airflow_omics._task import (
+from airflow_omics._task.base import (
     RunTaskMixin,
     check_fields,
     check_seconds,
@@ -86,7 +86,7 @@ class OmicsCancelRunOperator(RunTaskMixin, BaseOperator):
 
     def execute(self, context: Context) -> RunRecord:
         """Cancel the run, wait for its end, and return its record."""
-        from airflow_omics.cancelling import cancel_run
+        from airflow_omics._steering.cancel import cancel_run
 
         target = self._target()
         links: RunLinks | None = None

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from airflow_omics._compat import BaseOperator, Context
-from airflow_omics._task import RunTaskMixin, check_fields, check_seconds, to_seconds
+from airflow_omics._task.base import RunTaskMixin, check_fields, check_seconds, to_seconds
 from airflow_omics.links import RUN_LINKS, RunLinks, persist_links
 from airflow_omics.records import RunRecord, narrow
 
@@ -78,7 +78,7 @@ class OmicsDeleteRunOperator(RunTaskMixin, BaseOperator):
 
     def execute(self, context: Context) -> RunRecord:
         """Delete the run's metadata, see it gone, and return its last record."""
-        from airflow_omics.deleting import delete_run
+        from airflow_omics._steering.delete import delete_run
 
         target = self._target()
         links: RunLinks | None = None

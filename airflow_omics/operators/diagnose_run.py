@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_omics import _clock
 from airflow_omics._compat import BaseOperator, Context
-from airflow_omics._task import RunTaskMixin, check_switch
+from airflow_omics._task.base import RunTaskMixin, check_switch
 from airflow_omics.links import RUN_LINKS, persist_links
 
 if TYPE_CHECKING:
+    from airflow_omics._identity import RunTarget
     from airflow_omics.hooks import OmicsHook
-    from airflow_omics.identity import RunTarget
     from airflow_omics.records import RunRecord
 
 
@@ -107,7 +107,7 @@ class OmicsDiagnoseRunOperator(RunTaskMixin, BaseOperator):
             OmicsRunNotFoundError,
         )
         from airflow_omics.hooks import fault_of
-        from airflow_omics.patience import patiently
+        from airflow_omics.hooks.retrying import patiently
 
         missing: OmicsError
         try:

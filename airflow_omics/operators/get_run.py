@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from airflow_omics._compat import BaseOperator, Context
-from airflow_omics._task import RunTaskMixin, check_fields, check_names
+from airflow_omics._task.base import RunTaskMixin, check_fields, check_names
 from airflow_omics.links import RUN_LINKS, persist_links
 from airflow_omics.records import RunRecord, narrow, sentence
 
@@ -67,7 +67,7 @@ class OmicsGetRunOperator(RunTaskMixin, BaseOperator):
 
     def execute(self, context: Context) -> RunRecord:
         """Read the run and return its record."""
-        from airflow_omics.patience import patiently
+        from airflow_omics.hooks.retrying import patiently
 
         target = self._target()
         hook = self._make_hook(target)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_omics import _clock
 from airflow_omics._compat import BaseOperator, Context
-from airflow_omics._task import RunTaskMixin, check_fields, check_names, check_switch
+from airflow_omics._task.base import RunTaskMixin, check_fields, check_names, check_switch
 from airflow_omics.links import RUN_LINKS, persist_links
 from airflow_omics.records import TASK_STATUSES, describe
 
@@ -90,7 +90,7 @@ class OmicsListRunTasksOperator(RunTaskMixin, BaseOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """List the run's tasks and return their records."""
-        from airflow_omics.patience import patiently
+        from airflow_omics.hooks.retrying import patiently
 
         target = self._target()
         hook = self._make_hook(target)

@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_omics._compat import BaseOperator, Context, conf
-from airflow_omics._fields import Renderer
-from airflow_omics._task import (
+from airflow_omics._starting.rendering import TEXT_ARGUMENTS, render_argument
+from airflow_omics._task.base import (
     RunTaskMixin,
     check_diagnose,
     check_fields,
@@ -17,13 +17,13 @@ from airflow_omics._task import (
     check_switch,
     is_known_now,
 )
+from airflow_omics._task.fields import Renderer
+from airflow_omics._task.hidden import Unshown, hidden, shown_value
 from airflow_omics.links import RUN_LINKS
 from airflow_omics.records import RunRecord
-from airflow_omics.starting.rendering import TEXT_ARGUMENTS, render_argument
-from airflow_omics.starting.unshown import Unshown, hidden, shown_value
 
 if TYPE_CHECKING:
-    from airflow_omics.starting.started_run import StartedRun
+    from airflow_omics._starting.started_run import StartedRun
 
 _HIDDEN = ("parameters", "tags", "start_run_kwargs", "rerun_with")
 
@@ -271,8 +271,8 @@ class OmicsStartRunOperator(RunTaskMixin, BaseOperator):
             running.kill()
 
     def _begin(self, context: Context) -> StartedRun:
+        from airflow_omics._starting.started_run import StartedRun
         from airflow_omics.exceptions import OmicsRequestError
-        from airflow_omics.starting.started_run import StartedRun
 
         if context.get("ti") is None:
             raise OmicsRequestError(
@@ -284,7 +284,7 @@ class OmicsStartRunOperator(RunTaskMixin, BaseOperator):
 
     def _check_now(self) -> None:
         """Refuse at parse time what is wrong whatever happens later."""
-        from airflow_omics.starting.request import (
+        from airflow_omics._starting.request import (
             MEMBER_OF_ARGUMENT,
             check_argument,
             check_rerun_with,

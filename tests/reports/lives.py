@@ -12,7 +12,7 @@ from unittest import mock
 
 import botocore.session
 
-from airflow_omics.connection import AwsArguments
+from airflow_omics._connection import AwsArguments
 from airflow_omics.diagnosis import Diagnosis, Limits, diagnose
 from airflow_omics.emulator import LIVES, mock_omics
 from airflow_omics.exceptions import FaultKind

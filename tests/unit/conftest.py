@@ -160,4 +160,4 @@ def start_task(omics: Any, clock: Clock) -> StartTask:
 
 @pytest.fixture(autouse=True)
 def _no_scheduler_to_hold_events_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airflow_omics._in_triggerer.HOLD", 0.0)
+    monkeypatch.setattr("airflow_omics._task.from_trigger.HOLD", 0.0)

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from airflow_omics._compat import AirflowTaskTimeout
-from airflow_omics.connection import AwsArguments
+from airflow_omics._connection import AwsArguments
+from airflow_omics._identity import RunTarget
+from airflow_omics._waiting.ending import ending_to_event
+from airflow_omics._waiting.poller import RunPoller
+from airflow_omics._waiting.run import RunWait
 from airflow_omics.hooks import OmicsHook
-from airflow_omics.identity import RunTarget
-from airflow_omics.looker import Looker
 from airflow_omics.operators import OmicsStartRunOperator
-from airflow_omics.outcome import ending_to_event
-from airflow_omics.wait import RunWait
 from tests.unit.gates import ONE_ATTEMPT, Clock
 
 try:
@@ -178,7 +178,7 @@ class Task:
             status=a["status"],
         )
         aws = AwsArguments(a["aws_conn_id"], a["region_name"], a["verify"], a["botocore_config"])
-        looker = Looker(wait, lambda: OmicsHook.of(aws), a["export"], logging.getLogger("triggerer"))
+        looker = RunPoller(wait, lambda: OmicsHook.of(aws), a["export"], logging.getLogger("triggerer"))
         while (ending := looker.look()) is None:
             self.clock.sleep(wait.pause(a["poke_interval"], self.clock.time()))
         event: dict[str, Any] = json.loads(json.dumps(ending_to_event(ending, a["record_fields"])))

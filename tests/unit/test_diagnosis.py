@@ -10,7 +10,7 @@ from typing import Any
 import boto3
 import pytest
 
-from airflow_omics.connection import AwsArguments
+from airflow_omics._connection import AwsArguments
 from airflow_omics.diagnosis import Diagnosis, Limits, diagnose, forgotten_run
 from airflow_omics.emulator import EmulatorServer, Life, Stage, Task
 from airflow_omics.hooks import OmicsHook

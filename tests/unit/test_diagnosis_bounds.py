@@ -14,7 +14,7 @@ import boto3
 import pytest
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 
-from airflow_omics.connection import AwsArguments
+from airflow_omics._connection import AwsArguments
 from airflow_omics.diagnosis import Limits, diagnose, forgotten_run
 from airflow_omics.exceptions import OmicsRunNotFoundError
 from airflow_omics.hooks import OmicsHook, OmicsLogsHook

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.client import BaseClient
 
-from airflow_omics.connection import AwsArguments
+from airflow_omics._connection import AwsArguments
 from airflow_omics.diagnosis import Diagnosis, diagnose
 from airflow_omics.emulator import Life, Stage, Task
 from airflow_omics.exceptions import OmicsRunError, OmicsRunNotFoundError

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from airflow_omics._waiting.ending import ending_from_event, ending_to_event
+from airflow_omics._waiting.run import Ending
 from airflow_omics.exceptions import (
     FaultKind,
     OmicsAccessError,
@@ -19,9 +21,7 @@ from airflow_omics.exceptions import (
     without_retry,
 )
 from airflow_omics.operators import OmicsCancelRunOperator, OmicsGetRunOperator
-from airflow_omics.outcome import ending_from_event, ending_to_event
 from airflow_omics.sensors import OmicsRunSensor
-from airflow_omics.wait import Ending
 from tests.unit.conftest import StartTask
 from tests.unit.gates import ONE_ATTEMPT, Gate, TaskInstance, context_of, new_run
 

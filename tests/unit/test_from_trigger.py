@@ -51,7 +51,7 @@ def an_airflow_that_can(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(BaseTrigger, "render_template_fields", lambda *args: None, raising=False)
     find_spec = importlib_find_spec()
     monkeypatch.setattr(
-        "airflow_omics._in_triggerer.importlib.util.find_spec",
+        "airflow_omics._task.from_trigger.importlib.util.find_spec",
         lambda name, *args: find_spec("json" if name == "airflow.sdk" else name, *args),
     )
 
@@ -286,7 +286,7 @@ def test_an_end_that_airflow_would_refuse_goes_to_a_worker() -> None:
 @pytest.mark.usefixtures("an_airflow_that_can")
 def test_only_a_task_that_would_end_there_asks_for_listeners(monkeypatch: pytest.MonkeyPatch) -> None:
     """Which loads the plugins, once a process."""
-    monkeypatch.setattr("airflow_omics._in_triggerer.has_listeners", called)
+    monkeypatch.setattr("airflow_omics._task.from_trigger.has_listeners", called)
     assert made()[1] == made(start_from_trigger=True)[1] == []
     made(end_from_trigger=True, outlets=["s3://bucket/key"])
     with pytest.raises(AssertionError, match="called while parsing"):

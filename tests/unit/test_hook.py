@@ -15,7 +15,7 @@ import pytest
 from botocore import exceptions as aws
 from botocore.parsers import ResponseParserError
 
-from airflow_omics.connection import AwsArguments
+from airflow_omics._connection import AwsArguments
 from airflow_omics.emulator import EmulatorServer
 from airflow_omics.exceptions import FaultKind, OmicsAccessError
 from airflow_omics.hooks import OmicsHook, UnusableAnswerError, clock_skew, fault_of

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from airflow_omics._identity import RunTarget
+from airflow_omics._waiting.run import RunWait
 from airflow_omics.exceptions import (
     Fault,
     FaultKind,
@@ -14,9 +16,7 @@ from airflow_omics.exceptions import (
     OmicsRunDeletedError,
     OmicsRunNotFoundError,
 )
-from airflow_omics.identity import RunTarget
 from airflow_omics.sensors import OmicsRunSensor
-from airflow_omics.wait import RunWait
 from tests.unit.gates import Gate, TaskInstance, context_of, new_run
 
 OTHER_UUID = "11111111-2222-3333-4444-555555555555"

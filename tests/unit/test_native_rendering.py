@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from airflow_omics._task.hidden import shown_value
 from airflow_omics.hooks import OmicsHook
 from airflow_omics.operators import OmicsGetRunOperator
-from airflow_omics.starting.unshown import shown_value
 from tests.unit.starts import make
 
 try:

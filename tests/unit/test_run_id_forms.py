@@ -9,8 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from airflow_omics._compat import BaseOperator
+from airflow_omics._identity import RunTarget, reduce_to_identity
 from airflow_omics.exceptions import OmicsRequestError
-from airflow_omics.identity import RunTarget, reduce_to_identity
 from airflow_omics.operators import OmicsGetRunOperator
 from airflow_omics.sensors import OmicsRunSensor
 from tests.unit.gates import TaskInstance, context_of

@@ -193,7 +193,7 @@ def test_checking_start_run_kwargs_needs_no_credentials(
 
 
 def parameters_of(path: Path, name: str) -> Any:
-    from airflow_omics.starting.arguments import StartArguments
+    from airflow_omics._starting.arguments import StartArguments
 
     context = {"dag": SimpleNamespace(folder=str(path)), "ti": SimpleNamespace(try_number=1)}
     return StartArguments.of(make(parameters=name), context).arguments["parameters"]
@@ -251,7 +251,7 @@ RECORD = {
 )
 def test_of_a_record_no_more_is_shown_than_which_run_it_is(name: str) -> None:
     """Only ``rerun_of`` takes one. Anywhere else it is a mistake, which must not cost more than a try."""
-    from airflow_omics.starting.arguments import StartArguments
+    from airflow_omics._starting.arguments import StartArguments
 
     operator = make()
     setattr(operator, name, RECORD)  # as a mapped task is given its own
@@ -275,7 +275,7 @@ def test_a_task_that_nobody_runs_says_so() -> None:
 
 
 def test_parameters_that_came_out_as_none_start_no_run(start_task: StartTask, omics: Any) -> None:
-    from airflow_omics.starting.unshown import Unshown
+    from airflow_omics._task.hidden import Unshown
 
     operator = make()
     operator.parameters = Unshown(None)  # as it is once rendered

@@ -398,7 +398,7 @@ def test_the_aws_arguments_and_the_task_reach_the_trigger_whole(
     done = start_task(deferrable=True, map_index=2, parameters={"who": "patient-7"}, **aws)()
     [trigger] = done.triggers
     path, arguments = trigger.serialize()
-    assert path == "airflow_omics.starting.trigger.OmicsStartedRunTrigger"
+    assert path == "airflow_omics.triggers.OmicsStartedRunTrigger"
     assert {name: arguments[name] for name in aws} == aws
     assert arguments["task_key"] == {
         "dag_id": "dag",

@@ -9,11 +9,9 @@ from typing import Any
 import pytest
 
 from airflow_omics._compat import AirflowTaskTimeout
-from airflow_omics.starting import kill
-from airflow_omics.starting.attempt import TaskKey
-from airflow_omics.starting.kill import UnreadableStateError
-from airflow_omics.starting.trigger import OmicsStartedRunTrigger
-from airflow_omics.triggers import OmicsRunEvent
+from airflow_omics._task.state import UnreadableStateError, task_state
+from airflow_omics._task.task_key import TaskKey
+from airflow_omics.triggers import OmicsRunEvent, OmicsStartedRunTrigger
 from tests.unit.conftest import StartTask
 from tests.unit.gates import Clock
 from tests.unit.starts import WorkerDied, die_once, read, started
@@ -49,7 +47,7 @@ def say_state(monkeypatch: pytest.MonkeyPatch, state: str | None) -> list[TaskKe
             raise UnreadableStateError("ConnectionError: no answer")
         return state
 
-    monkeypatch.setattr("airflow_omics.starting.worker_kill.task_state", task_state)
+    monkeypatch.setattr("airflow_omics._starting.worker_kill.task_state", task_state)
     return asked
 
 
@@ -202,7 +200,7 @@ def test_a_kill_that_comes_to_no_end_in_time_names_the_run(
 
     omics.default_life = "running-forever"
     say_state(monkeypatch, "failed")
-    monkeypatch.setattr("airflow_omics.starting.worker_kill.WITHIN", 1.5)
+    monkeypatch.setattr("airflow_omics._starting.worker_kill.WITHIN", 1.5)
     released = threading.Event()
     task = start_task()
 
@@ -211,7 +209,7 @@ def test_a_kill_that_comes_to_no_end_in_time_names_the_run(
 
     def stick() -> None:
         if stuck == "state":
-            monkeypatch.setattr("airflow_omics.starting.worker_kill.task_state", hold)
+            monkeypatch.setattr("airflow_omics._starting.worker_kill.task_state", hold)
         else:
             monkeypatch.setattr(OmicsHook, "cancel_run", hold)
 
@@ -255,7 +253,7 @@ def test_a_timed_out_task_is_cancelled_though_aws_throttles_for_a_minute(
     assert read(started(omics)[0])["status"] == "STOPPING"
 
 
-# -- the trigger; its kills are in tests/watcher/test_kill.py ------------------------------------------------
+# -- the trigger; its kills are in tests/triggerer/test_kill.py ----------------------------------------------
 
 
 def test_every_argument_of_the_trigger_survives_serialize() -> None:
@@ -283,7 +281,7 @@ def test_every_argument_of_the_trigger_survives_serialize() -> None:
         "botocore_config": {"read_timeout": 5},
     }
     path, once = OmicsStartedRunTrigger(**arguments).serialize()
-    assert path == "airflow_omics.starting.trigger.OmicsStartedRunTrigger"
+    assert path == "airflow_omics.triggers.OmicsStartedRunTrigger"
     assert once == arguments
     assert OmicsStartedRunTrigger(**json.loads(json.dumps(once))).serialize() == (path, arguments)
 
@@ -298,10 +296,10 @@ def test_the_state_of_a_mapped_task_is_read_under_its_index(
     states = {"manual__1": {"start": "failed", "start_0": "failed", "start_12": "failed"}}
     states["manual__1"][name] = "deferred"
     monkeypatch.setattr(runner.RuntimeTaskInstance, "get_task_states", staticmethod(lambda **_: states))
-    assert kill.task_state(TaskKey("dag", "manual__1", "start", map_index)) == "deferred"
+    assert task_state(TaskKey("dag", "manual__1", "start", map_index)) == "deferred"
     states["manual__1"].pop(name)
     with pytest.raises(UnreadableStateError):
-        kill.task_state(TaskKey("dag", "manual__1", "start", map_index))
+        task_state(TaskKey("dag", "manual__1", "start", map_index))
 
 
 def _has_sdk() -> bool:

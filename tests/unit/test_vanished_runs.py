@@ -25,7 +25,7 @@ def test_a_run_that_was_read_and_is_gone_was_known(poke_gate: Gate, run_id: str,
 def test_a_run_that_is_gone_is_not_told_of_at_every_look(
     poke_gate: Gate, run_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from airflow_omics.wait import RunWait
+    from airflow_omics._waiting.run import RunWait
 
     news: list[str] = []
     plain = RunWait.news

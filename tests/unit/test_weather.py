@@ -9,10 +9,10 @@ import botocore.session
 import pytest
 from botocore import exceptions as aws
 
+from airflow_omics._identity import RunTarget
+from airflow_omics._waiting.run import RunWait
 from airflow_omics.emulator import mock_omics
 from airflow_omics.exceptions import Fault, FaultKind, OmicsAccessError, OmicsRequestError
-from airflow_omics.identity import RunTarget
-from airflow_omics.wait import RunWait
 from tests.support.clocks import turn
 from tests.unit.gates import ONE_ATTEMPT, Clock, Gate, new_run
 

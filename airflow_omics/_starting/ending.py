@@ -1,0 +1,102 @@
+"""Ends the runs of a start operator that nobody waits for any more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow_omics._identity import RunTarget
+from airflow_omics._starting.calls import kind_behind
+from airflow_omics._steering.cancel import cancel_run
+from airflow_omics.exceptions import FaultKind, OmicsAccessError, OmicsRequestError, OmicsRunNotFoundError
+from airflow_omics.records import RunRecord, sentence
+
+if TYPE_CHECKING:
+    from airflow_omics.hooks import OmicsHook
+
+# Seconds for which CancelRun is tried, if it is not accepted at once.
+CONFIRM_PATIENCE: Final = 3600.0
+"""Seconds for a run whose end is waited for, and for one that must not run beside a new one."""
+
+TIMEOUT_PATIENCE: Final = 300.0
+"""Seconds for the run of a task that has used up its execution_timeout."""
+
+KILL_PATIENCE: Final = 20.0
+"""Seconds for the run of a task that was killed: its process has less than that."""
+
+
+class Canceller:
+    """Cancels runs.
+
+    :param make_hook: makes a hook, on the Airflow connection as it is now.
+    :param at_hand: returns the hook that the run was started with, or None. It is quick to have, and may be
+        hours old: if its credentials have died, the next one reads the connection anew.
+    :param log: the task's logger.
+    """
+
+    def __init__(
+        self, make_hook: Callable[[], OmicsHook], at_hand: Callable[[], OmicsHook | None], log: Any
+    ) -> None:
+        self._make_hook = make_hook
+        self._at_hand = at_hand
+        self._log = log
+        self._seen_to: set[str] = set()
+
+    def cancel(self, target: RunTarget, *, confirm: bool, patience: float) -> RunRecord | None:
+        """Cancel a run and return its last record; None, and a warning, if that could not be done.
+
+        :param confirm: whether to wait until the run has ended.
+        :param patience: seconds for all of it.
+        """
+        try:
+            record = self._cancel(target, confirm=confirm, patience=patience)
+        except Exception as error:  # whatever it is, the task ends as it would have ended
+            self._log.warning("HealthOmics run %s could not be cancelled: %s", target.run_id, error)
+            return None
+        self._log.info("%s", sentence(record))
+        return record
+
+    def cancel_before_the_clear(self, target: RunTarget, *, may_cancel: bool) -> None:
+        """Cancel the run that the task had before it was cleared, or say in a warning that it goes on.
+
+        :param may_cancel: the operator's ``cancel_on_kill``.
+        :raises OmicsError: what stands in the way may pass: rather no second run yet than two at once.
+        """
+        run_id = target.run_id
+        if run_id in self._seen_to:
+            return
+        self._seen_to.add(run_id)
+        if not may_cancel:
+            self._log.warning(
+                "The task was cleared, and a new run is started. HealthOmics run %s, which it waited for, is "
+                "not cancelled, since cancel_on_kill is False; it may go on, and cost.",
+                run_id,
+            )
+            return
+        self._log.info("The task was cleared: HealthOmics run %s of before is cancelled.", run_id)
+        try:
+            record = self._cancel(target, confirm=False, patience=CONFIRM_PATIENCE)
+        except OmicsRunNotFoundError as error:
+            self._log.info("%s", error)
+        except (OmicsAccessError, OmicsRequestError) as error:
+            if kind_behind(error) is FaultKind.CREDENTIALS:
+                raise
+            self._log.warning(
+                "A new run is started. HealthOmics run %s of before may go on beside it, and cost; it could "
+                "not be cancelled: %s",
+                run_id,
+                error,
+            )
+        else:
+            self._log.info("%s", sentence(record))
+
+    def _cancel(self, target: RunTarget, *, confirm: bool, patience: float) -> RunRecord:
+        at_hand = [hook] if (hook := self._at_hand()) else []
+        return cancel_run(
+            lambda: at_hand.pop() if at_hand else self._make_hook(),
+            target,
+            confirm=confirm,
+            patience=patience,
+            poke_interval=30.0 if confirm else 1.0,
+            log=self._log,
+        )

@@ -1,0 +1,184 @@
+"""The runs that a task has had, as AWS knows them: found by their name, recognised by their tags."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+from airflow_omics import _clock
+from airflow_omics._identity import home_of
+from airflow_omics._starting.attempt import Attempt, is_run_of, is_run_of_task
+from airflow_omics._starting.calls import Calls, kind_behind
+from airflow_omics.exceptions import Fault, FaultKind, OmicsError
+from airflow_omics.hooks import fault_of, weighed
+from airflow_omics.hooks.retrying import backoff
+from airflow_omics.records import ACTIVE_STATUSES, RunRecord, parse_time
+
+SPACING: Final = 0.2
+"""Seconds between two GetRuns of one search: half of the service's default quota stays with others."""
+
+CLOCK_MARGIN: Final = 60.0
+"""Seconds by which the clocks of Airflow and of the service may differ."""
+
+
+class Search(NamedTuple):
+    """What a task's runs are looked for by.
+
+    :param names: names that a run of the task may have.
+    :param is_shared: whether other tasks' runs may have the same name.
+    :param since: for a shared name: seconds since the epoch before which no run of this task was made; None
+        if that is not known.
+    :param earlier_epochs: the epochs that this task may have had before it was cleared last.
+    :param old_epoch: the epoch, as version 0.1.0 of this package counted it.
+    """
+
+    names: tuple[str, ...]
+    is_shared: bool = False
+    since: float | None = None
+    earlier_epochs: tuple[int, ...] = ()
+    old_epoch: int | None = None
+
+
+class Found(NamedTuple):
+    """A run of the task.
+
+    :param record: GetRun's answer.
+    :param attempt: the attempt that it was started for; None if its epoch is not known here.
+    :param is_own: whether it is of the epoch that was looked for.
+    """
+
+    record: RunRecord
+    attempt: Attempt | None
+    is_own: bool
+
+
+class Finder:
+    """Finds the runs of one task.
+
+    :param calls: makes the calls.
+    :param search_of: returns what the runs are looked for by, given an attempt of the task.
+    :param log: the task's logger.
+    """
+
+    def __init__(self, calls: Calls, search_of: Callable[[Attempt], Search], log: Any) -> None:
+        self._calls = calls
+        self._search_of = search_of
+        self._log = log
+        self._may_list = True
+
+    def runs_of(self, attempt: Attempt, *, wanted: Attempt | None = None) -> list[Found]:
+        """Return the runs of the attempt's task, the newest first; none if runs may not be listed.
+
+        :param attempt: any of the epoch that is looked for.
+        :param wanted: look for the run of this attempt alone, among all runs of the name however old.
+        """
+        search, found = self._search_of(attempt), []
+        since = search.since if search.is_shared and wanted is None else None
+        for record in self._records(search.names, since):
+            if not is_run_of_task(attempt.task, record):
+                continue
+            known = _identify(attempt, search, record)
+            found.append(known)
+            if known.attempt is not None and known.attempt == wanted:
+                return [known]
+            if search.is_shared and _ends_search(known):
+                break
+        if search.old_epoch is not None and not search.is_shared and not any(run.is_own for run in found):
+            found += self._runs_of_0_1(attempt.in_epoch(search.old_epoch), search.names)
+        return found if wanted is None else [run for run in found if run.attempt == wanted]
+
+    def read(
+        self, run_id: str, uuid: str | None = None, *, arn: str | None = None, grace: float = 0.0
+    ) -> RunRecord | None:
+        """Return the run's record, or None when it is gone or its id is another run's now.
+
+        :param arn: of a run that was known before: if there is doubt whose answer "not found" is, it is asked
+            for again with fresh credentials. A run that is taken for gone leads to a second one.
+        :param grace: seconds for which it may be unknown. A run that was started a moment ago, and one that
+            was deleted, look the same.
+        :raises OmicsAccessError: the doubt has lasted for five minutes.
+        """
+        unknown_until = _clock.monotonic() + grace
+        doubts = self._calls.repetition("GetRun")
+        while True:
+            try:
+                record: RunRecord = self._calls.repeat(lambda hook: hook.get_run(run_id), "GetRun")
+            except OmicsError as error:
+                fault = fault_of(error.__cause__) if error.__cause__ else None
+                if fault is None or fault.kind is not FaultKind.NOT_FOUND:
+                    raise
+                if _clock.monotonic() < unknown_until:
+                    _clock.sleep(backoff(3))
+                    continue
+                doubt = weighed(fault, self._calls.hook, home_of(arn)).doubt if arn else ""
+                if not doubt:
+                    return None
+                said = f"{fault.message}; {doubt}. Check aws_conn_id and region_name"
+                doubts.wait_out(Fault(FaultKind.CREDENTIALS, said, fault.code), error)
+            else:
+                same = not uuid or not record.get("uuid") or record["uuid"].lower() == uuid.lower()
+                return record if same else None
+
+    def _records(self, names: Iterable[str], since: float | None) -> Iterator[RunRecord]:
+        items = [item for name in names for item in self._listed(name)]
+        if since is not None:
+            items = [item for item in items if _made_after(item, since - CLOCK_MARGIN)]
+        newest_first = sorted(items, key=lambda item: str(item.get("creationTime")), reverse=True)
+        for number, item in enumerate(newest_first):
+            if number:
+                _clock.sleep(SPACING)
+            record = self.read(str(item["id"]))
+            if record is not None:
+                yield record
+
+    def _listed(self, name: str) -> list[dict[str, Any]]:
+        if not self._may_list:
+            return []
+        try:
+            listed = self._calls.repeat(lambda hook: list(hook.list_runs(name=name)), "ListRuns")
+        except OmicsError as error:
+            if kind_behind(error) is not FaultKind.DENIED:
+                raise
+            self._may_list = False
+            self._log.warning(
+                "An earlier run of this task can't be looked for, so that StartRun's token alone "
+                "guards against a second one: %s",
+                error,
+            )
+            return []
+        # AWS does not say whether it filters by equality.
+        return [item for item in listed if item.get("name") == name]
+
+    def _runs_of_0_1(self, attempt: Attempt, names: Iterable[str]) -> list[Found]:
+        """Return the runs that version 0.1.0 started, the newest first; it named each after its token.
+
+        A task whose worker ended because the package was upgraded must find its run.
+        """
+        found: list[Found] = []
+        attempt, digits = attempt.with_generation(0), attempt.task.digest
+        while True:
+            named = [name.removesuffix(digits) + attempt.token[: len(digits)] for name in names]
+            records = [record for record in self._records(named, None) if is_run_of(attempt, record)]
+            if not records:
+                return found[::-1]
+            found.append(Found(records[0], attempt, is_own=True))
+            attempt = attempt.next_generation()
+
+
+def _identify(attempt: Attempt, search: Search, record: RunRecord) -> Found:
+    if (own := attempt.of_run(record)) is not None:
+        return Found(record, own, is_own=True)
+    earlier = (attempt.in_epoch(epoch).of_run(record) for epoch in search.earlier_epochs)
+    return Found(record, next((known for known in earlier if known is not None), None), is_own=False)
+
+
+def _ends_search(found: Found) -> bool:
+    """Return whether nothing older matters: runs of a task are made one after the other."""
+    if not found.is_own or found.attempt is None:
+        return False
+    return found.attempt.generation == 0 or found.record.get("status") in ACTIVE_STATUSES
+
+
+def _made_after(item: Mapping[str, Any], moment: float) -> bool:
+    made = item.get("creationTime")
+    return made is None or parse_time(str(made)).timestamp() >= moment

@@ -1,0 +1,304 @@
+"""StartRun's request, checked before any call: what is wrong for certain is said here, in one sentence.
+
+What only AWS can judge is left to AWS.
+https://docs.aws.amazon.com/omics/latest/api/API_StartRun.html
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from airflow_omics._identity import RunTarget, shown
+
+MEMBER_OF_ARGUMENT: Final[Mapping[str, str]] = {
+    "workflow_id": "workflowId",
+    "role_arn": "roleArn",
+    "output_uri": "outputUri",
+    "parameters": "parameters",
+    "name": "name",
+    "workflow_type": "workflowType",
+    "workflow_version_name": "workflowVersionName",
+    "workflow_owner_id": "workflowOwnerId",
+    "run_group_id": "runGroupId",
+    "priority": "priority",
+    "storage_type": "storageType",
+    "storage_capacity": "storageCapacity",
+    "log_level": "logLevel",
+    "cache_id": "cacheId",
+    "cache_behavior": "cacheBehavior",
+    "retention_mode": "retentionMode",
+    "rerun_of": "runId",
+    "tags": "tags",
+}
+"""The operator's arguments, and StartRun's member for each."""
+
+LARGEST_PARAMETERS: Final = 256 * 1024
+"""Bytes of JSON: the larger of the two limits that AWS documents (50,000 and 256 KB)."""
+
+LONGEST_NAME: Final = 128
+MOST_TAGS: Final = 50
+
+_NUMBERED: Final = {
+    "workflow_id": "a workflow's id",
+    "run_group_id": "a run group's id",
+    "cache_id": "a run cache's id",
+}
+
+
+_TYPES: Final = {"string": str, "boolean": bool, "integer": int, "long": int, "list": list, "map": dict}
+
+
+def build_request(arguments: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Return StartRun's members for the operator's arguments; those that are None are left out.
+
+    :param arguments: by the names of :data:`MEMBER_OF_ARGUMENT`.
+    :param extra: ``start_run_kwargs``, by StartRun's own names.
+    :raises ValueError: for a value that can't be right, naming the argument and what it takes.
+    """
+    request: dict[str, Any] = {}
+    for argument, member in MEMBER_OF_ARGUMENT.items():
+        value = arguments.get(argument)
+        if value is not None:
+            check = _CHECKS.get(argument)
+            request[member] = check(argument, value) if check else value
+    check_what_is_missing(arguments)
+    if "storageCapacity" in request and request.get("storageType") != "STATIC":
+        raise ValueError(
+            f"storage_capacity is {request['storageCapacity']} and storage_type is "
+            f"{request.get('storageType')!r}; a capacity is for storage_type='STATIC' alone. Give that, "
+            "or leave storage_capacity out."
+        )
+    return {**request, **{member: value for member, value in extra.items() if value is not None}}
+
+
+def check_extra(extra: Any, known: Mapping[str, str], arguments: Mapping[str, Any]) -> None:
+    """Refuse ``start_run_kwargs`` that StartRun does not take, or that an argument gives already.
+
+    :param known: the members of StartRun that the installed botocore knows, and the type of each.
+    :param arguments: the operator's arguments, of which those that are None do not count.
+    :raises ValueError: naming the member, and the nearest one where it is unknown.
+    """
+    if not isinstance(extra, Mapping):
+        raise ValueError(
+            f"start_run_kwargs is a {type(extra).__name__}; it takes a dict of StartRun's members, such as "
+            "{'networkingMode': 'VPC', 'configurationName': 'lab'}."
+        )
+    argument_of = {member: argument for argument, member in MEMBER_OF_ARGUMENT.items()}
+    for member in extra:
+        if member == "requestId":
+            raise ValueError(
+                "start_run_kwargs holds 'requestId', the token by which a retry finds its run again; the "
+                "operator makes it. Leave it out."
+            )
+        if member in argument_of and arguments.get(argument_of[member]) is not None:
+            raise ValueError(f"{member!r} is given twice, as {argument_of[member]} and in start_run_kwargs.")
+        if member in argument_of:
+            raise ValueError(
+                f"start_run_kwargs holds {member!r}; give it as the operator's own argument "
+                f"{argument_of[member]}."
+            )
+        if member in MEMBER_OF_ARGUMENT:
+            raise ValueError(f"start_run_kwargs holds {member!r}, which is the operator's own argument.")
+        if member not in known:
+            import difflib  # every DAG file that starts a run pays for this module
+
+            near = difflib.get_close_matches(str(member), known, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(sorted(known))}."
+            raise ValueError(
+                f"start_run_kwargs holds {member!r}, which StartRun of the installed botocore does not know; "
+                f"{hint}"
+            )
+        _check_type(member, extra[member], known[member])
+
+
+def _check_type(member: str, value: Any, type_name: str) -> None:
+    # botocore checks it, too, but its error quotes the value, which may be a session policy.
+    path = f"start_run_kwargs[{member!r}]"
+    accepted = _TYPES.get(type_name)
+    if type_name == "document":
+        _plain_json(value, path)
+    elif accepted and value is not None and type(value) is not accepted:
+        raise ValueError(f"{path} is a {type(value).__name__}; StartRun takes a {accepted.__name__}.")
+
+
+def check_rerun_with(rerun_with: Any, is_known: Callable[[Any], bool] = lambda value: True) -> None:
+    """Refuse changed settings that are no arguments of the operator.
+
+    :param rerun_with: as given, or None.
+    :param is_known: whether a value is what it will be; False for a template that is not rendered yet.
+    :raises ValueError: naming what was given and what it takes.
+    """
+    takes = (
+        "it takes a dict of this operator's arguments for StartRun by failureReason, such as "
+        "{'FILE_SYSTEM_OUT_OF_SPACE': {'storage_type': 'DYNAMIC'}}."
+    )
+    if rerun_with is None or not (isinstance(rerun_with, Mapping) or is_known(rerun_with)):
+        return
+    if not isinstance(rerun_with, Mapping):
+        raise ValueError(f"rerun_with is a {type(rerun_with).__name__}; {takes}")
+    for reason, changes in rerun_with.items():
+        if not is_known(reason):
+            raise ValueError(f"rerun_with holds {reason!r}: a failureReason is no template; {takes}")
+        if not (isinstance(changes, Mapping) or is_known(changes)):
+            continue
+        if not isinstance(reason, str) or not isinstance(changes, Mapping) or not changes:
+            raise ValueError(f"rerun_with holds {reason!r}: a {type(changes).__name__}; {takes}")
+        if unknown := [str(name) for name in changes if name not in MEMBER_OF_ARGUMENT]:
+            raise ValueError(f"rerun_with[{reason!r}] holds {', '.join(unknown)}; {takes}")
+
+
+def check_argument(name: str, value: Any) -> None:
+    """Refuse the value of one argument that can't be right.
+
+    :raises ValueError: naming the argument, what was given and what it takes.
+    """
+    if value is not None and (check := _CHECKS.get(name)):
+        check(name, value)
+
+
+def check_what_is_missing(arguments: Mapping[str, Any]) -> None:
+    """Refuse arguments without workflow, role or output.
+
+    :raises ValueError: naming the argument and what it takes.
+    """
+    if not arguments.get("workflow_id") and not arguments.get("rerun_of"):
+        raise ValueError(
+            "workflow_id is missing; it takes the id of a workflow, such as '1234567' (or give rerun_of, "
+            "the run to run again)."
+        )
+    if not arguments.get("role_arn"):
+        raise ValueError(
+            "role_arn is missing; it takes the ARN of the IAM role that the run assumes, such as "
+            "'arn:aws:iam::123456789012:role/omics-run'."
+        )
+    if not arguments.get("output_uri"):
+        raise ValueError(
+            "output_uri is missing; it takes the S3 location for the outputs, such as 's3://bucket/folder'."
+        )
+
+
+def _check_id(name: str, value: Any) -> str:
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if not isinstance(text, str) or not re.fullmatch(r"[0-9]{1,18}", text):
+        raise ValueError(f"{name} is {shown(value)}; it takes {_NUMBERED[name]}, 1 to 18 digits.")
+    return text
+
+
+def _check_role(name: str, value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/.+", value):
+        raise ValueError(
+            f"{name} is {shown(value)}; it takes the ARN of an IAM role, such as "
+            "'arn:aws:iam::123456789012:role/omics-run'."
+        )
+    return value
+
+
+def _check_output(name: str, value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"s3://[^/\s]+(/.*)?", value):
+        raise ValueError(f"{name} is {shown(value)}; it takes an S3 location, such as 's3://bucket/folder'.")
+    return value
+
+
+def _check_parameters(name: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        # Not what it is: it may hold patient data.
+        raise ValueError(
+            f"{name} is a {type(value).__name__}; it takes an object: a dict, or the path of a .json or "
+            ".yaml file that holds one."
+        )
+    plain = _plain_json(value, name)
+    size = len(json.dumps(plain, ensure_ascii=False).encode())
+    if size > LARGEST_PARAMETERS:
+        raise ValueError(
+            f"{name} takes {size:,} bytes as JSON; StartRun takes at most {LARGEST_PARAMETERS:,}. Put long "
+            "lists into a file in S3 and pass its URI."
+        )
+    return plain  # type: ignore[no-any-return]
+
+
+def _plain_json(value: Any, path: str) -> Any:
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str):
+                raise ValueError(f"{path} has a key of type {type(key).__name__}; JSON's keys are text.")
+        return {key: _plain_json(item, f"{path}[{key!r}]") for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
+        # A mapped upstream task's outputs come as a sequence of Airflow's own.
+        return [_plain_json(item, f"{path}[{number}]") for number, item in enumerate(value)]
+    what = value if isinstance(value, float) else f"a {type(value).__name__}"
+    raise ValueError(
+        f"{path} is {what}, which JSON does not have; it takes text, finite numbers, booleans, None, lists "
+        "and dicts."
+    )
+
+
+def _check_tags(name: str, value: Any) -> dict[str, str]:
+    if not isinstance(value, Mapping) or not all(
+        isinstance(key, str) and isinstance(text, str) for key, text in value.items()
+    ):
+        raise ValueError(f"{name} takes a dict of text to text, such as {{'project': 'cohort-7'}}.")
+    return dict(value)
+
+
+def _check_name(name: str, value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"{name} is {shown(value)}; it takes text of 1 to {LONGEST_NAME} characters.")
+    return value
+
+
+def _check_text(name: str, value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{name} is {shown(value)}; it takes text, as StartRun documents it.")
+    return value
+
+
+def _check_number(name: str, value: Any) -> int:
+    if isinstance(value, str) and value.strip().isdigit():
+        value = int(value)  # a rendered template
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 100_000:
+        unit = " (GiB)" if name == "storage_capacity" else ""
+        raise ValueError(f"{name} is {shown(value)}; it takes a whole number from 0 to 100000{unit}.")
+    return value
+
+
+def _check_owner(name: str, value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9]{12}", value):
+        raise ValueError(f"{name} is {shown(value)}; it takes an AWS account id, text of 12 digits.")
+    return value
+
+
+def _check_run(name: str, value: Any) -> str:
+    try:
+        return RunTarget.parse(value).run_id
+    except ValueError as error:
+        raise ValueError(str(error).replace("run_id is", f"{name} is", 1)) from None
+
+
+_CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
+    "workflow_id": _check_id,
+    "run_group_id": _check_id,
+    "cache_id": _check_id,
+    "role_arn": _check_role,
+    "output_uri": _check_output,
+    "parameters": _check_parameters,
+    "tags": _check_tags,
+    "name": _check_name,
+    "workflow_type": _check_text,
+    "workflow_version_name": _check_text,
+    "storage_type": _check_text,
+    "log_level": _check_text,
+    "cache_behavior": _check_text,
+    "retention_mode": _check_text,
+    "priority": _check_number,
+    "storage_capacity": _check_number,
+    "workflow_owner_id": _check_owner,
+    "rerun_of": _check_run,
+}

@@ -1,0 +1,389 @@
+"""One try of a start operator: find or start its run, wait for it, and make of its end what the DAG says."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Collection, Mapping
+from typing import Any, NoReturn
+
+from airflow_omics import _clock, exceptions
+from airflow_omics._compat import AirflowTaskTimeout, Context
+from airflow_omics._connection import AwsArguments
+from airflow_omics._identity import RunTarget
+from airflow_omics._starting.arguments import StartArguments, settings_of_reruns
+from airflow_omics._starting.attempt import Attempt, epoch_of
+from airflow_omics._starting.calls import Calls
+from airflow_omics._starting.context import TryContext
+from airflow_omics._starting.deadlines import Deadlines
+from airflow_omics._starting.ending import CONFIRM_PATIENCE, KILL_PATIENCE, TIMEOUT_PATIENCE, Canceller
+from airflow_omics._starting.finder import Finder, Found, Search
+from airflow_omics._starting.memory import Memory
+from airflow_omics._starting.same_request import check_same_request
+from airflow_omics._starting.starter import Started, Starter
+from airflow_omics._starting.worker_kill import WorkerKill
+from airflow_omics._task import from_trigger
+from airflow_omics._task.base import to_seconds, warn_of_short_interval
+from airflow_omics._waiting.ending import ending_from_event
+from airflow_omics._waiting.poller import RunPoller
+from airflow_omics._waiting.run import LAST_LOOK_FAILED, Ending, RunWait
+from airflow_omics.hooks import OmicsHook
+from airflow_omics.links import persist_links
+from airflow_omics.records import IDENTITY_KEYS, TERMINAL_STATUSES, RunRecord, describe, narrow, sentence
+from airflow_omics.triggers import OmicsStartedRunTrigger
+
+
+class StartedRun:
+    """The run of one try of a task.
+
+    :param operator: the ``OmicsStartRunOperator``, its templates rendered.
+    :param context: the task's context.
+    """
+
+    def __init__(self, operator: Any, context: Context) -> None:
+        self._operator = operator
+        self._log = operator.log
+        self._context = context
+        self._try = TryContext.of(context)
+        self._memory = Memory.of(context, self._log)
+        self._links: Any = None
+        self._starting: Attempt | None = None
+        self._calls = Calls(self._make_hook, self._log)
+        self._canceller = Canceller(self._make_hook, lambda: self._calls.at_hand, self._log)
+        self._target: RunTarget | None = None
+        self._deadlines = Deadlines(operator, self._try.began or _clock.time(), _clock.time())
+
+    @functools.cached_property
+    def _arguments(self) -> StartArguments:
+        """What a run is started with; a task that resumes, and starts none, does not need it any more."""
+        return StartArguments.of(self._operator, self._context)
+
+    # -- the try -----------------------------------------------------------------------------------------
+
+    def execute(self) -> RunRecord:
+        """Find or start the run, wait for it, and return its record."""
+        operator = self._operator
+        _ = self._arguments  # what is wrong with them is said before any call
+        if operator.wait_for_completion and not operator.deferrable:
+            warn_of_short_interval(to_seconds(operator.poke_interval) or 0.0)
+        epoch = epoch_of(self._try.max_tries, self._memory.noted)
+        self._memory.begin(epoch, self._try.max_tries, forget=operator.on_clear == "new")
+        if cleared := self._memory.run_of_cleared_wait:
+            self._canceller.cancel_before_the_clear(
+                RunTarget.parse(cleared), may_cancel=operator.cancel_on_kill
+            )
+        first = Attempt(
+            self._try.task, epoch if operator.on_clear == "new" else None, self._memory.generation
+        )
+        return self._go_on(first)
+
+    def resume(self, event: Any, waited: Mapping[str, Any]) -> RunRecord:
+        """Take the event of a trigger, and go on from what was known when the task was deferred.
+
+        :param waited: what the task was deferred with.
+        """
+        self._memory.resume(waited.get("memory", {}))
+        self._target = self._remembered_target()
+        attempt = Attempt(self._try.task, waited.get("epoch"), int(waited.get("generation", 0)))
+        self._deadlines.resume(waited)
+        ending = ending_from_event(event)
+        if ending.record is not None:
+            self._seen(ending.record)
+        return self._settle(ending, attempt, bool(waited.get("was_stopping"))) or self._go_on(
+            attempt.next_generation()
+        )
+
+    def _go_on(self, attempt: Attempt) -> RunRecord:
+        while True:
+            started = self._find_or_start(attempt)
+            attempt, status = started.attempt, started.record.get("status")
+            if status in self._operator.success_statuses:
+                self._log.info("%s", sentence(started.record))
+                return self._finish(started.record)
+            # A run that is stopping may be one that an earlier try cancelled: its end decides.
+            was_stopping = status == "STOPPING" and not started.is_new
+            if not self._operator.wait_for_completion and not was_stopping:
+                return self._finish(started.record)
+            ending = self._wait(started, was_stopping)
+            if (record := self._settle(ending, attempt, was_stopping)) is not None:
+                return record
+            attempt = attempt.next_generation()
+
+    def _find_or_start(self, attempt: Attempt) -> Started:
+        began = _clock.monotonic()
+        self._starting, self._target = attempt, None
+        started = Starter(self, self._calls, self._log).find_or_start(attempt)
+        self._deadlines.put_off(_clock.monotonic() - began)
+        self._target = self._remembered_target()
+        self._seen(started.record)
+        if started.is_new:
+            self._log.info("Started HealthOmics run %s.", started.record.get("id"))
+        return started
+
+    def _remembered_target(self) -> RunTarget | None:
+        known = {key: self._memory.run[key] for key in IDENTITY_KEYS if self._memory.run.get(key)}
+        return RunTarget.parse(known) if known else None
+
+    # -- what the starter asks and reports ---------------------------------------------------------------
+
+    @property
+    def success_statuses(self) -> Collection[str]:
+        """Terminal statuses in which a run is the one that was meant."""
+        return self._operator.success_statuses  # type: ignore[no-any-return]
+
+    @property
+    def is_repeated(self) -> bool:
+        """Whether this task may have asked for its run before."""
+        return self._try.number > 1
+
+    @property
+    def remembered(self) -> Mapping[str, Any]:
+        """The run that an earlier attempt wrote down."""
+        return self._memory.run
+
+    def make_request(self, attempt: Attempt) -> dict[str, Any]:
+        """Return StartRun's members for an attempt."""
+        return self._arguments.request(attempt, self._changes()[: self._operator.max_reruns])
+
+    def search_of(self, attempt: Attempt) -> Search:
+        """Return what the task's runs are looked for by."""
+        operator, max_tries = self._operator, self._try.max_tries
+        retries, is_new = operator.retries or 0, operator.on_clear == "new"
+        names = self._arguments.names(attempt, settings_of_reruns(operator).values())
+        return Search(
+            names=names,
+            is_shared=self._arguments.has_shared_name,
+            # A clear of the whole DAG run sets its start anew, and reattaching wants what was before.
+            since=self._try.dag_run_began if is_new or not self._try.is_dag_run_cleared else None,
+            earlier_epochs=tuple(range(retries, max_tries)) if is_new and self.is_repeated else (),
+            old_epoch=max(0, max_tries - retries) if is_new and self.is_repeated else None,
+        )
+
+    def remember(self, attempt: Attempt, record: RunRecord | None) -> None:
+        """Write down an attempt, and its run once that is known."""
+        self._memory.note_run(attempt, record, waiting=self._operator.wait_for_completion)
+
+    def ended(self, attempt: Attempt, record: RunRecord) -> None:
+        """Take note of a run that ended badly."""
+        self._memory.note_end(attempt, record)
+
+    def check(self, attempt: Attempt, record: RunRecord) -> None:
+        """Refuse a run of an earlier DAG run that was asked for otherwise; warn of one of this DAG run."""
+        if attempt.generation > len(self._memory.ends) and self._operator.rerun_with:
+            return  # which settings it was started with depends on runs that are gone
+        is_before = self._try.is_before_dag_run(record, self._calls.hook.clock_skew)
+        check_same_request(self.make_request(attempt), record, is_before=is_before, log=self._log)
+
+    def end_superseded(self, found: Found) -> None:
+        """End an active run of before the task was cleared."""
+        target = RunTarget.parse({key: found.record.get(key) for key in IDENTITY_KEYS})
+        if found.attempt is not None and self._operator.wait_for_completion:
+            self._canceller.cancel_before_the_clear(target, may_cancel=self._operator.cancel_on_kill)
+        else:
+            # Nobody waited for it, or its token does not fit this task's history: somebody else may.
+            self._log.warning(
+                "HealthOmics run %s, which this task started before, goes on beside the new one.",
+                target.run_id,
+            )
+
+    # -- waiting -----------------------------------------------------------------------------------------
+
+    def _wait(self, started: Started, was_stopping: bool) -> Ending:
+        target, operator = self._target, self._operator
+        assert target is not None
+        wait = RunWait(
+            target,
+            started_at=_clock.time(),
+            timeout_at=self._deadlines.first[0],
+            terminal_statuses=operator.success_statuses,
+        )
+        looker = RunPoller(wait, self._make_hook, None, self._log)
+        while True:
+            ending = looker.look()
+            if wait.record is not None:
+                self._seen(wait.record)
+            if ending is not None:
+                return ending
+            if operator.deferrable:
+                self._defer(wait, started.attempt, was_stopping)
+            _clock.sleep(wait.pause(to_seconds(operator.poke_interval) or 0.0, _clock.time()))
+
+    def _defer(self, wait: RunWait, attempt: Attempt, was_stopping: bool) -> NoReturn:
+        known: Mapping[str, Any] = wait.record or {}
+        identity = {"id": wait.target.run_id, "uuid": wait.uuid, "arn": known.get("arn") or wait.target.arn}
+        trigger = OmicsStartedRunTrigger(
+            {key: value for key, value in identity.items() if value},
+            task_key=self._try.task.serialize(),
+            cancel_on_kill=self._operator.cancel_on_kill,
+            on_clear=self._operator.on_clear,
+            started_at=wait.started_at,
+            timeout_at=wait.timeout_at,
+            created=wait.created,
+            hold_until=_clock.time() + from_trigger.HOLD,
+            status=known.get("status"),
+            terminal_statuses=self._operator.success_statuses,
+            poke_interval=to_seconds(self._operator.poke_interval) or 0.0,
+            record_fields=self._operator.record_fields,
+            **self._aws_arguments.serialize(),
+        )
+        waited = {
+            "epoch": attempt.epoch,
+            "generation": attempt.generation,
+            "was_stopping": was_stopping,
+            "deadlines": self._deadlines.serialize(),
+            "memory": self._memory.run,
+        }
+        # No timeout of Airflow's: it would end the task without what is known of the run, and without what
+        # on_timeout says. The trigger has the deadline, also after an outage of all triggerers.
+        self._operator.defer(trigger=trigger, method_name="execute_complete", kwargs={"waited": waited})
+        raise AssertionError("defer does not return")
+
+    # -- the end -----------------------------------------------------------------------------------------
+
+    def _settle(self, ending: Ending, attempt: Attempt, was_stopping: bool) -> RunRecord | None:
+        """Return the record where the task succeeds, None where another run is due, or raise."""
+        if ending.outcome == "timeout":
+            ending = self._time_out(ending)
+        record = ending.record
+        in_time = record is not None and record.get("status") in self._operator.success_statuses
+        if record is None or (ending.outcome != "terminal" and not in_time):
+            self._push(record)
+            if record is not None and record.get("status") in TERMINAL_STATUSES:
+                self._memory.note_wait_over()  # else the run may go on, and a clear must find it
+            raise self._error_of(ending)
+        if in_time:
+            self._log.info("%s", ending.message)
+            return self._finish(record)
+        self._memory.note_end(attempt, record)
+        if was_stopping:
+            self._log.info("%s It was stopping when this try found it: a new run is started.", ending.message)
+            return None
+        if self._is_rerun(record):
+            self._log.info("%s It is run again with other settings.", ending.message)
+            return None
+        self._push(record)
+        self._memory.note_wait_over()
+        raise self._failure_of(record, ending.message)
+
+    def _time_out(self, ending: Ending) -> Ending:
+        """Do as ``on_timeout`` says; return what the task ends with, the run's last record in it."""
+        assert self._target is not None
+        record, run_id = ending.record, self._target.run_id
+        _, failed, why = ending.message.partition(LAST_LOOK_FAILED)
+        if record is None:
+            state = f"HealthOmics run {run_id} could not be read"
+        elif failed:
+            state = f"{describe(record, last_seen=True)}; it could not be read"
+        else:
+            state = describe(record)
+        message = f"{state} at the task's {self._deadlines.first[1]}.{failed}{why}"
+        if self._operator.on_timeout == "cancel":
+            self._log.info("%s It is cancelled.", message)
+            cancelled = self._canceller.cancel(self._target, confirm=True, patience=CONFIRM_PATIENCE)
+            record = cancelled or record
+            message += f" {sentence(record)}" if record else ""
+        return ending._replace(record=record, message=message)
+
+    def _finish(self, record: RunRecord) -> RunRecord:
+        self._memory.note_wait_over()
+        self._push_attempts(record)
+        return narrow(record, self._operator.record_fields)
+
+    def _error_of(self, ending: Ending) -> BaseException:
+        run_id = self._target.run_id if self._target else None
+        if ending.outcome == "timeout":
+            if self._deadlines.first[1] == "execution_timeout":
+                return AirflowTaskTimeout(ending.message)
+            return exceptions.OmicsRunTimeoutError(ending.message, run_id=run_id, record=ending.record)
+        error_class: type[exceptions.OmicsError] = getattr(exceptions, ending.error or "OmicsError")
+        return error_class(ending.message, run_id=run_id, record=ending.record, kind=ending.kind)
+
+    def _failure_of(self, record: RunRecord, message: str) -> exceptions.OmicsRunError:
+        from airflow_omics.failures import CHANGE, classify
+
+        diagnosis = None
+        if self._operator.diagnose:
+            diagnosis = self._operator._explain(record, message, self._context, self._target)
+        error = exceptions.run_error(record, diagnosis.error_text if diagnosis else message)
+        error.diagnosis, error.record = diagnosis, narrow(record, self._operator.record_fields)
+        failure_class = classify(record).failure_class
+        by_class = self._operator.retry_by_class or {}
+        retry = by_class.get(failure_class, failure_class != CHANGE)
+        return error if retry else exceptions.without_retry(error)
+
+    def _is_rerun(self, record: RunRecord) -> bool:
+        reruns = settings_of_reruns(self._operator)
+        reason = record.get("failureReason")
+        if record.get("status") != "FAILED" or reason not in reruns:
+            return False
+        most: int = self._operator.max_reruns
+        return len(self._changes()) <= most
+
+    def _changes(self) -> list[Mapping[str, Any]]:
+        """Return the changed settings that the runs ended so far lead to, first come first."""
+        reruns = settings_of_reruns(self._operator)
+        reasons = [
+            str(end.get("failureReason")) for end in self._memory.ends if end.get("status") == "FAILED"
+        ]
+        return [reruns[reason] for reason in reasons if reason in reruns]
+
+    def _push(self, record: RunRecord | None) -> None:
+        if record is not None and self._operator.do_xcom_push:
+            self._try.ti.xcom_push(key="return_value", value=narrow(record, self._operator.record_fields))
+            self._push_attempts(record)
+
+    def _push_attempts(self, last: RunRecord) -> None:
+        ends = [end for end in self._memory.ends if end.get("id") != last.get("id")]
+        if ends and self._operator.do_xcom_push:
+            own = {key: last[key] for key in ("id", "status", "failureReason") if last.get(key)}
+            self._try.ti.xcom_push(key="attempts", value=[*ends, own])
+
+    def _seen(self, record: RunRecord) -> None:
+        self._links = persist_links(self._context, record, self._links)
+
+    # -- killing -----------------------------------------------------------------------------------------
+
+    def kill(self) -> None:
+        """Cancel the run, if a person has ended the task; Airflow calls it while the task's process ends."""
+        if isinstance(sys.exc_info()[1], AirflowTaskTimeout):
+            # execution_timeout, and no kill: on_timeout decides, as it does while the task is deferred.
+            if self._operator.on_timeout == "cancel":
+                self._cancel_what_runs(TIMEOUT_PATIENCE)
+        elif self._operator.cancel_on_kill:
+            WorkerKill(
+                self._try.task,
+                self._operator.on_clear,
+                cancel=lambda: self._cancel_what_runs(KILL_PATIENCE),
+                which=lambda: f"HealthOmics run {self._memory.run.get('id') or 'of this task'}",
+                log=self._log,
+            ).cancel_if_killed()
+
+    def _cancel_what_runs(self, patience: float) -> None:
+        target = self._target or self._target_of_start()
+        if target is not None:
+            self._canceller.cancel(target, confirm=False, patience=patience)
+
+    def _target_of_start(self) -> RunTarget | None:
+        """Return the run of a start that has not come to its end: answered, perhaps, or not even that."""
+        if self._starting is None:
+            return None
+        if self._memory.run.get("token") == self._starting.token and self._memory.run.get("id"):
+            return self._remembered_target()
+        finder = Finder(Calls(self._make_hook, self._log), self.search_of, self._log)
+        found = finder.runs_of(self._starting, wanted=self._starting)
+        if not found:
+            return None
+        return RunTarget.parse({key: found[0].record.get(key) for key in IDENTITY_KEYS})
+
+    # -- what is asked for -------------------------------------------------------------------------------
+
+    def _make_hook(self) -> OmicsHook:
+        hook: OmicsHook = self._operator._hook_of(self._aws_arguments)
+        return hook
+
+    @property
+    def _aws_arguments(self) -> AwsArguments:
+        operator = self._operator
+        return AwsArguments(
+            operator.aws_conn_id, operator.region_name, operator.verify, operator.botocore_config
+        )

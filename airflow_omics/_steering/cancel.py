@@ -1,0 +1,107 @@
+"""The one place that cancels a run and confirms it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow_omics import _clock
+from airflow_omics._identity import RunTarget
+from airflow_omics._steering.change import RunChange, apply_change
+from airflow_omics.exceptions import Fault, FaultKind
+from airflow_omics.records import TERMINAL_STATUSES, RunRecord
+
+if TYPE_CHECKING:
+    from airflow_omics.hooks import OmicsHook
+
+NEW_RUN_GRACE: Final = 120.0
+"""Seconds for which a run may be unknown: nobody documents how soon GetRun knows one that was just started,
+and a run taken for gone would go on, and cost."""
+
+
+class Cancellation(RunChange):
+    """CancelRun, confirmed through STOPPING to the run's end.
+
+    It comes about however the run ends: one that is COMPLETED or FAILED before the request reaches it has
+    nothing left to cancel. CancelRun then answers ConflictException or ValidationException, which of them AWS
+    does not say; the run's own status decides.
+
+    :param confirm: whether to go on reading until the run has ended; without, one look after the request.
+    :param arguments: as for :class:`~airflow_omics._steering.change.RunChange`.
+
+    See https://docs.aws.amazon.com/omics/latest/dev/canceling-runs.html
+    """
+
+    operation = "CancelRun"
+    method = "cancel_run"
+    doing = "cancelling"
+
+    def __init__(self, target: RunTarget, *, confirm: bool = True, **arguments: Any) -> None:
+        super().__init__(target, **arguments)
+        self._confirm = confirm
+
+    def accepted(self, now: float) -> None:
+        """Take note that HealthOmics has accepted the request."""
+        super().accepted(now)
+        if not self._confirm:
+            self._pause = 0.0
+
+    def _has_come_about(self, record: RunRecord) -> bool:
+        return record.get("status") in TERMINAL_STATUSES or (self.asked and not self._confirm)
+
+    def _never_seen(self, fault: Fault) -> None:
+        message = f"deleted, or never existed in this account and Region ({fault.message})"
+        self._fail(Fault(FaultKind.NOT_FOUND, message, fault.code))
+
+    def _was_refused(self, refusal: Fault, record: RunRecord, now: float) -> None:
+        if record.get("status") != "STOPPING":
+            self._fail(refusal)
+        elif self._confirm:
+            self._go_on(now, self._poke_interval)  # it is ending by itself
+        else:
+            self.result = record
+
+
+def cancel_run(
+    make_hook: Callable[[], OmicsHook],
+    target: RunTarget,
+    *,
+    confirm: bool = True,
+    patience: float | None = 3600.0,
+    poke_interval: float = 30.0,
+    not_found_grace: float = NEW_RUN_GRACE,
+    log: Any,
+    seen: Callable[[RunRecord], object] | None = None,
+) -> RunRecord:
+    """Cancel a run, and return its last record, whatever it ended as.
+
+    The run is read first: one that has ended is left alone, and one that has our run's id but another
+    ``uuid`` is never touched, since ours is DELETED then. Throttling, errors inside the service and the
+    network are waited out with jitter.
+
+    :param make_hook: returns a hook.
+    :param target: the run; with its ``uuid`` where that is known.
+    :param confirm: whether to go on reading until the run has ended, a few minutes as a rule; without, the
+        record is that of one look after CancelRun was accepted.
+    :param patience: seconds for all of it; None for no limit.
+    :param poke_interval: seconds between two looks.
+    :param not_found_grace: seconds for which a run that was never read may be unknown. After it, one whose
+        ``uuid`` is known is DELETED.
+    :param log: takes a line for what is worth one.
+    :param seen: is called with each record read of the run itself.
+    :raises OmicsRunNotFoundError: HealthOmics does not know the run, and its ``uuid`` is not known.
+    :raises OmicsAccessError: AWS denied a call, or no credentials worked for five minutes.
+    :raises OmicsRequestError: AWS refused to cancel a run that goes on, or answered about another account.
+    :raises OmicsError: the run goes on after ``patience``.
+
+    See https://docs.aws.amazon.com/omics/latest/api/API_CancelRun.html
+    """
+    change = Cancellation(
+        target,
+        confirm=confirm,
+        started_at=_clock.monotonic(),
+        patience=patience,
+        poke_interval=poke_interval,
+        not_found_grace=not_found_grace,
+    )
+    return apply_change(change, make_hook, log=log, seen=seen)

@@ -1,0 +1,159 @@
+"""Many cancellations in one event loop, on the client and within the rate that waits share.
+
+``cancel.Cancellation`` decides what each answer means; here the calls are made, for as many runs as are given
+up at once, and no run holds up another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import Callable
+from typing import ClassVar, Final
+
+from airflow_omics import _clock
+from airflow_omics._connection import AwsArguments
+from airflow_omics._identity import RunTarget, home_of
+from airflow_omics._steering.cancel import NEW_RUN_GRACE, Cancellation
+from airflow_omics._watching.shared_client import Known
+from airflow_omics._watching.watcher import Watcher
+from airflow_omics.exceptions import Fault, FaultKind
+
+PATIENCE: Final = 3600.0
+"""Seconds for which a run that can't be cancelled is tried again."""
+
+_POKE_INTERVAL: Final = 10.0  # seconds between two looks at a run that HealthOmics does not know yet
+_MOST_IN_FLIGHT: Final = 16  # of the 50 connections that the client has; the waits need up to 32
+_MOST_IN_LINE: Final = 3  # GetRuns that stand in line before those of the waits that go on
+
+Say = Callable[[int, str], object]
+
+
+class Cancellations:
+    """Cancels runs for one AWS connection in one event loop; use :meth:`shared` to get one.
+
+    :param arguments: the connection.
+    :param requests_per_second: the most requests for any one operation.
+    """
+
+    _of_loop: ClassVar[weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Cancellations]]] = (
+        weakref.WeakKeyDictionary()
+    )
+
+    def __init__(self, arguments: AwsArguments, requests_per_second: float) -> None:
+        self._arguments = arguments
+        self._rate = requests_per_second
+        self._under_way: dict[str, asyncio.Future[str]] = {}
+        self._in_flight = asyncio.Semaphore(_MOST_IN_FLIGHT)
+        self._in_line = asyncio.Semaphore(_MOST_IN_LINE)
+
+    @classmethod
+    def shared(cls, arguments: AwsArguments, requests_per_second: float) -> Cancellations:
+        """Return the one object of this event loop and connection; it is gone with its last run."""
+        of_connection = cls._of_loop.setdefault(asyncio.get_running_loop(), {})
+        found = of_connection.get(arguments.key)
+        return found or of_connection.setdefault(arguments.key, cls(arguments, requests_per_second))
+
+    async def cancel(self, target: RunTarget, say: Say) -> str:
+        """Cancel a run, and return what it is now: ``accepted``, or the status that it has ended in.
+
+        Nobody waits for the run any more, so that its end is not waited for either. A run that is being
+        cancelled already is not cancelled twice: whoever comes second gets what the first one gets.
+
+        :param say: takes a log line, with its level.
+        :raises OmicsError: why it could not be cancelled, within an hour.
+        """
+        first = self._under_way.get(target.run_id)
+        if first is not None:
+            return await asyncio.shield(first)
+        outcome = self._under_way[target.run_id] = asyncio.get_running_loop().create_future()
+        outcome.add_done_callback(_retrieved)
+        try:
+            status = await self._cancel(target, say)
+        except BaseException as error:  # also where the loop ends: the others must not wait for ever
+            if isinstance(error, asyncio.CancelledError):
+                outcome.cancel()
+            else:
+                outcome.set_exception(error)
+            raise
+        else:
+            outcome.set_result(status)
+            return status
+        finally:
+            del self._under_way[target.run_id]
+            if not self._under_way:
+                self._forget()
+
+    def _forget(self) -> None:
+        of_connection = self._of_loop.get(asyncio.get_running_loop(), {})
+        if of_connection.get(self._arguments.key) is self:
+            del of_connection[self._arguments.key]
+
+    async def _cancel(self, target: RunTarget, say: Say) -> str:
+        change = _Unattended(
+            target,
+            confirm=False,
+            started_at=_clock.monotonic(),
+            patience=PATIENCE,
+            poke_interval=_POKE_INTERVAL,
+            not_found_grace=NEW_RUN_GRACE,
+        )
+        watcher = Watcher.shared(self._arguments, self._rate)
+        async with watcher.held():
+            while True:
+                async with self._in_flight:
+                    await self._make_calls(change, watcher)
+                for level, line in change.news():
+                    say(level, line)
+                if change.asked:
+                    return "accepted"
+                if change.error is not None:
+                    raise change.error
+                if change.result is not None:
+                    return str(change.result.get("status"))
+                # Out of flight: a run that can't be reached leaves its place to others.
+                await asyncio.sleep(change.pause(_clock.monotonic()))
+
+    async def _make_calls(self, change: Cancellation, watcher: Watcher) -> None:
+        """Read the run, and if it is to be cancelled, do so at once.
+
+        CancelRun names a run by its id alone, and ids are reused: so its turn is waited for first, and no
+        more than the answer of GetRun lies between the look at the run's ``uuid`` and the request.
+        """
+        await watcher.turn("CancelRun")
+        async with self._in_line:
+            await watcher.turn("GetRun")
+        run_id = change.target.run_id
+        known = Known(bool(change.target.uuid), home_of(change.target.arn))
+        answer = await watcher.get_run(run_id, known)
+        if isinstance(answer, Fault):
+            change.failed(_weighed(answer), _clock.monotonic())
+            return
+        change.answered(answer, _clock.monotonic())
+        if change.step != "ask" or change.error is not None or change.result is not None:
+            return
+        fault = await watcher.cancel_run(run_id, known)
+        if fault is not None:
+            change.failed(_weighed(fault), _clock.monotonic())
+        else:
+            change.accepted(_clock.monotonic())
+
+
+class _Unattended(Cancellation):
+    """A cancellation that nobody waits for, so that lost credentials are tolerated as long as anything."""
+
+    def _without_credentials(self, fault: Fault, now: float) -> None:
+        self._try_again(now)
+
+
+def _weighed(fault: Fault) -> Fault:
+    """Return the fault; one whose answer may be about another account counts as lost credentials."""
+    if not fault.doubt:
+        return fault
+    return fault._replace(kind=FaultKind.CREDENTIALS, message=f"{fault.message}; {fault.doubt}")
+
+
+def _retrieved(outcome: asyncio.Future[str]) -> None:
+    # Where nobody came second, nobody asks what went wrong.
+    if not outcome.cancelled():
+        outcome.exception()

@@ -1,0 +1,291 @@
+"""Asking HealthOmics to change a run, and confirming that it did: what cancelling and deleting share.
+
+:class:`RunChange` decides what each answer or failed call means. It makes no call, reads no clock and
+sleeps nowhere, so that a worker (:func:`apply_change`) and an event loop can both drive it: make the call
+that ``step`` names, hand over what came of it, and unless there is a ``result`` or an ``error``, go on after
+``pause``.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+
+from airflow_omics import _clock
+from airflow_omics._identity import RunTarget, home_of
+from airflow_omics.exceptions import Fault, FaultKind, OmicsError, OmicsRequestError, fault_error
+from airflow_omics.hooks.retrying import backoff
+from airflow_omics.records import RunRecord, describe, with_status
+
+if TYPE_CHECKING:
+    from airflow_omics.hooks import OmicsHook
+
+CREDENTIALS_GRACE: Final = 300.0
+"""Seconds for which credentials may be unusable, so that a rotation is outlasted."""
+
+
+class RunChange:
+    """One change asked of one run: who it is, how patient to be, and what has come of it.
+
+    The run is read before it is asked for anything, each time, so that a run which has our run's id but is
+    another one is never touched.
+
+    :param target: the run; with its ``uuid``, where that is known.
+    :param started_at: now, in seconds on any clock that the other times are told by, too.
+    :param patience: seconds for all of it; None for no limit.
+    :param poke_interval: seconds between two looks while the change is under way.
+    :param not_found_grace: seconds for which a run may be unknown, as one just started may be.
+    """
+
+    operation: ClassVar[str]
+    """The operation that asks for the change, as AWS calls it."""
+    method: ClassVar[str]
+    """The same, as a method of the hook and of the async client; it takes the run's id."""
+    doing: ClassVar[str]
+    """What is being done, for logs and errors."""
+
+    def __init__(
+        self,
+        target: RunTarget,
+        *,
+        started_at: float,
+        patience: float | None = None,
+        poke_interval: float = 30.0,
+        not_found_grace: float = 0.0,
+    ) -> None:
+        self.target = target
+        self.step: Literal["read", "ask"] = "read"
+        """The call to make next: GetRun, or the one that asks."""
+        self.record: RunRecord | None = None
+        """The run as last read."""
+        self.asked = False
+        """Whether HealthOmics has accepted the request."""
+        self.result: RunRecord | None = None
+        """The last record, once the run is where it should be."""
+        self.error: OmicsError | None = None
+        """Why it cannot be done."""
+        self._started_at = started_at
+        self._deadline = float("inf") if patience is None else started_at + patience
+        self._poke_interval = poke_interval
+        self._not_found_grace = not_found_grace
+        self._pause = 0.0
+        self._failures = 0
+        self._refusal: Fault | None = None
+        self._last_fault: Fault | None = None
+        self._credentials_lost_at: float | None = None
+        self._news: list[tuple[int, str]] = []
+
+    @property
+    def is_known(self) -> bool:
+        """Whether somebody has read the run before, so that "not found" would mean that it was deleted."""
+        return self.record is not None or self.asked or self.target.uuid is not None
+
+    # -- what came of a call ---------------------------------------------------------------------------------
+
+    def answered(self, record: RunRecord, now: float) -> None:
+        """Take GetRun's answer."""
+        self._credentials_lost_at = None
+        if contradiction := self.target.contradiction(record):
+            message = f"{contradiction}. Check aws_conn_id and region_name."
+            self.error = OmicsRequestError(message, run_id=self.target.run_id)
+            return
+        if self._is_another_run(record):
+            self._gone("its id belongs to another run now")
+            return
+        self.record = record
+        if self.asked:
+            self._failures, self._last_fault = 0, None
+        if self._has_come_about(record):
+            self.result = record
+        elif self.asked:
+            self._go_on(now, self._poke_interval)
+        elif objection := self._objection(record):
+            message = f"{describe(record)}; {objection}"
+            self.error = OmicsRequestError(message, run_id=self.target.run_id, record=record)
+        elif self._refusal is not None:
+            self._was_refused(self._refusal, record, now)
+        else:
+            self.step, self._pause = "ask", 0.0
+
+    def accepted(self, now: float) -> None:
+        """Take note that HealthOmics has accepted the request."""
+        self.asked = True
+        self._failures, self._credentials_lost_at, self._last_fault = 0, None, None
+        self._tell(logging.INFO, f"{self.operation} was accepted")
+        self._go_on(now, self._poke_interval)
+
+    def failed(self, fault: Fault, now: float) -> None:
+        """Take a call that failed; after each the run is read again, since it may have taken effect."""
+        self._last_fault = fault
+        if fault.kind is FaultKind.NOT_FOUND and self.step == "read":
+            self._not_found(fault, now)
+        elif fault.kind is FaultKind.REFUSED and self.step == "ask":
+            # Perhaps the run has ended or gone since it was read: the next look tells.
+            self._refusal = fault
+            self._try_again(now)
+        elif fault.kind is FaultKind.DENIED:
+            self._denied(fault)
+        elif fault.kind is FaultKind.REFUSED:
+            self._fail(fault)
+        elif fault.kind is FaultKind.CREDENTIALS:
+            self._without_credentials(fault, now)
+        else:
+            self._credentials_lost_at = None
+            self._try_again(now)
+
+    def pause(self, now: float, rand: Callable[[], float] = random.random) -> float:
+        """Return the seconds until the next call, never past the deadline.
+
+        :param rand: a random number in [0, 1).
+        """
+        seconds = backoff(self._failures, rand) if self._failures and self.step == "read" else self._pause
+        return max(0.0, min(seconds, self._deadline - now))
+
+    def news(self) -> list[tuple[int, str]]:
+        """Hand over the log lines, each with its level, that have come up since the last call."""
+        lines, self._news = self._news, []
+        return lines
+
+    # -- what cancelling and deleting judge differently ------------------------------------------------------
+
+    def _has_come_about(self, record: RunRecord) -> bool:
+        """Return whether the run is where it should be."""
+        raise NotImplementedError
+
+    def _objection(self, record: RunRecord) -> str | None:
+        """Return why the run must not even be asked, or None."""
+        return None
+
+    def _never_seen(self, fault: Fault) -> None:
+        """Take note that HealthOmics does not know the run, and neither do we."""
+        raise NotImplementedError
+
+    def _denied(self, fault: Fault) -> None:
+        self._fail(fault)
+
+    def _was_refused(self, refusal: Fault, record: RunRecord, now: float) -> None:
+        self._fail(refusal)
+
+    # -- the rest --------------------------------------------------------------------------------------------
+
+    def _is_another_run(self, record: RunRecord) -> bool:
+        known: RunRecord = self.record or {}
+        uuid = known.get("uuid") or self.target.uuid
+        answered = record.get("uuid")
+        if uuid and answered:
+            return answered.lower() != uuid.lower()
+        created = known.get("creationTime")
+        return created is not None and record.get("creationTime") not in (None, created)
+
+    def _not_found(self, fault: Fault, now: float) -> None:
+        self._credentials_lost_at = None
+        if self.record is not None or self.asked:
+            self._gone("HealthOmics does not know it any more")
+        elif now - self._started_at < self._not_found_grace:
+            self._tell(logging.INFO, "HealthOmics does not know it yet")
+            self._failures = 0
+            left = self._started_at + self._not_found_grace - now
+            self._go_on(now, min(self._poke_interval, left))
+        elif self.target.uuid:
+            self._gone("HealthOmics does not know it any more")
+        else:
+            self._never_seen(fault)
+
+    def _gone(self, why: str) -> None:
+        known: RunRecord = self.record or {"id": self.target.run_id}
+        if self.record is None:
+            if self.target.uuid:
+                known["uuid"] = self.target.uuid
+            if self.target.arn:
+                known["arn"] = self.target.arn
+        self._tell(logging.INFO, f"deleted: {why}")
+        self.result = with_status(known, "DELETED")
+
+    def _without_credentials(self, fault: Fault, now: float) -> None:
+        if self._credentials_lost_at is None:
+            self._credentials_lost_at = now
+        if now - self._credentials_lost_at >= CREDENTIALS_GRACE:
+            self._fail(fault)
+        else:
+            self._try_again(now)
+
+    def _try_again(self, now: float) -> None:
+        self._failures += 1
+        if (
+            self._failures.bit_count() == 1 and self._last_fault is not None
+        ):  # the 1st, 2nd, 4th, ... in a row
+            self._tell(logging.WARNING, f"still {self.doing} it: {self._last_fault.message}")
+        self._go_on(now, self._poke_interval)
+
+    def _go_on(self, now: float, pause: float) -> None:
+        self.step, self._pause = "read", pause
+        if now < self._deadline:
+            return
+        state = (
+            describe(self.record) if self.record else f"HealthOmics run {self.target.run_id} was never read"
+        )
+        accepted = f"{self.operation} was {'accepted' if self.asked else 'never accepted'}"
+        message = f"{state}, still, after {now - self._started_at:.0f} s of {self.doing} it; {accepted}."
+        if self._last_fault is not None:
+            message += f" The last call failed: {self._last_fault.message}"
+        self.error = OmicsError(message, run_id=self.target.run_id, record=self.record)
+
+    def _fail(self, fault: Fault) -> None:
+        self.error = fault_error(fault, self.target.run_id, self.record)
+
+    def _tell(self, level: int, text: str) -> None:
+        self._news.append((level, f"HealthOmics run {self.target.run_id}: {text}"))
+
+
+def apply_change(
+    change: RunChange,
+    make_hook: Callable[[], OmicsHook],
+    *,
+    log: Any,
+    seen: Callable[[RunRecord], object] | None = None,
+) -> RunRecord:
+    """Make the calls that a change needs, in this thread, and return the run's last record.
+
+    :param change: what to ask; its times are of ``_clock.monotonic``.
+    :param make_hook: returns a hook; called again when credentials have died, to read the connection anew.
+    :param log: takes a line for what is worth one.
+    :param seen: is called with each record read of the run itself.
+    :raises OmicsError: why it could not be done.
+    """
+    from airflow_omics.hooks import fault_of, weighed
+
+    hook: OmicsHook | None = None
+    while True:
+        cause: Exception | None = None
+        try:
+            hook = hook or make_hook()
+            if change.step == "read":
+                record = hook.get_run(change.target.run_id)
+                change.answered(record, _clock.monotonic())
+                if seen is not None and change.record is record:
+                    seen(record)
+            else:
+                getattr(hook, change.method)(change.target.run_id)
+                change.accepted(_clock.monotonic())
+        except Exception as error:
+            fault = fault_of(error, hook)
+            if fault is None:
+                raise
+            if hook is not None and change.is_known:
+                fault = weighed(fault, hook, home_of((change.record or {}).get("arn") or change.target.arn))
+                if fault.doubt:  # perhaps another account's answer
+                    said = f"{fault.message}; {fault.doubt}"
+                    fault = fault._replace(kind=FaultKind.CREDENTIALS, message=said)
+            if fault.kind is FaultKind.CREDENTIALS:
+                hook = None
+            change.failed(fault, _clock.monotonic())
+            cause = error
+        for level, line in change.news():
+            log.log(level, line)
+        if change.error is not None:
+            raise change.error from cause
+        if change.result is not None:
+            return change.result
+        _clock.sleep(change.pause(_clock.monotonic()))

@@ -1,0 +1,83 @@
+"""The one place that deletes a run's metadata and confirms it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from airflow_omics import _clock
+from airflow_omics._identity import RunTarget
+from airflow_omics._steering.change import RunChange, apply_change
+from airflow_omics.exceptions import Fault
+from airflow_omics.records import ACTIVE_STATUSES, RunRecord
+
+if TYPE_CHECKING:
+    from airflow_omics.hooks import OmicsHook
+
+
+class Deletion(RunChange):
+    """DeleteRun, confirmed until HealthOmics does not know the run any more, or calls it DELETED.
+
+    A run that is unknown from the start is where it should be, too: were that an error, the retry of a task
+    whose worker died after DeleteRun could never succeed.
+
+    See https://docs.aws.amazon.com/omics/latest/api/API_DeleteRun.html
+    """
+
+    operation = "DeleteRun"
+    method = "delete_run"
+    doing = "deleting"
+
+    def accepted(self, now: float) -> None:
+        """Take note that HealthOmics has accepted the request; the run is gone soon, so look soon."""
+        super().accepted(now)
+        self._pause = min(1.0, self._poke_interval)
+
+    def _has_come_about(self, record: RunRecord) -> bool:
+        return record.get("status") == "DELETED"
+
+    def _objection(self, record: RunRecord) -> str | None:
+        if record.get("status") not in ACTIVE_STATUSES:
+            return None
+        return "only a run that has ended can be deleted: cancel it, or wait for it, first."
+
+    def _never_seen(self, fault: Fault) -> None:
+        self._tell(logging.WARNING, f"nothing to delete, or not in this account and Region: {fault.message}")
+        self._gone("HealthOmics does not know it")
+
+    def _denied(self, fault: Fault) -> None:
+        if self.asked:
+            # A policy scoped by tag denies a run that is gone, and this one was readable.
+            self._gone(f"it cannot be read any more ({fault.message})")
+        else:
+            super()._denied(fault)
+
+
+def delete_run(
+    make_hook: Callable[[], OmicsHook],
+    target: RunTarget,
+    *,
+    patience: float | None = 600.0,
+    poke_interval: float = 5.0,
+    log: Any,
+    seen: Callable[[RunRecord], object] | None = None,
+) -> RunRecord:
+    """Delete a run's metadata, and return its last record with ``status`` set to DELETED.
+
+    The run is read first: one that has not ended is refused without a DeleteRun, and one that has our run's
+    id but another ``uuid`` is never touched, since ours is DELETED then. Throttling, errors inside the
+    service and the network are waited out with jitter.
+
+    :param make_hook: returns a hook.
+    :param target: the run; with its ``uuid`` where that is known.
+    :param patience: seconds for all of it; None for no limit.
+    :param poke_interval: seconds between two looks.
+    :param log: takes a line for what is worth one.
+    :param seen: is called with each record read of the run itself.
+    :raises OmicsRequestError: the run has not ended, AWS refused it, or the answer is about another account.
+    :raises OmicsAccessError: AWS denied a call, or no credentials worked for five minutes.
+    :raises OmicsError: the run is still there after ``patience``.
+    """
+    change = Deletion(target, started_at=_clock.monotonic(), patience=patience, poke_interval=poke_interval)
+    return apply_change(change, make_hook, log=log, seen=seen)

@@ -1,0 +1,80 @@
+"""Values that Airflow must not show, given in the DAG file or rendered.
+
+Airflow stores what it reads of a template field, in the DAG and in the rendered fields, for its UI; it logs
+one that cannot be rendered; and listeners, such as OpenLineage's, send on whatever attributes a task has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_omics._task.fields import holds_reference
+
+_PATHS = (".json", ".yaml", ".yml")
+
+
+class Unshown:
+    """A value that prints as a description of itself.
+
+    :param value: the value.
+    :param is_rendered: whether it is what a template became: rendered again, it stays as it is.
+    """
+
+    __slots__ = ("is_rendered", "value")
+
+    def __init__(self, value: Any, *, is_rendered: bool = False) -> None:
+        self.value = value
+        self.is_rendered = is_rendered
+
+    def __repr__(self) -> str:
+        if isinstance(self.value, Mapping):
+            return f"{', '.join(str(key) for key in self.value)} (values are not shown)"
+        if is_path(self.value):
+            return str(self.value)
+        return f"a {type(self.value).__name__}, not shown"
+
+    def serialize(self) -> str:
+        """Return what Airflow stores for the UI."""
+        return repr(self)
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+    def __eq__(self, other: Any) -> bool:
+        """Compare as the value itself does, so that a test of a DAG can say what a task was given."""
+        return bool(shown_value(self) == shown_value(other))
+
+    __hash__ = None  # type: ignore[assignment]  # as the dict that it mostly holds
+
+
+def hidden(value: Any) -> Any:
+    """Return a value that is not shown; where it holds an upstream task's output, whatever stands beside it.
+
+    Airflow looks for such outputs in dicts and lists, to find out which tasks a task depends on.
+    """
+    if value is None or isinstance(value, Unshown):
+        return value
+    if not holds_reference(value):
+        return Unshown(value)
+    if isinstance(value, Mapping):
+        return {key: hidden(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [hidden(item) for item in value]
+    return value
+
+
+def is_path(value: Any) -> bool:
+    """Return whether a value is the path of a parameter file, not text that holds the parameters."""
+    return isinstance(value, str) and value.endswith(_PATHS) and not any(mark in value for mark in "{}\n")
+
+
+def shown_value(value: Any) -> Any:
+    """Return the value itself, whether it is hidden or not, or something within it is."""
+    if isinstance(value, Unshown):
+        return shown_value(value.value)
+    if isinstance(value, Mapping):
+        return {key: shown_value(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [shown_value(item) for item in value]
+    return value

@@ -1,0 +1,139 @@
+"""From the ending of a wait to success, skip or error: the one place that decides, for every mode.
+
+Airflow's base sensor treats ``soft_fail``, ``never_fail``, ``silent_fail`` and timeouts differently in
+each mode and version, so none of its code takes part in this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from airflow_omics import exceptions
+from airflow_omics._compat import AirflowSensorTimeout, AirflowSkipException
+from airflow_omics._waiting.run import Ending
+from airflow_omics.records import ERROR_KEYS, LINK_KEYS, RunRecord, narrow
+
+if TYPE_CHECKING:
+    from airflow_omics.diagnosis import Diagnosis
+
+
+class EndPolicy(NamedTuple):
+    """What a sensor makes of each ending.
+
+    :param success_statuses: terminal statuses in which the task succeeds.
+    :param skip_statuses: terminal statuses in which the task is skipped.
+    :param soft_fail: skip where a run ended badly or the sensor timed out, but not where the run could
+        not be read: a broken policy must not turn a cohort green.
+    :param never_fail: skip in every case in which the task would fail.
+    :param record_fields: the members of the record that reach XCom; None for all.
+    """
+
+    success_statuses: tuple[str, ...] = ("COMPLETED",)
+    skip_statuses: tuple[str, ...] = ()
+    soft_fail: bool = False
+    never_fail: bool = False
+    record_fields: tuple[str, ...] | None = None
+
+    @property
+    def named_statuses(self) -> tuple[str, ...]:
+        """The statuses that the DAG names; they count as terminal, known or not."""
+        return (*self.success_statuses, *self.skip_statuses)
+
+    def state_of(self, ending: Ending) -> Literal["success", "skipped"] | None:
+        """Return the state that the run's own status asks for, or None for every other end of a wait.
+
+        That other end is a failure, or a skip in the place of one.
+        """
+        if ending.outcome != "terminal" or ending.record is None:
+            return None
+        status = ending.record.get("status")
+        if status in self.success_statuses:
+            return "success"
+        return "skipped" if status in self.skip_statuses else None
+
+    def settle(
+        self,
+        ending: Ending,
+        push: Callable[[RunRecord], Any],
+        run_id: str | None = None,
+        explain: Callable[[Ending, bool], Diagnosis | None] | None = None,
+    ) -> RunRecord:
+        """Return the record where the task succeeds, or raise what skips or fails it.
+
+        :param ending: how the wait ended.
+        :param push: puts a record into the task's ``return_value``; called before anything is raised, so
+            that the record is there for downstream tasks and callbacks.
+        :param run_id: the run that was waited for, for errors.
+        :param explain: finds out why a run ended badly; its second argument says whether the task is
+            skipped, so that no error will carry the report. None where nobody wants to know.
+        :raises AirflowSkipException: the task is skipped.
+        :raises AirflowSensorTimeout: the run was still active at the sensor's timeout.
+        :raises OmicsError: the run ended badly or could not be read.
+        """
+        record = ending.record
+        narrowed = narrow(record, self.record_fields) if record is not None else None
+        state = self.state_of(ending)
+        if state == "success" and narrowed is not None:
+            return narrowed
+        if narrowed is not None:
+            push(narrowed)
+        if state == "skipped":
+            raise AirflowSkipException(ending.message)
+        skipped = self.never_fail or (self.soft_fail and ending.outcome != "error")
+        diagnosis = explain(ending, skipped) if explain and ending.outcome == "terminal" else None
+        error = _error(ending, narrowed, run_id, diagnosis)
+        if skipped:
+            setting = "never_fail" if self.never_fail else "soft_fail"
+            raise AirflowSkipException(f"Skipped, as {setting} is set: {ending.message}") from error
+        raise error
+
+
+def _error(
+    ending: Ending, narrowed: RunRecord | None, run_id: str | None, diagnosis: Diagnosis | None
+) -> Exception:
+    if ending.outcome == "timeout":
+        return AirflowSensorTimeout(ending.message)
+    if ending.outcome == "terminal":
+        error = exceptions.run_error(
+            ending.record or {}, diagnosis.error_text if diagnosis else ending.message
+        )
+        error.record = narrowed
+        error.diagnosis = diagnosis
+        return exceptions.without_retry(error)
+    error_class: type[exceptions.OmicsError] = getattr(exceptions, ending.error or "OmicsError")
+    return error_class(ending.message, run_id=run_id, record=narrowed, kind=ending.kind)
+
+
+def ending_to_event(ending: Ending, record_fields: Collection[str] | None) -> dict[str, Any]:
+    """Return an ending as the payload of a trigger's event, plain JSON.
+
+    The record is narrowed here, before it leaves the triggerer; what an error and the links on the worker
+    need stays.
+    """
+    record = ending.record
+    if record is not None and record_fields is not None:
+        record = narrow(record, (*record_fields, *ERROR_KEYS, *LINK_KEYS))
+    event = {"outcome": ending.outcome, "record": record, "message": ending.message}
+    if ending.error is not None:
+        event["error"] = ending.error
+    if ending.kind is not None:
+        event["kind"] = ending.kind.value
+    return event
+
+
+def ending_from_event(event: Any) -> Ending:
+    """Return the ending that a trigger's event tells.
+
+    :raises OmicsError: when it is no event of this package's trigger.
+    """
+    if not isinstance(event, Mapping) or event.get("outcome") not in ("terminal", "timeout", "error"):
+        raise exceptions.OmicsError("The trigger fired no event that tells how the run ended.")
+    kinds = {kind.value: kind for kind in exceptions.FaultKind}
+    return Ending(
+        event["outcome"],
+        event.get("record"),
+        str(event.get("message", "")),
+        event.get("error"),
+        kinds.get(str(event.get("kind"))),
+    )

@@ -1,0 +1,81 @@
+"""Looks at a run on behalf of a task that waits in a worker, and writes that task's log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Any
+
+from airflow_omics import _clock
+from airflow_omics._waiting.run import Ending, RunWait
+from airflow_omics.exceptions import Fault, FaultKind
+from airflow_omics.hooks import fault_of, weighed
+
+if TYPE_CHECKING:
+    from airflow_omics.hooks import OmicsHook
+    from airflow_omics.records import RunRecord
+
+
+class RunPoller:
+    """Look at the run of one wait, each time by one GetRun.
+
+    :param wait: what has been seen of the run, and what ends the wait.
+    :param make_hook: makes a hook; called anew after credentials failed or were denied.
+    :param export: what to export along once the run has ended.
+    :param log: the task's logger.
+    """
+
+    def __init__(
+        self, wait: RunWait, make_hook: Callable[[], OmicsHook], export: Collection[str] | None, log: Any
+    ) -> None:
+        self._wait = wait
+        self._make_hook = make_hook
+        self._export_names = export
+        self._log = log
+        self._hook: OmicsHook | None = None
+        self._replaces = False
+
+    def look(self) -> Ending | None:
+        """Look once; return how the wait ended, or None while it goes on."""
+        try:
+            record, skew = self._read()
+        except Exception as error:
+            fault = fault_of(error, self._hook)
+            if fault is None:
+                raise
+            ending = self._wait.failed(self._weighed(fault), _clock.time(), _clock.monotonic())
+        else:
+            stands_in = self._hook is not None and self._hook.stands_in
+            ending = self._wait.answered(
+                record, _clock.time(), _clock.monotonic(), clock_skew=skew, stands_in=stands_in
+            )
+        if self._wait.wants_fresh_client:
+            # The next look reads the Airflow connection anew.
+            self._hook, self._replaces = None, self._replaces or self._hook is not None
+        self._wait.report(self._log)
+        return ending
+
+    def _weighed(self, fault: Fault) -> Fault:
+        """Return the fault with what makes its answer doubtful, where the run was read before."""
+        if self._hook is None or not self._wait.was_readable:
+            return fault
+        return weighed(fault, self._hook, self._wait.home)
+
+    def _read(self) -> tuple[RunRecord, float]:
+        if self._hook is None:
+            self._hook = self._make_hook()
+            self._hook.replaces = self._replaces
+        run_id = self._wait.target.run_id
+        record = self._hook.get_run(run_id)
+        if self._export_names and self._wait.is_over(record):
+            record = self._export(self._hook, record, self._export_names)
+        return record, self._hook.clock_skew
+
+    @staticmethod
+    def _export(hook: OmicsHook, record: RunRecord, export: Collection[str]) -> RunRecord:
+        try:
+            return hook.get_run(record["id"], export)
+        except Exception as error:
+            fault = fault_of(error)
+            if fault is not None and fault.kind is FaultKind.NOT_FOUND:
+                return record  # removed since; how it ended is known
+            raise

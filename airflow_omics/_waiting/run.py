@@ -1,0 +1,451 @@
+"""What one wait knows of its run, and what each answer or failed call means for it.
+
+Poke mode, reschedule mode and the watcher in the triggerer all feed the same class, so that they cannot
+come to different ends. It makes no call, reads no clock and sleeps nowhere: times are handed in, in seconds.
+``now`` is wall time, since the epoch, and decides about deadlines; ``tick`` is on a clock that nobody sets,
+and decides how long something has lasted.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable, Collection, Iterator
+from functools import cache
+from typing import Any, Final, Literal, NamedTuple
+
+from airflow_omics._identity import RunTarget, home_of
+from airflow_omics.exceptions import Fault, FaultKind
+from airflow_omics.records import (
+    ACTIVE_STATUSES,
+    TERMINAL_STATUSES,
+    RunRecord,
+    describe,
+    parse_time,
+    sentence,
+    with_status,
+)
+
+log = logging.getLogger(__name__)
+
+NOT_FOUND_GRACE: Final = 120.0
+"""Seconds from the first poke for which a run may be unknown: nobody documents how soon GetRun knows it."""
+
+CREDENTIALS_GRACE: Final = 300.0
+"""Seconds for which credentials may be unusable, so that a rotation does not end a wait."""
+
+DENIED_SECOND_LOOK: Final = 60.0
+"""Seconds until a run that was readable, and then denied, is looked at once more."""
+
+NEVER_REACHED_GRACE: Final = 3600.0
+"""Seconds for which no connection can be made, if none ever could: a certificate or a Region is wrong."""
+
+NEWS_EVERY: Final = 600.0
+"""Seconds between two log lines while nothing changes."""
+
+LONGEST_BACKOFF: Final = 300.0
+"""Seconds at most between two looks in bad weather, unless the poke interval itself is longer."""
+
+LAST_LOOK_FAILED: Final = " The last look failed: "
+"""What stands between a timeout's message and why the run could not be read in the end."""
+
+CHECK_PLACE: Final = "Check aws_conn_id and region_name."
+
+# Clocks are compared through the Date header, which has whole seconds, and an id is never reused within
+# a minute of its run's deletion in any account that has more than a handful of runs.
+_CLOCK_MARGIN: Final = 60.0
+
+ErrorName = Literal["OmicsAccessError", "OmicsRequestError", "OmicsRunNotFoundError"]
+
+
+class Ending(NamedTuple):
+    """How a wait ended; ``airflow_omics._waiting.ending`` decides what that makes of the task.
+
+    :param outcome: ``terminal``, ``timeout`` or ``error``.
+    :param record: the run's last record, as far as one is known.
+    :param message: for logs and errors, one sentence.
+    :param error: for ``error``, the name of the class in ``airflow_omics.exceptions``.
+    :param kind: for ``error``, the kind of fault behind it, if that is not the one its class stands for.
+    """
+
+    outcome: Literal["terminal", "timeout", "error"]
+    record: RunRecord | None
+    message: str
+    error: ErrorName | None = None
+    kind: FaultKind | None = None
+
+
+class RunWait:
+    """One wait on one run: identity, patience and news.
+
+    :param target: the run.
+    :param started_at: when the sensor looked first, also if that was in another process.
+    :param timeout_at: when the wait must end; one last look is due then.
+    :param terminal_statuses: statuses that end the wait although this package does not know them.
+    :param status: the run's status when it was last seen, in another process; only a change of it is news.
+    :param looked_before: whether another process has looked and went on waiting, whatever it saw.
+    :param created: when the run was made, by the service's clock, where that is known already.
+    """
+
+    # A triggerer holds thousands of these.
+    __slots__ = (
+        "_bad_weather",
+        "_began",
+        "_credentials_lost_at",
+        "_denied_at",
+        "_last_fault",
+        "_last_news_at",
+        "_news",
+        "_reached",
+        "_seen",
+        "_status",
+        "_terminal",
+        "_unknown",
+        "_unreached_at",
+        "_was_readable",
+        "created",
+        "record",
+        "started_at",
+        "target",
+        "timeout_at",
+        "uuid",
+    )
+
+    def __init__(
+        self,
+        target: RunTarget,
+        *,
+        started_at: float,
+        timeout_at: float,
+        terminal_statuses: Collection[str] = (),
+        created: float | None = None,
+        status: str | None = None,
+        looked_before: bool = False,
+    ) -> None:
+        self.target = target
+        self.started_at = started_at
+        self.timeout_at = timeout_at
+        self.record: RunRecord | None = None
+        self.uuid = target.uuid
+        self.created = created
+        self._status = status
+        self._seen = status is not None
+        self._was_readable = looked_before or self._seen
+        self._terminal = _terminal_statuses(tuple(terminal_statuses))
+        self._credentials_lost_at: float | None = None
+        self._denied_at: float | None = None
+        self._unknown = False
+        self._bad_weather = 0
+        self._reached = self._was_readable
+        self._unreached_at: float | None = None
+        self._last_fault: Fault | None = None
+        self._news: tuple[tuple[int, str], ...] = ()
+        self._began: float | None = None
+        self._last_news_at: float | None = None
+
+    def answered(
+        self,
+        record: RunRecord,
+        now: float,
+        tick: float | None = None,
+        *,
+        clock_skew: float = 0.0,
+        stands_in: bool = False,
+    ) -> Ending | None:
+        """Take GetRun's answer; return how the wait ended, or None to go on.
+
+        :param record: the answer.
+        :param now: when it came; ``tick`` likewise, ``now`` where it is left out.
+        :param clock_skew: seconds by which the service's clock is ahead of ours.
+        :param stands_in: whether it came through boto3's own chain of credentials, in the place of a
+            connection that was not found.
+        """
+        tick = self._at(now, tick)
+        self._reached, self._unreached_at = True, None
+        if misplaced := self._misplaced(record):
+            return self._without_credentials(Fault(FaultKind.CREDENTIALS, misplaced), now, tick)
+        if contradiction := self.target.contradiction(record):
+            message = f"{contradiction}. {CHECK_PLACE}"
+            return Ending("error", self.record, message, "OmicsRequestError")
+        if self._is_another_run(record, now - tick + clock_skew):
+            if stands_in and self.home is None and self._was_readable:
+                text = (
+                    "another run has its id where boto3 leads, without the Airflow connection that is named"
+                )
+                return self._without_credentials(Fault(FaultKind.CREDENTIALS, text), now, tick)
+            return self._deleted("its id belongs to another run now")
+        self._credentials_lost_at = self._denied_at = self._last_fault = None
+        self._bad_weather, self._unknown = 0, False
+        self.uuid = record.get("uuid") or self.uuid
+        self.record = record
+        self._seen = self._was_readable = True
+        if created := record.get("creationTime"):
+            self.created = parse_time(created).timestamp()
+        if self.is_over(record):
+            return Ending("terminal", record, sentence(record))
+        self._note_status(record["status"], now, tick)
+        return self.timed_out(now)
+
+    def is_over(self, record: RunRecord) -> bool:
+        """Return whether the record's status is one in which a run stays."""
+        return record.get("status") in self._terminal
+
+    def failed(self, fault: Fault, now: float, tick: float | None = None) -> Ending | None:
+        """Take a call that failed; return how the wait ended, or None to go on.
+
+        :param fault: what the call met.
+        :param now: when that was; ``tick`` likewise, ``now`` where it is left out.
+        """
+        tick = self._at(now, tick)
+        self._last_fault = fault
+        if not fault.no_connection and fault.kind is not FaultKind.CREDENTIALS:
+            self._reached, self._unreached_at = True, None
+        if fault.kind is FaultKind.NOT_FOUND:
+            return self._not_found(fault, now, tick)
+        if fault.kind is FaultKind.CREDENTIALS:
+            return self._without_credentials(fault, now, tick)
+        if fault.kind is FaultKind.DENIED:
+            return self._denied(fault, now, tick)
+        if fault.kind is FaultKind.REFUSED:
+            return Ending("error", self.record, self._about(fault.message), "OmicsRequestError")
+        if fault.no_connection and (ending := self._unreached(fault, tick)):
+            return ending
+        self._bad_weather += 1
+        if self._bad_weather.bit_count() == 1:  # the 1st, 2nd, 4th, 8th, ... in a row
+            self._tell(logging.WARNING, self._about(f"still waiting: {fault.message}"))
+        return self.timed_out(now)
+
+    def timed_out(self, now: float) -> Ending | None:
+        """Return the ending at ``timeout_at``, None before."""
+        if now < self.timeout_at:
+            return None
+        waited = f"after {max(0.0, now - self.started_at):.0f} s"
+        if not self._seen:
+            message = self._about(f"never read {waited}, the sensor's timeout.")
+        elif self.record is not None and self._last_fault is None:
+            message = f"{describe(self.record)}, still, {waited}, the sensor's timeout."
+        else:
+            known: RunRecord = {"id": self.target.run_id, "status": str(self._status)}
+            state = describe(self.record or known, last_seen=True)
+            message = f"{state}; it could not be read {waited}, the sensor's timeout."
+        if self._last_fault is not None:
+            message += LAST_LOOK_FAILED + self._last_fault.message
+        return Ending("timeout", self.record, message)
+
+    def listed(self, status: str, now: float, tick: float | None = None) -> None:
+        """Take note that a list of active runs held the run, in ``status``; GetRun alone can end a wait."""
+        self._reached, self._unreached_at = True, None
+        self._note_status(status, now, self._at(now, tick))
+
+    def may_be_created_at(self, created: float, ahead: float | None = None) -> bool:
+        """Return whether a run made at ``created``, by the service's clock, can be the one we were given.
+
+        Whoever was given a run's id was given it after the run was made.
+
+        :param ahead: seconds by which the service's clock is ahead of ``tick``; without, clocks are taken to
+            agree.
+        """
+        # Our wall clock may have been set since the first look.
+        began = self.started_at if ahead is None or self._began is None else self._began + ahead
+        return created <= began + _CLOCK_MARGIN
+
+    def pause(self, interval: float, now: float, rand: Callable[[], float] = random.random) -> float:
+        """Return the seconds until the next look, never past ``timeout_at``.
+
+        :param interval: the sensor's poke interval, used as it is in good weather. In bad weather the
+            pause doubles with each failed call, up to five minutes, with jitter, so that sensors which
+            were thrown back together do not come back together.
+        :param rand: a random number in [0, 1).
+        """
+        pause = interval
+        if self._denied_at is not None:
+            pause = DENIED_SECOND_LOOK
+        elif self._bad_weather:
+            # From half of it to all of it, and so never sooner than in good weather.
+            longest = max(2.0 * interval, LONGEST_BACKOFF)
+            grown = min(longest, max(interval, 1.0) * 2.0 ** min(self._bad_weather, 10))
+            pause = grown * (0.5 + rand() / 2)
+        return max(0.0, min(pause, self.timeout_at - now))
+
+    @property
+    def needs_memory(self) -> bool:
+        """Whether the next look must come from this process, as what is tolerated for a while has begun."""
+        return self.wants_fresh_client or self._unreached_at is not None
+
+    @property
+    def wants_fresh_client(self) -> bool:
+        """Whether the next look should read the connection anew: credentials failed, or were denied."""
+        return self._credentials_lost_at is not None or self._denied_at is not None
+
+    @property
+    def was_readable(self) -> bool:
+        """Whether the run was read before, or another process looked for it and went on waiting."""
+        return self._was_readable
+
+    @property
+    def home(self) -> str | None:
+        """The account and Region of the run, as far as it is known, by its ARN."""
+        return home_of((self.record or {}).get("arn")) or home_of(self.target.arn)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether there are log lines to hand over."""
+        return bool(self._news)
+
+    def news(self) -> Iterator[tuple[int, str]]:
+        """Hand over the log lines, each with its level, that have come up since the last call."""
+        lines, self._news = self._news, ()
+        yield from lines
+
+    def report(self, logger: Any) -> None:
+        """Write the log lines that have come up since the last call; a log that fails ends no wait."""
+        for level, line in self.news():
+            try:
+                logger.log(level, line)
+            except Exception as error:  # of any kind: each handler has its own
+                log.debug("A line was lost: %s", line, exc_info=error)
+
+    def _at(self, now: float, tick: float | None) -> float:
+        """Return the tick that stands for ``now``, and begin to count by it at the first call."""
+        if tick is None:
+            tick = now
+        if self._began is None:
+            # Another machine's clock may have been ahead when it looked first. One that was behind counts as
+            # an earlier look: the docs ask for clocks that agree within a minute.
+            self._began = tick - max(0.0, now - self.started_at)
+            self._last_news_at = self._began
+        return tick
+
+    def _misplaced(self, record: RunRecord) -> str | None:
+        """Return why this is the answer of another account or Region than that of the run we have read.
+
+        What was wrong from the start is the user's mistake; what has become wrong is the client's identity.
+        """
+        home, answered = self.home, home_of(record.get("arn"))
+        if not self._was_readable or home is None or answered is None or home == answered:
+            return None
+        return f"GetRun answered for {answered}, and the run is of {home}"
+
+    def _is_another_run(self, record: RunRecord, ahead: float) -> bool:
+        uuid, creation_time = record.get("uuid"), record.get("creationTime")
+        if self.uuid is not None and uuid is not None:
+            return uuid.lower() != self.uuid.lower()
+        if creation_time is None:
+            return False
+        created = parse_time(creation_time).timestamp()
+        if self.created is not None:
+            return abs(created - self.created) >= 1.0
+        # No memory of our run: reschedule mode has a process of its own for each look.
+        return not self.may_be_created_at(created, ahead)
+
+    def _deleted(self, why: str) -> Ending:
+        known: RunRecord = self.record or {"id": self.target.run_id}
+        if self.record is None:
+            if self.target.uuid:
+                known["uuid"] = self.target.uuid
+            if self.target.arn:
+                known["arn"] = self.target.arn
+        self.record = with_status(known, "DELETED")
+        return Ending("terminal", self.record, f"HealthOmics run {self.target.run_id} was deleted: {why}.")
+
+    def _not_found(self, fault: Fault, now: float, tick: float) -> Ending | None:
+        self._bad_weather = 0
+        if fault.doubt and self._was_readable:
+            return self._without_credentials(fault, now, tick)
+        self._credentials_lost_at = None  # the service answered
+        assert self._began is not None
+        if tick - self._began < NOT_FOUND_GRACE:
+            if not self._unknown:
+                self._unknown = True
+                self._tell_of_unknown()
+            return self.timed_out(now)
+        if self._seen:
+            return self._deleted("HealthOmics does not know it any more")
+        message = self._about(f"deleted, or never existed in this account and Region ({fault.message})")
+        return Ending("error", None, message, "OmicsRunNotFoundError")
+
+    def _tell_of_unknown(self) -> None:
+        text = "HealthOmics does not know it"
+        if self._seen:
+            text += f" any more; it was {self._status} when last seen"
+        elif not self._was_readable:  # another process that looked before may have read the run
+            text += " yet"
+        self._tell(logging.INFO, self._about(text))
+
+    def _without_credentials(self, fault: Fault, now: float, tick: float) -> Ending | None:
+        """Tolerate for a while that credentials don't work, or work for somebody else."""
+        self._last_fault = fault
+        if self._credentials_lost_at is None:
+            self._credentials_lost_at = tick
+        if tick - self._credentials_lost_at < CREDENTIALS_GRACE:
+            said = f"{fault.message}; {fault.doubt}" if fault.doubt else fault.message
+            self._tell(logging.WARNING, self._about(f"trying fresh credentials: {said}"))
+            return self.timed_out(now)
+        if not fault.doubt:
+            message = self._about(f"no credentials worked for 5 minutes: {fault.message}")
+        elif fault.kind is FaultKind.NOT_FOUND and not self._seen:
+            message = self._about(
+                f"deleted, or never existed in this account and Region ({fault.message}); {fault.doubt}"
+            )
+            return Ending("error", None, message, "OmicsRunNotFoundError", FaultKind.NOT_FOUND)
+        else:
+            message = self._about(
+                f"for 5 minutes, nothing has shown that the answer is about the run's own account: "
+                f"{fault.message}; {fault.doubt}. {CHECK_PLACE}"
+            )
+        return Ending("error", self.record, message, "OmicsAccessError", FaultKind.CREDENTIALS)
+
+    def _denied(self, fault: Fault, now: float, tick: float) -> Ending | None:
+        if fault.doubt and self._was_readable:
+            return self._without_credentials(fault, now, tick)
+        looked_again = self._denied_at is not None and tick - self._denied_at >= DENIED_SECOND_LOOK
+        if looked_again or not self._was_readable:
+            hint = " It was readable before; a policy scoped by tag answers so once the run is deleted."
+            message = self._about(fault.message + (hint if self._seen else ""))
+            return Ending("error", self.record, message, "OmicsAccessError")
+        if self._denied_at is None:
+            self._denied_at = tick
+            self._tell(logging.WARNING, self._about(f"looking once more: {fault.message}"))
+        return self.timed_out(now)
+
+    def _unreached(self, fault: Fault, tick: float) -> Ending | None:
+        """Tolerate for an hour that no connection can be made, where none ever could.
+
+        In reschedule mode one process looks meanwhile: if another follows it, something has answered.
+        """
+        if self._reached:
+            return None
+        if self._unreached_at is None:
+            self._unreached_at = tick
+        if tick - self._unreached_at < NEVER_REACHED_GRACE:
+            return None
+        message = self._about(
+            f"no connection could be made for an hour, nor ever before ({fault.message}). Check region_name "
+            "(HealthOmics is not in every Region), endpoint_url, verify, and the network."
+        )
+        return Ending("error", None, message, "OmicsRequestError")
+
+    def _note_status(self, status: str, now: float, tick: float) -> None:
+        before, self._status = self._status, status
+        known = status in ACTIVE_STATUSES
+        level = logging.INFO if known else logging.WARNING
+        if before == status and self._last_news_at is not None and tick - self._last_news_at < NEWS_EVERY:
+            return
+        self._last_news_at = tick
+        text = f"is {status}" if before in (None, status) else f"is {status}, was {before}"
+        if not known:
+            text += ", a status this version of airflow-omics does not know; waiting on"
+        since = f"{max(0.0, now - self.started_at):.0f} s since the first look"
+        self._tell(level, self._about(f"{text} ({since})"))
+
+    def _tell(self, level: int, text: str) -> None:
+        self._news = (*self._news, (level, text))
+
+    def _about(self, text: str) -> str:
+        separator = " " if text.startswith("is ") else ": "
+        return f"HealthOmics run {self.target.run_id}{separator}{text}"
+
+
+@cache
+def _terminal_statuses(named: tuple[str, ...]) -> frozenset[str]:
+    return frozenset((*TERMINAL_STATUSES, *named))

@@ -1,0 +1,7 @@
+"""Many waits in one triggerer: one client, one loop, one rate for each AWS connection (docs/use/waiting.md).
+
+Doors: ``watcher.Watcher.shared`` and ``rate_limit.requests_per_second``.
+
+``watchlist`` says which run deserves the next GetRun, ``sweeps`` lists runs where that is cheaper,
+``shared_client`` makes the calls and renews its client, ``rate_limit`` spaces them.
+"""

@@ -1,0 +1,240 @@
+"""Sweeps: a watcher's way to ask for many runs at once, by listing the active ones.
+
+A list clears a run only where ``arn`` and ``creationTime`` are those that are known of it. A watched run
+that a sweep did not hold is a suspect, and GetRun decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import math
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from airflow_omics import _clock
+from airflow_omics._watching.watchlist import Entry, SweepCost, Watchlist, created_at
+from airflow_omics.exceptions import Fault, FaultKind
+from airflow_omics.records import ACTIVE_STATUSES
+
+log = logging.getLogger(__name__)
+
+_TRIES = 5  # for one page in bad weather
+_COST_HOLDS = 900.0  # seconds for which what a sweep cost is believed, when it was too dear
+_OFF_FOR = 3600.0  # seconds without ListRuns where it is denied or talks nonsense
+_BURST_PAUSE = 5.0  # seconds between a sweep and the next that is out of turn
+_STEADY = 0.98  # share of neighbours that two lists must have in the same order
+
+
+class Sweeper:
+    """Decides when to sweep, and what a sweep says of each watched run.
+
+    :param watchlist: the runs.
+    :param list_page: lists one page: ``(status, token) -> (items, next token)`` or the fault met.
+    :param wake: set when there may be something new to ask GetRun for.
+    """
+
+    def __init__(
+        self,
+        watchlist: Watchlist,
+        list_page: Callable[[str, str | None], Awaitable[tuple[list[dict[str, Any]], str | None] | Fault]],
+        wake: asyncio.Event,
+    ) -> None:
+        self._watchlist = watchlist
+        self._list_page = list_page
+        self._wake = wake
+        self._cost = SweepCost()
+        self._off_until = 0.0
+        self._failures = 0
+        self._begun_at = self._ended_at = -math.inf
+        self.suspected_wrongly = 0
+        """GetRuns since the last sweep for runs that turned out to be as they were known."""
+        self._period: float | None = None
+        self._lasted: float | None = (
+            None  # seconds that the last sweep took; None where lists are not relied on
+        )
+        self._order: dict[str, int] = {}
+        self._ids: list[str] = []
+        self._is_steady = False
+
+    async def run_once(self) -> None:
+        """Sweep when it is time to, or wait a moment."""
+        now = _clock.monotonic()
+        self._period = None if now < self._off_until else self._cost.period(self._watchlist, now)
+        if self._is_due(now):
+            try:
+                await self._sweep(now)
+            except Exception:  # a mistake of ours, or an answer that nobody thought of
+                self._failed(Fault(FaultKind.WEATHER, "a sweep ended in an unexpected way"))
+                raise
+        else:
+            await asyncio.sleep(self._moment(now))
+
+    def patience(self, entry: Entry) -> float:
+        """Return for how many seconds a run may go without a word before it is due for a GetRun."""
+        interval = entry.interval
+        if self._period is None or interval < self._period or self._lasted is None:
+            return interval
+        return interval + 1.5 * max(5.0, self._lasted)
+
+    def _is_due(self, now: float) -> bool:
+        if not len(self._watchlist) or now < self._off_until:
+            return False
+        backlog = self._watchlist.gather(now)
+        pages = self._cost.estimate(len(self._watchlist), now, self._watchlist.statuses_to_ask())
+        # So many runs are due at once that a sweep is the quicker way; not again where it did not help.
+        if now >= self._ended_at + _BURST_PAUSE and backlog > pages:
+            return True
+        return self._period is not None and now >= self._begun_at + self._period
+
+    def _moment(self, now: float) -> float:
+        if self._period is None:
+            return 1.0
+        return min(1.0, max(0.05, self._begun_at + self._period - now))
+
+    async def _sweep(self, begun_at: float) -> None:
+        """List every active run that may be watched, in the order of a run's life.
+
+        A run only moves forward, so that one which changes its status while the sweep goes on is met in
+        the status that it has then, or has ended.
+        """
+        self._begun_at = begun_at
+        first = ACTIVE_STATUSES.index(self._watchlist.earliest_status())
+        seen: dict[str, int] = {}
+        cursor, pages = 0, 0
+        for status in ACTIVE_STATUSES[first:]:
+            token: str | None = None
+            while True:
+                asked_at = _clock.monotonic()
+                page = await self._page(status, token)
+                if page is None:
+                    return
+                pages += 1
+                for item in page[0]:
+                    cursor = self._taken(item, status, asked_at, seen, cursor)
+                token = page[1]
+                if token is None:
+                    break
+                if self._is_too_dear(pages, begun_at):
+                    self._cost = SweepCost(pages + 1, _clock.monotonic() + _COST_HOLDS)
+                    self._do_without()
+                    return
+        self._suspect_missing(seen, begun_at)
+        self._failures = 0
+        self._learn_order(seen)
+        # A GetRun for a run that should have been listed belongs to what sweeping costs.
+        self._cost = SweepCost(pages + self.suspected_wrongly, _clock.monotonic() + _COST_HOLDS)
+        self.suspected_wrongly = 0
+        self._ended_at = _clock.monotonic()
+        self._lasted = self._ended_at - begun_at
+
+    async def _page(self, status: str, token: str | None) -> tuple[list[dict[str, Any]], str | None] | None:
+        for attempt in itertools.count():
+            page = await self._list_page(status, token)
+            if not isinstance(page, Fault):
+                return page
+            if page.kind in (FaultKind.DENIED, FaultKind.REFUSED, FaultKind.NOT_FOUND):
+                self._switch_off(_OFF_FOR, page)
+                return None
+            if attempt == _TRIES - 1:
+                self._failed(page)
+                return None
+            await asyncio.sleep(min(2.0**attempt / 2, 5.0))
+        return None
+
+    def _failed(self, fault: Fault) -> None:
+        self._failures += 1
+        self._switch_off(min(30.0 * 2.0 ** min(self._failures, 10), _OFF_FOR), fault)
+
+    def _switch_off(self, seconds: float, fault: Fault) -> None:
+        """Do without ListRuns for a while: it is a help, and nobody's wait depends on it."""
+        self._off_until = _clock.monotonic() + seconds
+        self._do_without()
+        log.warning(
+            "Watching by GetRun alone for %.0f s, as runs cannot be listed: %s", seconds, fault.message
+        )
+
+    def _do_without(self) -> None:
+        self._period = self._lasted = None
+        self._watchlist.expect_no_list()
+        self._wake.set()
+
+    def _taken(
+        self, item: dict[str, Any], status: str, asked_at: float, seen: dict[str, int], cursor: int
+    ) -> int:
+        """Take one item of a list as :meth:`_listed` does; nonsense in it counts as if it was not listed."""
+        try:
+            return self._listed(item, status, asked_at, seen, cursor)
+        except Exception as error:  # whatever a service may send; GetRun will tell
+            log.debug("An item of ListRuns could not be used", exc_info=error)
+            seen.pop(item["id"], None)
+            return cursor
+
+    def _listed(
+        self, item: dict[str, Any], status: str, asked_at: float, seen: dict[str, int], cursor: int
+    ) -> int:
+        """Take one item of a list; return how far the order of the last sweep has been gone through."""
+        run_id = item["id"]
+        entry = self._watchlist.entries.get(run_id)
+        if entry is None or run_id in seen:
+            return cursor
+        if item.get("status", status) not in ACTIVE_STATUSES or not _matches(entry, item):
+            return cursor  # GetRun will tell: at the end it counts as not listed
+        seen[run_id] = len(seen)
+        self._watchlist.vouched_for(entry, item, asked_at, asked_at + self.patience(entry))
+        for waiter in entry.waiters:
+            waiter.wait.listed(entry.status or status, _clock.time(), asked_at)
+            waiter.stir()
+        return self._pass_over(run_id, status, seen, cursor)
+
+    def _pass_over(self, run_id: str, status: str, seen: dict[str, int], cursor: int) -> int:
+        """Suspect the runs that stood before this one in the last sweep and were passed over in this.
+
+        Where the service keeps its lists in a steady order this finds an end as soon as its page goes by,
+        and spreads the GetRuns over the sweep; a wrong suspicion costs one GetRun. Only runs of the status
+        that is listed are passed over: a cohort that moved on at once is still to come, in another order.
+        """
+        position = self._order.get(run_id)
+        if not self._is_steady or position is None or position < cursor:
+            return cursor
+        for before in self._ids[cursor:position]:
+            entry = self._watchlist.entries.get(before)
+            if entry is not None and before not in seen and entry.status == status:
+                self._watchlist.suspect(entry)
+                self._wake.set()
+        return position + 1
+
+    def _suspect_missing(self, seen: dict[str, int], begun_at: float) -> None:
+        """Suspect every run that was watched when the sweep began and that it did not hold."""
+        for entry in list(self._watchlist.entries.values()):
+            if entry.run_id in seen or entry.joined_at >= begun_at or entry.looked_at >= begun_at:
+                continue
+            self._watchlist.suspect(entry)
+        self._wake.set()
+
+    def _learn_order(self, seen: dict[str, int]) -> None:
+        known = [self._order[run_id] for run_id in seen if run_id in self._order]
+        rising = sum(a < b for a, b in itertools.pairwise(known))
+        self._is_steady = len(known) > 1 and rising >= _STEADY * (len(known) - 1)
+        self._order, self._ids = seen, list(seen)
+
+    def _is_too_dear(self, pages: int, now: float) -> bool:
+        """Return whether GetRun for each run would have been cheaper by now."""
+        watched = self._watchlist
+        if self._period is None:
+            return pages > max(len(watched.ready), len(watched) // 2)
+        each = sum(self._period * n / i for i, n in watched.intervals_in_use() if i >= self._period)
+        return pages > each
+
+
+def _matches(entry: Entry, item: dict[str, Any]) -> bool:
+    """Return whether the item is the run that is watched, and not another one under its id."""
+    created, arn = created_at(item), item.get("arn")
+    if entry.arn is not None and arn is not None and arn != entry.arn:
+        return False
+    if created is None:
+        return False
+    if entry.created is None:
+        return all(waiter.wait.may_be_created_at(created) for waiter in entry.waiters)
+    return abs(created - entry.created) < 1.0

@@ -1,0 +1,444 @@
+"""Many waits, one loop: every deferred task of a triggerer that uses one AWS connection shares a watcher.
+
+GetRun is the truth. ListRuns only says which runs deserve a GetRun: where it is cheaper than a GetRun for
+each run, active runs are listed, and those that are watched and not listed are asked for. No fault of one
+run, one call or one waiter reaches another waiter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import logging
+import weakref
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from functools import partial
+from typing import Any, ClassVar
+
+from airflow_omics import _clock
+from airflow_omics._compat import stats
+from airflow_omics._connection import AwsArguments
+from airflow_omics._waiting.run import Ending, RunWait
+from airflow_omics._watching.rate_limit import DEFAULT_RATE, RATES, Limiter
+from airflow_omics._watching.shared_client import Known, SharedClient
+from airflow_omics._watching.sweeps import Sweeper
+from airflow_omics._watching.watchlist import (
+    CHECK_AGE,
+    CHECK_EVERY,
+    SHORTEST_INTERVAL,
+    Entry,
+    Waiter,
+    Watchlist,
+)
+from airflow_omics.exceptions import Fault, FaultKind
+from airflow_omics.records import RunRecord, parse_time
+
+log = logging.getLogger(__name__)
+
+
+_MOST_IN_FLIGHT = 32  # GetRuns under way together: an endpoint that hangs must not hold up the others
+_FIRST_ANSWER = 1.0  # seconds to wait at most for the first answer, before requests overlap
+_LATE = 60.0  # seconds past its deadline for which a wait may queue for its last look
+_LATE_CHECK = 300.0  # seconds at most until it is asked again how late it is: a clock may have been set
+_IMPATIENT = 5.0  # seconds of pause after a first failed call; the limiter takes care of the total
+
+
+class Watcher:
+    """Watches runs for as many waiters as come; use :meth:`shared` to get one.
+
+    :param arguments: the AWS connection that it uses.
+    :param requests_per_second: the most requests for any one operation.
+    """
+
+    _of_loop: ClassVar[weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Watcher]]] = (
+        weakref.WeakKeyDictionary()
+    )
+
+    def __init__(self, arguments: AwsArguments, requests_per_second: float = DEFAULT_RATE) -> None:
+        self.arguments = arguments
+        self._ceiling = requests_per_second
+        self._account: str | None = None
+        self._clients = SharedClient(arguments)
+        self._watchlist = Watchlist()
+        self._wake = asyncio.Event()
+        self._sweeper = Sweeper(self._watchlist, self._list_runs, self._wake)
+        self._slots = asyncio.Semaphore(_MOST_IN_FLIGHT)
+        self._calls: set[asyncio.Task[None]] = set()
+        self._has_answered = False
+        self._next_check_at = 0.0
+        self._main: asyncio.Task[None] | None = None
+        self._guests = 0
+
+    @classmethod
+    def shared(cls, arguments: AwsArguments, requests_per_second: float = DEFAULT_RATE) -> Watcher:
+        """Return the one watcher of this event loop and connection; it is gone with its last waiter."""
+        watchers = cls._of_loop.setdefault(asyncio.get_running_loop(), {})
+        watcher = watchers.get(arguments.key)
+        if watcher is None:
+            watcher = watchers[arguments.key] = cls(arguments, requests_per_second)
+        return watcher
+
+    async def wait(
+        self,
+        wait: RunWait,
+        *,
+        interval: float,
+        export: Sequence[str] | None = None,
+        logger: logging.Logger = log,
+    ) -> Ending:
+        """Return how the run ended.
+
+        :param wait: what is known of the run so far.
+        :param interval: seconds between two looks that this waiter wants.
+        :param export: what to export along once the run has ended.
+        :param logger: gets one line when the status changes, and one every ten minutes otherwise, from the
+            task that waits.
+        """
+        loop = asyncio.get_running_loop()
+        waiter = Waiter(wait, max(interval, SHORTEST_INTERVAL), export, loop.create_future())
+        self._compare_clocks()
+        entry = self._watchlist.join(waiter, _clock.monotonic())
+        self._start()
+        # Too many waits may end at once for a last look at each, or the service be out of reach.
+        self._give_up_when_late(entry, waiter, max(wait.timeout_at, _clock.time()) + _LATE)
+        try:
+            while True:
+                await waiter.stirred
+                waiter.stirred = loop.create_future()
+                wait.report(logger)
+                if waiter.error is not None:
+                    raise waiter.error
+                if waiter.ending is not None:
+                    return waiter.ending
+        finally:
+            if waiter.late is not None:
+                waiter.late.cancel()
+            self._watchlist.leave(entry, waiter)
+            await self._close_if_unused()
+
+    # -- for whoever has calls of its own to make on the shared client ---------------------------------------
+
+    @contextlib.asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """Keep the shared client open, though nobody waits any more."""
+        self._guests += 1
+        try:
+            yield
+        finally:
+            self._guests -= 1
+            await self._close_if_unused()
+
+    async def turn(self, operation: str) -> None:
+        """Return when the next request of an operation may be sent; those that wait for runs have theirs."""
+        await self._clients.prepare()
+        await self._may_send(operation)
+
+    async def get_run(self, run_id: str, known: Known) -> RunRecord | Fault:
+        """Return the run's record, or the fault that the call met. It is the caller's :meth:`turn`."""
+        answer = await self._get_run(run_id, known=known)
+        if not isinstance(answer, Fault):
+            return answer[0]
+        if answer.doubt:
+            self._clients.renew()
+        return answer
+
+    async def cancel_run(self, run_id: str, known: Known) -> Fault | None:
+        """Return the fault that CancelRun met; None once it is accepted. It is the caller's :meth:`turn`."""
+        answer = await self._clients.call(lambda client: client.cancel_run(run_id), known=known)
+        self._count("CancelRun", answer)
+        return answer
+
+    # -- the wait --------------------------------------------------------------------------------------------
+
+    def _give_up_when_late(self, entry: Entry, waiter: Waiter, late_at: float) -> None:
+        """End a wait that has had no last look by ``late_at``, in wall time as its deadline is."""
+        left = late_at - _clock.time()
+        if left <= 0:
+            self._give_up(entry, waiter)
+        else:
+            loop = asyncio.get_running_loop()
+            pause = min(left, _LATE_CHECK)
+            waiter.late = loop.call_later(pause, self._give_up_when_late, entry, waiter, late_at)
+
+    def _give_up(self, entry: Entry, waiter: Waiter) -> None:
+        self._tell(entry, waiter, partial(RunWait.timed_out, now=max(_clock.time(), waiter.wait.timeout_at)))
+
+    def _compare_clocks(self) -> None:
+        """Note by how much wall time, which may be set at any moment, is ahead of the loop's own."""
+        self._watchlist.wall_ahead = _clock.time() - _clock.monotonic()
+
+    def _start(self) -> None:
+        self._wake.set()
+        if self._main is None or self._main.done():
+            # In a context of its own: a loop that inherited its first waiter's would write into that
+            # task's log, and speak to Airflow in its name, for as long as any other task waits.
+            loop = asyncio.get_running_loop()
+            self._main = loop.create_task(self._run(), context=contextvars.Context())
+
+    async def _close_if_unused(self) -> None:
+        if not self._watchlist and not self._guests:
+            await self._close()
+
+    async def _close(self) -> None:
+        watchers = self._of_loop.get(asyncio.get_running_loop(), {})
+        if watchers.get(self.arguments.key) is self:
+            del watchers[self.arguments.key]
+        if self._main is None:  # nobody has waited
+            await self._clients.close()
+            return
+        # A second cancel would cut short the loop's own tidying up, where the whole program ends.
+        if not self._main.cancelling():
+            self._main.cancel()
+        await asyncio.wait([self._main])
+
+    async def _run(self) -> None:
+        """Look and sweep until cancelled; whatever was under way is ended with it."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._again_and_again(self._look_around))
+                group.create_task(self._again_and_again(self._sweeper.run_once))
+        finally:
+            for call in self._calls:
+                call.cancel()
+            await asyncio.gather(*self._calls, return_exceptions=True)
+            await self._clients.close()
+
+    async def _again_and_again(self, body: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await body()
+            except (Exception, asyncio.CancelledError) as error:  # a mistake of ours must not end all waits
+                task = asyncio.current_task()
+                if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+                    raise
+                self._say_of(error)
+                await asyncio.sleep(1.0)
+
+    def _say_of(self, error: BaseException) -> None:
+        try:
+            log.error(
+                "The watcher of connection %r goes on after", self.arguments.aws_conn_id, exc_info=error
+            )
+        except Exception as failed:  # of any kind: each handler has its own, and no wait depends on it
+            log.debug("A line was lost", exc_info=failed)
+
+    async def _look_around(self) -> None:
+        """Send one GetRun, to the run that deserves it most, or wait until one does."""
+        self._wake.clear()
+        self._compare_clocks()
+        stats().gauge("omics.watcher.waiting", len(self._watchlist))
+        if not self._is_looking_due(_clock.monotonic()):
+            await self._wake_until(min(self._watchlist.next_due_at(), self._next_check_at))
+            return
+        await self._slots.acquire()
+        entry = None
+        try:
+            # Requests saved up while a client is built would be sent all at once.
+            await self._clients.prepare()
+            if not self._has_answered and self._calls:
+                # A client's first request takes long to send; others would leave together with it.
+                await asyncio.wait(self._calls, timeout=_FIRST_ANSWER)
+            await self._may_send("GetRun")
+            # The choice comes last: what deserves it most may be another run by then.
+            entry = self._choose(_clock.monotonic())
+        finally:
+            if entry is None:
+                self._slots.release()
+        if entry is not None:
+            entry.in_flight = True
+            self._spawn(self._look(entry))
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        call = asyncio.create_task(coroutine)
+        self._calls.add(call)
+        call.add_done_callback(self._calls.discard)
+
+    def _is_looking_due(self, now: float) -> bool:
+        watchlist = self._watchlist
+        if watchlist.has_urgent(now) or watchlist.has_spare:
+            return True
+        if now < self._next_check_at:
+            return False
+        if watchlist.has_check(now):
+            return True
+        self._next_check_at = now + 1.0
+        return False
+
+    def _choose(self, now: float) -> Entry | None:
+        entry = self._watchlist.next_urgent(now) or self._watchlist.next_spare()
+        if entry is None and now >= self._next_check_at:
+            entry = self._watchlist.next_check(now)
+            self._next_check_at = now + _check_pause(len(self._watchlist), self._ceiling)
+        return entry
+
+    async def _wake_until(self, moment: float) -> None:
+        pause = max(0.01, min(moment - _clock.monotonic(), 60.0))
+        try:
+            async with asyncio.timeout(pause):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    async def _look(self, entry: Entry) -> None:
+        """Ask for one run, and tell everybody who waits for it; whatever happens, it is asked for again."""
+        pause = None
+        try:
+            answer = await self._get_run(entry.run_id, known=_known_of(entry))
+            if isinstance(answer, Fault):
+                pause = self._failed(entry, answer, _clock.time())
+            else:
+                pause = self._answered(entry, *answer)
+        except Exception as error:  # a mistake of ours in one look must not end the waits on its run
+            self._say_of(error)
+        finally:
+            entry.in_flight = entry.suspect = False
+            self._slots.release()
+            self._compare_clocks()
+            if entry.waiters:
+                pause = entry.interval if pause is None else pause
+                self._watchlist.schedule(entry, _clock.monotonic() + pause)
+            self._wake.set()
+
+    def _failed(self, entry: Entry, fault: Fault, now: float) -> float:
+        """Tell everybody of a failed look; return the seconds until the next."""
+        weather = fault.kind is FaultKind.WEATHER
+        entry.troubled = not weather
+        for waiter in list(entry.waiters):
+            if not waiter.exporting:  # it knows how its run ended
+                self._tell(
+                    entry, waiter, partial(RunWait.failed, fault=fault, now=now, tick=_clock.monotonic())
+                )
+        self._renew_client(entry)
+        pauses = (
+            w.wait.pause(min(w.interval, _IMPATIENT) if weather else w.interval, now) for w in entry.waiters
+        )
+        return min(pauses, default=0.0)
+
+    def _answered(self, entry: Entry, record: RunRecord, skew: float) -> float:
+        """Tell everybody of an answer; return the seconds until the next look."""
+        now, tick = _clock.time(), _clock.monotonic()
+        entry.troubled = False
+        if entry.suspect and record["status"] == entry.status:
+            self._sweeper.suspected_wrongly += 1
+        stands_in = self._clients.stands_in
+        for waiter in list(entry.waiters):
+            if waiter.exporting:
+                continue
+            if waiter.export and waiter.wait.is_over(record):
+                waiter.exporting = True
+                self._spawn(self._export(entry, waiter, record))
+                continue
+            judge = partial(_answered, record=record, now=now, tick=tick, skew=skew, stands_in=stands_in)
+            self._tell(entry, waiter, judge)
+        if self._renew_client(entry):
+            entry.troubled = True  # the answer was another account's
+        else:
+            self._watchlist.looked(entry, record, tick)
+        return self._sweeper.patience(entry) if entry.waiters else 0.0
+
+    def _renew_client(self, entry: Entry) -> bool:
+        """Have the Airflow connection read anew where a wait has cause for it; return whether one has."""
+        wanted = any(waiter.wait.wants_fresh_client for waiter in entry.waiters)
+        if wanted:
+            self._clients.renew()
+        return wanted
+
+    async def _export(self, entry: Entry, waiter: Waiter, record: RunRecord) -> None:
+        """Ask once more for a run that is over, with what the waiter wants exported, for it alone."""
+        try:
+            await self._may_send("GetRun")
+            answer = await self._get_run(entry.run_id, waiter.export, known=_known_of(entry))
+        except Exception as error:  # a mistake of ours; the next look leads here again
+            self._say_of(error)
+            return
+        finally:
+            waiter.exporting = False
+        now, tick = _clock.time(), _clock.monotonic()
+        if isinstance(answer, Fault) and answer.kind is FaultKind.NOT_FOUND:
+            answer = (record, 0.0)  # removed since; how it ended is known
+        if isinstance(answer, Fault):
+            self._tell(entry, waiter, partial(RunWait.failed, fault=answer, now=now, tick=tick))
+        else:
+            judge = partial(_answered, record=answer[0], now=now, tick=tick, skew=answer[1])
+            self._tell(entry, waiter, judge)
+
+    def _tell(self, entry: Entry, waiter: Waiter, judge: Callable[[RunWait], Ending | None]) -> bool:
+        """Let a wait judge for itself; return whether that ended it."""
+        try:
+            ending = judge(waiter.wait)
+        except Exception as error:  # a mistake of ours in one wait stays with that wait
+            waiter.error = error
+        else:
+            waiter.ending = ending
+        if waiter.is_over:
+            self._watchlist.leave(entry, waiter)
+        waiter.stir()
+        return waiter.is_over
+
+    async def _get_run(
+        self, run_id: str, export: Sequence[str] | None = None, *, known: Known
+    ) -> tuple[RunRecord, float] | Fault:
+        answer = await self._clients.call(
+            lambda client: client.get_run(run_id, export),
+            known=known,
+            may_list=partial(self._may_send, "ListRuns"),
+        )
+        self._has_answered = True
+        self._count("GetRun", answer)
+        if self._account is None and not isinstance(answer, Fault):
+            self._account = account_of(answer[0])
+        return answer
+
+    async def _list_runs(
+        self, status: str, token: str | None
+    ) -> tuple[list[dict[str, Any]], str | None] | Fault:
+        await self._clients.prepare()
+        await self._may_send("ListRuns")
+        page = await self._clients.call(lambda client: client.list_runs(status, token))
+        self._count("ListRuns", page)
+        return page if isinstance(page, Fault) else (page.items, page.next_token)
+
+    def _count(self, operation: str, answer: object) -> None:
+        stats().incr("omics.watcher.requests")
+        if isinstance(answer, Fault) and answer.throttled:
+            stats().incr("omics.watcher.throttled")
+            self._limiter(operation).throttled()
+
+    async def _may_send(self, operation: str) -> None:
+        await RATES.acquire(operation, self._clients.region or "", self._account, self._ceiling)
+
+    def _limiter(self, operation: str) -> Limiter:
+        return RATES.limiter(operation, self._clients.region or "", self._account, self._ceiling)
+
+
+def account_of(record: RunRecord) -> str | None:
+    """Return the AWS account that a record's ARN names, if it has one."""
+    parts = str(record.get("arn", "")).split(":")
+    return parts[4] if len(parts) > 5 and parts[4] else None
+
+
+def _check_pause(watched: int, ceiling: float) -> float:
+    """Return the seconds between two checks of runs that only lists vouched for.
+
+    Every run within the hour, from at most a tenth of the rate. Where that cannot be done for all of them
+    anyway, half of it is taken, and each run is checked as often as that allows.
+    """
+    wanted, most = watched / (0.95 * (CHECK_EVERY - CHECK_AGE)), ceiling / 10.0
+    return 1.0 / (wanted if wanted <= most else most / 2.0) if watched else 1.0
+
+
+def _known_of(entry: Entry) -> Known:
+    """Return what the waits on a run know of it together."""
+    readers = [waiter.wait for waiter in entry.waiters if waiter.wait.was_readable]
+    return Known(bool(readers), next((wait.home for wait in readers if wait.home), None))
+
+
+def _answered(
+    wait: RunWait, record: RunRecord, now: float, tick: float, skew: float, stands_in: bool = False
+) -> Ending | None:
+    ending = wait.answered(record, now, tick, clock_skew=skew, stands_in=stands_in)
+    if ending is not None and (stopped := record.get("stopTime")):
+        delay = max(0.0, now + skew - parse_time(stopped).timestamp())
+        stats().timing("omics.watcher.detection_delay", delay * 1000.0)
+    return ending

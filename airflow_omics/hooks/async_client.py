@@ -1,0 +1,125 @@
+"""The async half: one client for as many waits as share a connection."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.config import Config
+
+from airflow_omics._connection import AwsArguments
+from airflow_omics._identity import home_of
+from airflow_omics.hooks.omics import OmicsHook, place_of
+from airflow_omics.hooks.responses import UnusableAnswerError, checked_record, clock_skew
+from airflow_omics.records import RunRecord
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RunPage:
+    """One page of ListRuns.
+
+    :param items: the runs, each with ``id``, ``arn``, ``status`` and ``creationTime`` at least.
+    :param next_token: for the next page; None on the last.
+    """
+
+    items: list[dict[str, Any]]
+    next_token: str | None
+
+
+class OmicsAsyncClient:
+    """One aiobotocore client, for as many waits as share a connection.
+
+    It never retries by itself: whoever shares it keeps count of the requests.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        aws_conn_id: str | None = None,
+        region_warning: str | None = None,
+        stands_in: bool = False,
+    ) -> None:
+        self._client = client
+        self.region: str = client.meta.region_name
+        self.place = place_of(self.region, aws_conn_id)
+        """Where its calls go: the Region and the connection, for errors."""
+        self.region_warning = region_warning
+        """What is odd about the Region, if anything, for calls that fail."""
+        self.stands_in = stands_in
+        """Whether boto3's own chain of credentials stands in for a connection that was not found."""
+        self.replaces = False
+        """Whether another client went before this one, and was given up after a fault."""
+        self.homes: set[str] = set()
+        """The accounts and Regions whose runs it has read, as ``_identity.home_of`` says."""
+        self.looked_around = False
+        """Whether :meth:`look_around` was called."""
+
+    @classmethod
+    def open(cls, arguments: AwsArguments) -> OmicsAsyncClient:
+        """Build a client; call it in a thread, since it blocks for about 0.1 s and may call STS."""
+        hook = OmicsHook.of(arguments)
+        one_try = Config(retries={"total_max_attempts": 1}, max_pool_connections=50)
+        config = hook.config.merge(one_try)
+        context: Any = hook.get_client_type(region_name=hook.region_name, config=config, deferrable=True)
+        # aiobotocore binds nothing to a loop before its first request, so this thread's may build it.
+        client = asyncio.run(context.__aenter__())
+        return cls(client, arguments.aws_conn_id, hook.region_warning(), hook.stands_in)
+
+    async def close(self) -> None:
+        """Close the client's connections."""
+        await self._client.__aexit__(None, None, None)
+
+    async def get_run(self, run_id: str, export: Collection[str] | None = None) -> tuple[RunRecord, float]:
+        """Return the run's record, and by how many seconds the service's clock is ahead of ours."""
+        request: dict[str, Any] = {"id": run_id}
+        if export:
+            request["export"] = list(export)
+        answer = await self._client.get_run(**request)
+        record = checked_record(answer)
+        self._read_in(record.get("arn"))
+        return record, clock_skew(answer)
+
+    def _read_in(self, arn: Any) -> None:
+        if home := home_of(arn):
+            self.homes.add(home)
+
+    async def look_around(self) -> None:
+        """Learn whose runs these calls read, by one page of ListRuns, where that is allowed."""
+        self.looked_around = True
+        try:
+            answer = await self._client.list_runs(maxResults=1)
+            for item in answer["items"]:
+                self._read_in(item["arn"])
+        except Exception as error:
+            # Not allowed, most often. It is a help, and what is then not known is said where it matters.
+            log.debug("Whose runs are read could not be found out", exc_info=error)
+
+    async def cancel_run(self, run_id: str) -> None:
+        """Ask HealthOmics to cancel the run.
+
+        See https://docs.aws.amazon.com/omics/latest/api/API_CancelRun.html
+        """
+        await self._client.cancel_run(id=run_id)
+
+    async def list_runs(self, status: str, token: str | None = None) -> RunPage:
+        """Return a page of up to 100 runs that are in ``status``.
+
+        See https://docs.aws.amazon.com/omics/latest/api/API_ListRuns.html
+        """
+        request: dict[str, Any] = {"status": status, "maxResults": 100}
+        if token:
+            request["startingToken"] = token
+        answer = await self._client.list_runs(**request)
+        items = answer.get("items")
+        if not isinstance(items, list) or not all(
+            isinstance(item, dict) and isinstance(item.get("id"), str) for item in items
+        ):
+            raise UnusableAnswerError("ListRuns answered without a list of runs")
+        for item in items[:1]:
+            self._read_in(item.get("arn"))
+        return RunPage(items, answer.get("nextToken"))

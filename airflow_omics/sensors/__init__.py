@@ -1,0 +1,5 @@
+"""Sensors for AWS HealthOmics runs."""
+
+from airflow_omics.sensors.run import OmicsRunSensor
+
+__all__ = ["OmicsRunSensor"]

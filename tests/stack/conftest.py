@@ -1,0 +1,39 @@
+"""One Airflow on PostgreSQL, with the emulator beside it, for every module that can share it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from airflow_omics.emulator import EmulatorClient
+from scripts.stack import Stack, running
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    settings = {
+        "AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE": "True",
+        # A run that ended badly must fail its gate without one of these.
+        "AIRFLOW__CORE__DEFAULT_TASK_RETRIES": "3",
+        "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "1",
+    }
+    with running(
+        Stack(pace=1, poke_interval=1, settings=settings, database="postgresql", login=True)
+    ) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def omics(stack: Stack) -> EmulatorClient:
+    return EmulatorClient(stack.endpoint_url)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # An Airflow for one module is gone when the module is done; the one above stays until the end of all
+    # tests, and would take its part of two cores beside the others.
+    def shares(item: pytest.Item) -> bool:
+        here = "tests/stack/" in item.path.as_posix()
+        return here and not hasattr(getattr(item, "module", None), "stack")
+
+    items.sort(key=shares)

@@ -1,0 +1,41 @@
+"""Real Airflow and the emulator, for the tests that execute DAGs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from airflow_omics.emulator import Emulator, EmulatorServer
+from tests.task_runner.process import AirflowProcess
+
+FOREVER = 10_000
+"""Seconds of service time after which every life of the library has ended."""
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[EmulatorServer]:
+    with EmulatorServer() as running:
+        yield running
+
+
+@pytest.fixture
+def emulator(server: EmulatorServer) -> Emulator:
+    """The emulator as new, its clock standing still."""
+    server.control.reset()
+    server.control.freeze()
+    return server.control
+
+
+@pytest.fixture(scope="session")
+def airflow(server: EmulatorServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowProcess]:
+    connection = {
+        "conn_type": "aws",
+        "login": "test",
+        "password": "testing",
+        "extra": {"region_name": "us-east-1", "endpoint_url": server.endpoint_url},
+    }
+    home = tmp_path_factory.mktemp("airflow") / "home"
+    with AirflowProcess(home, {"AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection)}) as process:
+        yield process

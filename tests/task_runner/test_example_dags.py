@@ -1,0 +1,213 @@
+"""Every example DAG, executed by real Airflow against the emulator."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from airflow_omics.emulator import Emulator
+from tests.task_runner.conftest import FOREVER
+from tests.task_runner.process import EXAMPLE_DAGS, REPOSITORY, AirflowProcess
+
+EXECUTED = {
+    "gate_and_use_record",
+    "branch_on_outcome",
+    "gate_allowed_to_fail",
+    "many_runs_mapped",
+    "start_gate_use",
+    "cohort_under_a_pool",
+    "rerun_with_a_cache",
+}
+QUICK = 1_000_000
+"""Seconds of service time a second, with which a run is over by the time it is looked at."""
+ROLE = "arn:aws:iam::123456789012:role/omics-run"
+
+
+def test_every_example_is_executed_by_a_test() -> None:
+    assert {path.stem for path in EXAMPLE_DAGS.glob("*.py")} == EXECUTED
+
+
+def test_gate_hands_the_record_to_the_next_task(airflow: AirflowProcess, emulator: Emulator) -> None:
+    [run_id] = emulator.start_runs(1, "completed", outputUri="s3://results/cohort")
+    emulator.advance(FOREVER)
+    report = airflow.run(EXAMPLE_DAGS / "gate_and_use_record.py", {"omics_run_id": run_id})
+    assert report.state == "success"
+    assert report.states == {"gate": "success", "find_outputs": "success"}
+    record = report.results["gate"]
+    assert (record["id"], record["status"]) == (run_id, "COMPLETED")
+    assert record["arn"] == f"arn:aws:omics:us-east-1:123456789012:run/{run_id}"
+    assert report.results["find_outputs"] == f"s3://results/cohort/{run_id}/out"
+
+
+def test_gate_on_a_failed_run_stops_the_pipeline(airflow: AirflowProcess, emulator: Emulator) -> None:
+    [run_id] = emulator.start_runs(1, "failed-run-task-failed")
+    emulator.advance(FOREVER)
+    report = airflow.run(EXAMPLE_DAGS / "gate_and_use_record.py", {"omics_run_id": run_id})
+    assert report.state == "failed"
+    assert report.states == {"gate": "failed", "find_outputs": "upstream_failed"}
+    assert report.results["gate"]["failureReason"] == "RUN_TASK_FAILED"
+
+
+def test_the_dag_of_the_readme_works_as_printed(
+    airflow: AirflowProcess, emulator: Emulator, dag_file: Callable[[str, str], Path]
+) -> None:
+    [run_id] = emulator.start_runs(1, "completed", outputUri="s3://results/cohort")
+    emulator.advance(FOREVER)
+    printed = (REPOSITORY / "README.md").read_text().split("```python\n")[1].split("```")[0]
+    assert len(printed.strip().splitlines()) <= 20
+    if importlib.util.find_spec("airflow.sdk") is None:  # as the README says for Airflow 2.11
+        printed = printed.replace("from airflow.sdk import", "from airflow.decorators import")
+    # The driver finds a DAG by a name of its module.
+    path = dag_file("after_the_run", printed + "\ndag_of_the_readme = after_the_run()\n")
+    report = airflow.run(path, {"run_id": run_id})
+    assert report.states == {"gate": "success", "report": "success"}
+    assert f"COMPLETED s3://results/cohort/{run_id}" in report.log
+
+
+@pytest.fixture
+def dag_file(airflow: AirflowProcess) -> Callable[[str, str], Path]:
+    def write(name: str, text: str) -> Path:
+        path = airflow.home / "dags" / f"{name}.py"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("life", "taken", "left", "told"),
+    [
+        ("completed", "publish", "explain", "s3://airflow-omics-emulator/runs/{id}"),
+        ("failed-run-task-failed", "explain", "publish", "run {id} is FAILED: RUN_TASK_FAILED"),
+        ("cancelled", "explain", "publish", "run {id} is CANCELLED: no reason given"),
+        ("deleted", "explain", "publish", "run {id} is DELETED: no reason given"),
+    ],
+)
+def test_branch_follows_the_outcome(
+    airflow: AirflowProcess, emulator: Emulator, life: str, taken: str, left: str, told: str
+) -> None:
+    [run_id] = emulator.start_runs(1, life)
+    emulator.advance(FOREVER)
+    report = airflow.run(EXAMPLE_DAGS / "branch_on_outcome.py", {"omics_run_id": run_id})
+    assert report.state == "success"
+    assert report.states == {"gate": "success", "choose": "success", taken: "success", left: "skipped"}
+    assert report.results[taken] == told.format(id=run_id)
+
+
+def test_failed_gate_still_hands_its_record_on(airflow: AirflowProcess, emulator: Emulator) -> None:
+    [run_id] = emulator.start_runs(1, "failed-run-task-failed")
+    emulator.advance(FOREVER)
+    report = airflow.run(EXAMPLE_DAGS / "gate_allowed_to_fail.py", {"omics_run_id": run_id})
+    assert report.states == {"gate": "failed", "report": "success"}
+    assert report.results["report"] == f"{run_id} FAILED RUN_TASK_FAILED"
+
+
+def test_gate_that_could_not_read_the_run_hands_on_nothing(
+    airflow: AirflowProcess, emulator: Emulator
+) -> None:
+    [run_id] = emulator.start_runs(1)
+    emulator.fault("GetRun", "AccessDeniedException")
+    report = airflow.run(EXAMPLE_DAGS / "gate_allowed_to_fail.py", {"omics_run_id": run_id})
+    assert report.states == {"gate": "failed", "report": "success"}
+    assert report.results["report"] == "the run could not be read; the gate's log says why"
+
+
+def test_many_runs_are_awaited_each_by_its_own_gate(airflow: AirflowProcess, emulator: Emulator) -> None:
+    run_ids = emulator.start_runs(3, "completed", outputUri="s3://results")
+    emulator.advance(FOREVER)
+    report = airflow.run(EXAMPLE_DAGS / "many_runs_mapped.py", {"omics_run_ids": run_ids})
+    assert report.state == "success"
+    assert [report.results[f"gate[{index}]"]["id"] for index in range(3)] == run_ids
+    assert report.results["collect"] == {run_id: f"s3://results/{run_id}" for run_id in run_ids}
+
+
+def test_a_run_is_started_gated_and_used(airflow: AirflowProcess, emulator: Emulator) -> None:
+    emulator.set_pace(QUICK)
+    conf = {
+        "workflow_id": "1234567",
+        "role_arn": ROLE,
+        "output_uri": "s3://results/one",
+        "sample": "NA12878",
+    }
+    report = airflow.run(EXAMPLE_DAGS / "start_gate_use.py", conf)
+    assert report.states == {"start": "success", "gate": "success", "use": "success"}
+    [run_id] = started_runs(emulator)
+    assert report.results["start"]["id"] == run_id
+    assert report.results["gate"]["status"] == "COMPLETED"
+    assert report.results["gate"]["parameters"] == {"sample": "NA12878"}
+    assert report.results["use"] == f"s3://results/one/{run_id}/out"
+
+
+def test_a_cohort_is_started_and_gated_sample_by_sample(airflow: AirflowProcess, emulator: Emulator) -> None:
+    emulator.set_pace(QUICK)
+    conf = {
+        "workflow_id": "1234567",
+        "role_arn": ROLE,
+        "output_uri": "s3://results/cohort",
+        "samples": ["NA12878", "NA12891", "NA12892"],
+    }
+    report = airflow.run(EXAMPLE_DAGS / "cohort_under_a_pool.py", conf)
+    assert report.state == "success"
+    run_ids = started_runs(emulator)
+    assert len(run_ids) == 3
+    gates = [report.results[f"gate[{index}]"] for index in range(3)]
+    assert [gate["parameters"]["sample"] for gate in gates] == conf["samples"]
+    assert {gate["id"] for gate in gates} == set(run_ids)
+    outputs = [f"s3://results/cohort/{gate['id']}" for gate in gates]
+    finished = dict(zip(conf["samples"], outputs, strict=True))
+    assert report.results["collect"] == {"finished": finished, "failed": {}}
+
+
+def test_a_sample_that_cannot_be_started_holds_up_no_other(
+    airflow: AirflowProcess, emulator: Emulator, dag_file: Callable[[str, str], Path]
+) -> None:
+    emulator.set_pace(QUICK)
+    emulator.fault("StartRun", "validation", times=1)
+    conf = {
+        "workflow_id": "1234567",
+        "role_arn": ROLE,
+        "output_uri": "s3://results/cohort",
+        "samples": ["NA12878", "NA12891"],
+    }
+    example = (EXAMPLE_DAGS / "cohort_under_a_pool.py").read_text()
+    assert "retries=2," in example  # which would start it after all
+    report = airflow.run(dag_file("cohort_under_a_pool", example.replace("retries=2,", "retries=0,")), conf)
+    assert report.state == "success"
+    [run_id] = started_runs(emulator)
+    [lost] = [index for index in (0, 1) if report.states[f"start[{index}]"] == "failed"]
+    assert report.states == {
+        "list_parameters": "success",
+        f"start[{lost}]": "failed",
+        f"start[{1 - lost}]": "success",
+        "gate[0]": "success",
+        "collect": "success",
+    }
+    finished = {conf["samples"][1 - lost]: f"s3://results/cohort/{run_id}"}
+    assert report.results["collect"] == {"finished": finished, "failed": {}}
+
+
+def test_a_run_is_run_again_from_a_cache(airflow: AirflowProcess, emulator: Emulator) -> None:
+    emulator.set_pace(QUICK)
+    [run_id] = emulator.start_runs(1, "completed", workflowId="1234567")
+    emulator.default_life = "completed-with-cached-tasks"
+    conf = {
+        "omics_run_id": run_id,
+        "cache_id": "7654321",
+        "role_arn": ROLE,
+        "output_uri": "s3://results/again",
+    }
+    report = airflow.run(EXAMPLE_DAGS / "rerun_with_a_cache.py", conf)
+    assert report.states == {"rerun": "success", "tasks": "success", "count_cached": "success"}
+    [again] = started_runs(emulator)
+    record = report.results["rerun"]
+    assert (record["id"], record["runId"], record["cacheId"]) == (again, run_id, "7654321")
+    assert report.results["count_cached"] == "2 of 2"
+
+
+def started_runs(emulator: Emulator) -> list[str]:
+    """Return the ids of the runs that StartRun answered with, in their order."""
+    answers = [request for request in emulator.requests("StartRun") if request["status"] == 201]
+    return [request["run_id"] for request in answers]

@@ -1,0 +1,136 @@
+"""Fixtures of the watcher's tests: the emulator over HTTP, a connection to it, rates that nobody has used."""
+
+from __future__ import annotations
+
+import gc
+import json
+import logging
+import os
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from airflow_omics._watching.rate_limit import RATES
+from airflow_omics.emulator import Emulator, EmulatorServer
+from airflow_omics.hooks import OmicsAsyncClient
+from tests.triggerer.drive import ByWaiter
+
+SEED = 20260101
+Connect = Callable[..., None]
+
+
+@pytest.fixture(autouse=True)
+def _only_the_settings_of_the_test(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name in list(os.environ):
+        if name.startswith(("AWS_", "AIRFLOW_CONN_", "AIRFLOW__OMICS__")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AIRFLOW__OMICS__REQUESTS_PER_SECOND", "100")
+    RATES._limiters.clear()
+    yield
+    RATES._limiters.clear()
+
+
+@pytest.fixture(autouse=True)
+def _each_waiter_hears_its_own_log() -> Iterator[None]:
+    logger, handler = logging.getLogger("airflow_omics"), ByWaiter()
+    level = logger.level
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    yield
+    logger.removeHandler(handler)
+    logger.setLevel(level)
+
+
+@pytest.fixture
+def server() -> Iterator[EmulatorServer]:
+    with EmulatorServer(seed=SEED) as running:
+        yield running
+
+
+@pytest.fixture
+def connect(server: EmulatorServer, monkeypatch: pytest.MonkeyPatch) -> Connect:
+    """Set an Airflow connection to the emulator: ``connect("aws_default", login="test", **extra)``."""
+
+    def set_connection(conn_id: str = "aws_default", login: str = "test", **extra: Any) -> None:
+        extra = {"region_name": "us-east-1", "endpoint_url": server.endpoint_url, **extra}
+        connection = {"conn_type": "aws", "login": login, "password": "test", "extra": extra}
+        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(connection))
+
+    return set_connection
+
+
+@pytest.fixture
+def omics(server: EmulatorServer, connect: Connect) -> Emulator:
+    """The emulator's control; ``aws_default`` leads to it."""
+    connect()
+    return server.control
+
+
+@pytest.fixture
+def rate(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
+    """Set ``[omics] requests_per_second``."""
+    return lambda value: monkeypatch.setenv("AIRFLOW__OMICS__REQUESTS_PER_SECOND", str(value))
+
+
+class Clients:
+    """Counts the clients that are built and closed."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.opened: list[OmicsAsyncClient] = []
+        self.closed: list[OmicsAsyncClient] = []
+        self.built_in: list[threading.Thread] = []
+        self.begun = threading.Event()
+        self.go_on = threading.Event()
+        self.go_on.set()
+        open_, close = OmicsAsyncClient.open.__func__, OmicsAsyncClient.close  # type: ignore[attr-defined]
+
+        def counted_open(cls: Any, arguments: Any) -> Any:
+            self.built_in.append(threading.current_thread())
+            self.begun.set()
+            assert self.go_on.wait(10.0)
+            client = open_(cls, arguments)
+            self.opened.append(client)
+            return client
+
+        async def counted_close(client: OmicsAsyncClient) -> None:
+            await close(client)
+            self.closed.append(client)
+
+        monkeypatch.setattr(OmicsAsyncClient, "open", classmethod(counted_open))
+        monkeypatch.setattr(OmicsAsyncClient, "close", counted_close)
+
+
+@pytest.fixture
+def clients(monkeypatch: pytest.MonkeyPatch) -> Clients:
+    return Clients(monkeypatch)
+
+
+@pytest.fixture
+def complaints(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[], list[str]]]:
+    """Everything that Python or asyncio warned of, garbage collected first."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ResourceWarning)
+        warnings.simplefilter("always", RuntimeWarning)
+
+        def read() -> list[str]:
+            gc.collect()
+            said = [
+                str(w.message) for w in caught if issubclass(w.category, ResourceWarning | RuntimeWarning)
+            ]
+            logs = [
+                r.getMessage() for r in caplog.records if r.name == "asyncio" and r.levelno > logging.INFO
+            ]
+            return said + logs
+
+        yield read
+
+
+@pytest.fixture(autouse=True)
+def _no_scheduler_to_hold_events_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airflow_omics._task.from_trigger.HOLD", 0.0)

@@ -1,0 +1,151 @@
+"""A waiter's own log: a line when the status changes, one every ten minutes otherwise, none each poll."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+
+from airflow_omics.emulator import Emulator
+from tests.triggerer.drive import Lines, run_loop, seen, seen_more, start_waits, stop, watch
+
+
+def test_each_change_of_status_is_one_line(omics: Emulator) -> None:
+    [run_id] = omics.start_runs(1, life="pending-forever")
+    log = Lines()
+
+    async def body() -> None:
+        wait = asyncio.create_task(watch(run_id, log))
+        await log.said("is PENDING")
+        for before, after in (("PENDING", "STARTING"), ("STARTING", "RUNNING"), ("RUNNING", "STOPPING")):
+            omics.move(run_id, after)
+            await log.said(f"is {after}, was {before}")
+        await seen_more(omics, "GetRun", 4)
+        omics.move(run_id, "COMPLETED")
+        await wait
+
+    run_loop(body)
+    said = [line.partition(" (")[0] for level, line in log.lines if level == logging.INFO]
+    assert said[:4] == [
+        f"HealthOmics run {run_id} is PENDING",
+        f"HealthOmics run {run_id} is STARTING, was PENDING",
+        f"HealthOmics run {run_id} is RUNNING, was STARTING",
+        f"HealthOmics run {run_id} is STOPPING, was RUNNING",
+    ]
+    assert len(log.lines) <= 5
+
+
+def test_changes_that_lists_tell_are_in_each_waiter_s_own_log(omics: Emulator) -> None:
+    run_ids = omics.start_runs(40, life="pending-forever")
+    logs: dict[str, Lines] = {}
+
+    async def body() -> None:
+        logs.update((run_id, Lines()) for run_id in run_ids)
+        waits = [asyncio.create_task(watch(run_id, logs[run_id])) for run_id in run_ids]
+        await seen(omics, "GetRun", 40)
+        await seen_more(omics, "ListRuns", 8)
+        for run_id in run_ids[:20]:
+            omics.move(run_id, "STARTING")
+        await asyncio.gather(*(logs[run_id].said("is STARTING, was PENDING") for run_id in run_ids[:20]))
+        await seen_more(omics, "ListRuns", 8)
+        await stop(waits)
+
+    run_loop(body)
+    for number, run_id in enumerate(run_ids):
+        lines = [line for _, line in logs[run_id].lines]
+        assert all(f"HealthOmics run {run_id} is " in line for line in lines)
+        assert len(lines) == (2 if number < 20 else 1)
+
+
+def test_a_lagging_list_tells_no_change_back(omics: Emulator) -> None:
+    """A run only moves forward: GetRun is the truth, and what a list says later is older."""
+    run_ids = omics.start_runs(40, life="pending-forever")
+    log = Lines()
+
+    async def body() -> None:
+        wait = asyncio.create_task(watch(run_ids[0], log))
+        others = start_waits(run_ids[1:])
+        await seen(omics, "GetRun", 40)
+        omics.fault("ListRuns", "list-lies", status="PENDING")
+        omics.move(run_ids[0], "RUNNING")
+        # A second wait on the run brings a GetRun about.
+        twin = Lines()
+        another = asyncio.create_task(watch(run_ids[0], twin))
+        await log.said("is RUNNING, was PENDING")
+        await seen_more(omics, "ListRuns", 9)
+        await stop([wait, another, *others.values()])
+
+    run_loop(body)
+    assert [line for _, line in log.lines if "was RUNNING" in line] == []
+
+
+def test_nothing_is_logged_each_poll(omics: Emulator) -> None:
+    [run_id] = omics.start_runs(1, life="pending-forever")
+    log = Lines()
+
+    async def body() -> None:
+        wait = asyncio.create_task(watch(run_id, log))
+        await seen(omics, "GetRun", 6)
+        await stop([wait])
+
+    run_loop(body)
+    assert len(log.lines) == 1
+
+
+@pytest.mark.parametrize("count", [1, 40])
+def test_a_line_comes_every_so_often_while_nothing_changes(
+    count: int, omics: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airflow_omics._waiting.run.NEWS_EVERY", 1.2)
+    run_ids = omics.start_runs(count, life="pending-forever")
+    log = Lines()
+
+    async def body() -> tuple[Any, float]:
+        loop = asyncio.get_running_loop()
+        waits = start_waits(run_ids[1:])
+        wait = asyncio.create_task(watch(run_ids[0], log))
+        await log.said("is PENDING", 1)
+        began = loop.time()
+        await log.said("is PENDING", 3)
+        took = loop.time() - began
+        await stop([wait, *waits.values()])
+        return len(log.lines), took
+
+    lines, took = run_loop(body)
+    assert lines == 3
+    assert took >= 2 * 1.2 - 0.1
+    assert all("since the first look" in line for _, line in log.lines)
+
+
+def test_bad_weather_is_told_at_ever_longer_intervals(omics: Emulator) -> None:
+    [run_id] = omics.start_runs(1, life="pending-forever")
+    omics.fault("GetRun", "internal-error", times=3)
+    log = Lines()
+
+    async def body() -> None:
+        wait = asyncio.create_task(watch(run_id, log))
+        await log.said("is PENDING")
+        await stop([wait])
+
+    run_loop(body)
+    warned = [line for level, line in log.lines if level == logging.WARNING]
+    # The first and the second failed call in a row, not the third.
+    assert len(warned) == 2
+    assert all("still waiting" in line and "InternalServerException" in line for line in warned)
+
+
+def test_an_unknown_status_is_a_warning_in_the_waiter_s_log(omics: Emulator) -> None:
+    [run_id] = omics.start_runs(1, life="pending-forever")
+    omics.move(run_id, "PAUSED")
+    log = Lines()
+
+    async def body() -> None:
+        wait = asyncio.create_task(watch(run_id, log))
+        await log.said("is PAUSED, a status this version of airflow-omics does not know")
+        await seen_more(omics, "GetRun", 2)
+        await stop([wait])
+
+    run_loop(body)
+    assert [level for level, _ in log.lines] == [logging.WARNING]
