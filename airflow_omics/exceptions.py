@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 from functools import cache
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from airflow_omics._compat import AirflowException, AirflowFailException
 from airflow_omics.records import RunRecord, sentence
@@ -16,12 +16,12 @@ from airflow_omics.records import RunRecord, sentence
 class FaultKind(enum.Enum):
     """What a failed call means for whoever waits.
 
-    ``WEATHER`` passes: throttling, an error inside the service, the network. ``CREDENTIALS`` may have
+    ``TRANSIENT`` passes: throttling, an error inside the service, the network. ``CREDENTIALS`` may have
     been rotated. ``DENIED`` and ``REFUSED`` stay until a person acts. ``NOT_FOUND`` is for the
     one who asked to judge.
     """
 
-    WEATHER = "weather"
+    TRANSIENT = "transient"
     CREDENTIALS = "credentials"
     DENIED = "denied"
     REFUSED = "refused"
@@ -146,42 +146,3 @@ def _final_class(error_class: Any) -> Any:
         "__reduce__": reduce,
     }
     return type(error_class.__name__, (error_class, AirflowFailException), members)
-
-
-class Fault(NamedTuple):
-    """One call to AWS that failed.
-
-    :param kind: what that means.
-    :param message: what AWS or the network said, with the operation and, where AWS gave one, the
-        request id.
-    :param code: AWS's error code, such as ``ThrottlingException``, or the name of the network error.
-    :param throttled: whether AWS asked for fewer calls.
-    :param no_connection: whether no connection could be made, so that nothing has answered at all.
-    :param doubt: why the answer may be about another account than the run's; empty where it counts.
-    """
-
-    kind: FaultKind
-    message: str
-    code: str = ""
-    throttled: bool = False
-    no_connection: bool = False
-    doubt: str = ""
-
-
-_ERROR_OF_KIND: dict[FaultKind, type[OmicsError]] = {
-    FaultKind.CREDENTIALS: OmicsAccessError,
-    FaultKind.DENIED: OmicsAccessError,
-    FaultKind.REFUSED: OmicsRequestError,
-    FaultKind.NOT_FOUND: OmicsRunNotFoundError,
-}
-
-
-def fault_error(fault: Fault, run_id: str, record: RunRecord | None = None) -> OmicsError:
-    """Return the error to raise for a call that failed.
-
-    :param run_id: the run that was asked for.
-    :param record: the last record known of it, if any.
-    """
-    error_class = _ERROR_OF_KIND.get(fault.kind, OmicsError)
-    message = f"HealthOmics run {run_id}: {fault.message}"
-    return error_class(message, run_id=run_id, record=record, kind=fault.kind)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from airflow_omics import _clock
+from airflow_omics._faults import Fault
 from airflow_omics.exceptions import (
-    Fault,
     FaultKind,
     OmicsAccessError,
     OmicsError,
@@ -96,7 +96,7 @@ class Repetition:
     def wait_out(self, fault: Fault, error: Exception) -> None:
         """Sleep before the next try, or raise if this fault does not pass or has lasted too long."""
         now = _clock.monotonic()
-        passes = fault.kind in (FaultKind.WEATHER, FaultKind.CREDENTIALS)
+        passes = fault.kind in (FaultKind.TRANSIENT, FaultKind.CREDENTIALS)
         longest = THROTTLED_PATIENCE if fault.throttled else PATIENCE
         if not passes or now - self._began > longest:
             raise error_of(fault, self._operation) from error

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from airflow_omics import _clock
+from airflow_omics._faults import Fault
 from airflow_omics._identity import home_of
 from airflow_omics._starting.attempt import Attempt, is_run_of, is_run_of_task
 from airflow_omics._starting.calls import Calls, kind_behind
-from airflow_omics.exceptions import Fault, FaultKind, OmicsError
+from airflow_omics.exceptions import FaultKind, OmicsError
 from airflow_omics.hooks import fault_of, weighed
 from airflow_omics.hooks.retrying import backoff
 from airflow_omics.records import ACTIVE_STATUSES, RunRecord, parse_time

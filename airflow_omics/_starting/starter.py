@@ -13,10 +13,11 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final, NamedTuple, Protocol, cast
 
 from airflow_omics import _clock
+from airflow_omics._faults import Fault
 from airflow_omics._starting.attempt import Attempt, is_run_of
 from airflow_omics._starting.calls import Calls
 from airflow_omics._starting.finder import Finder, Found, Search
-from airflow_omics.exceptions import Fault, FaultKind, OmicsRequestError
+from airflow_omics.exceptions import FaultKind, OmicsRequestError
 from airflow_omics.hooks import fault_of
 from airflow_omics.records import ACTIVE_STATUSES, TERMINAL_STATUSES, RunRecord, parse_time, with_status
 
@@ -196,7 +197,7 @@ class Starter:
                 f"{fault.message}. An account holds only so many runs, ended ones included: delete some "
                 "(OmicsDeleteRunOperator), start runs with retention_mode='REMOVE', or ask AWS for a higher "
                 "quota.",
-                kind=FaultKind.WEATHER,  # there is room once runs have been deleted
+                kind=FaultKind.TRANSIENT,  # there is room once runs have been deleted
             )
         if fault.kind in (FaultKind.DENIED, FaultKind.CREDENTIALS):
             return None

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_omics import _clock
+from airflow_omics._faults import Fault
 from airflow_omics._identity import RunTarget
 from airflow_omics._steering.change import RunChange, apply_change
-from airflow_omics.exceptions import Fault, FaultKind
+from airflow_omics.exceptions import FaultKind
 from airflow_omics.records import TERMINAL_STATUSES, RunRecord
 
 if TYPE_CHECKING:

@@ -13,11 +13,12 @@ from typing import ClassVar, Final
 
 from airflow_omics import _clock
 from airflow_omics._connection import AwsArguments
+from airflow_omics._faults import Fault
 from airflow_omics._identity import RunTarget, home_of
 from airflow_omics._steering.cancel import NEW_RUN_GRACE, Cancellation
 from airflow_omics._watching.shared_client import Known
 from airflow_omics._watching.watcher import Watcher
-from airflow_omics.exceptions import Fault, FaultKind
+from airflow_omics.exceptions import FaultKind
 
 PATIENCE: Final = 3600.0
 """Seconds for which a run that can't be cancelled is tried again."""

@@ -14,8 +14,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from airflow_omics import _clock
+from airflow_omics._faults import Fault, fault_error
 from airflow_omics._identity import RunTarget, home_of
-from airflow_omics.exceptions import Fault, FaultKind, OmicsError, OmicsRequestError, fault_error
+from airflow_omics.exceptions import FaultKind, OmicsError, OmicsRequestError
 from airflow_omics.hooks.retrying import backoff
 from airflow_omics.records import RunRecord, describe, with_status
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from airflow_omics import _clock
+from airflow_omics._faults import Fault
 from airflow_omics._identity import RunTarget
 from airflow_omics._steering.change import RunChange, apply_change
-from airflow_omics.exceptions import Fault
 from airflow_omics.records import ACTIVE_STATUSES, RunRecord
 
 if TYPE_CHECKING:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 from airflow_omics import _clock
+from airflow_omics._faults import Fault
 from airflow_omics._waiting.run import Ending, RunWait
-from airflow_omics.exceptions import Fault, FaultKind
+from airflow_omics.exceptions import FaultKind
 from airflow_omics.hooks import fault_of, weighed
 
 if TYPE_CHECKING:

@@ -14,8 +14,9 @@ from collections.abc import Callable, Collection, Iterator
 from functools import cache
 from typing import Any, Final, Literal, NamedTuple
 
+from airflow_omics._faults import Fault
 from airflow_omics._identity import RunTarget, home_of
-from airflow_omics.exceptions import Fault, FaultKind
+from airflow_omics.exceptions import FaultKind
 from airflow_omics.records import (
     ACTIVE_STATUSES,
     TERMINAL_STATUSES,

@@ -12,7 +12,8 @@ from asgiref.sync import sync_to_async
 
 from airflow_omics import _clock
 from airflow_omics._connection import AwsArguments
-from airflow_omics.exceptions import Fault, FaultKind
+from airflow_omics._faults import Fault
+from airflow_omics.exceptions import FaultKind
 
 if TYPE_CHECKING:
     from airflow_omics.hooks import OmicsAsyncClient
@@ -92,7 +93,7 @@ class SharedClient:
             fault = self._noted(_fault_of(error, held.client))
             if fault.kind is FaultKind.CREDENTIALS and _clock.monotonic() - held.built_at >= _REBUILD_PAUSE:
                 held.retired = True  # the next call reads the Airflow connection anew
-            if fault.kind is FaultKind.WEATHER and (warning := held.client.region_warning):
+            if fault.kind is FaultKind.TRANSIENT and (warning := held.client.region_warning):
                 # Where the task began in the triggerer, no worker has warned of it.
                 fault = fault._replace(message=f"{fault.message}. {warning}")
             if known is not None and known.was_readable:
@@ -184,6 +185,6 @@ def _fault_of(error: Exception, client: OmicsAsyncClient | None = None) -> Fault
         # Not of AWS or the network: an Airflow connection that can't be read now, or a mistake of ours.
         # Either way it must pass or be told to everybody who waits, not end this loop.
         log.warning("A call to HealthOmics failed in an unexpected way", exc_info=error)
-        kind = FaultKind.CREDENTIALS if client is None else FaultKind.WEATHER
+        kind = FaultKind.CREDENTIALS if client is None else FaultKind.TRANSIENT
         fault = Fault(kind, f"{type(error).__name__}: {error}", type(error).__name__)
     return fault

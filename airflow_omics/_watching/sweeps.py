@@ -14,8 +14,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from airflow_omics import _clock
+from airflow_omics._faults import Fault
 from airflow_omics._watching.watchlist import Entry, SweepCost, Watchlist, created_at
-from airflow_omics.exceptions import Fault, FaultKind
+from airflow_omics.exceptions import FaultKind
 from airflow_omics.records import ACTIVE_STATUSES
 
 log = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ class Sweeper:
             try:
                 await self._sweep(now)
             except Exception:  # a mistake of ours, or an answer that nobody thought of
-                self._failed(Fault(FaultKind.WEATHER, "a sweep ended in an unexpected way"))
+                self._failed(Fault(FaultKind.TRANSIENT, "a sweep ended in an unexpected way"))
                 raise
         else:
             await asyncio.sleep(self._moment(now))

@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 from airflow_omics import _clock
 from airflow_omics._compat import stats
 from airflow_omics._connection import AwsArguments
+from airflow_omics._faults import Fault
 from airflow_omics._waiting.run import Ending, RunWait
 from airflow_omics._watching.rate_limit import DEFAULT_RATE, RATES, Limiter
 from airflow_omics._watching.shared_client import Known, SharedClient
@@ -31,7 +32,7 @@ from airflow_omics._watching.watchlist import (
     Waiter,
     Watchlist,
 )
-from airflow_omics.exceptions import Fault, FaultKind
+from airflow_omics.exceptions import FaultKind
 from airflow_omics.records import RunRecord, parse_time
 
 log = logging.getLogger(__name__)
@@ -302,7 +303,7 @@ class Watcher:
 
     def _failed(self, entry: Entry, fault: Fault, now: float) -> float:
         """Tell everybody of a failed look; return the seconds until the next."""
-        weather = fault.kind is FaultKind.WEATHER
+        weather = fault.kind is FaultKind.TRANSIENT
         entry.troubled = not weather
         for waiter in list(entry.waiters):
             if not waiter.exporting:  # it knows how its run ended

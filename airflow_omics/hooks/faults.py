@@ -11,7 +11,8 @@ from botocore import exceptions as aws_errors
 from botocore.parsers import ResponseParserError
 
 from airflow_omics._compat import AirflowNotFoundException
-from airflow_omics.exceptions import Fault, FaultKind, OmicsRequestError
+from airflow_omics._faults import Fault
+from airflow_omics.exceptions import FaultKind, OmicsRequestError
 from airflow_omics.hooks.named import UnreadableConnectionError
 from airflow_omics.hooks.responses import UnusableAnswerError
 
@@ -121,7 +122,7 @@ def fault_of(error: BaseException, caller: Caller | None = None) -> Fault | None
         )
     if isinstance(error, _NETWORK) or type(error).__module__.startswith("aiohttp"):
         unreached = isinstance(error, _NO_CONNECTION)
-        return Fault(FaultKind.WEATHER, f"{name}: {error}", name, no_connection=unreached)
+        return Fault(FaultKind.TRANSIENT, f"{name}: {error}", name, no_connection=unreached)
     if isinstance(error, aws_errors.BotoCoreError):
         return Fault(FaultKind.REFUSED, f"{name}: {error}", name)
     return None
@@ -198,10 +199,10 @@ def _fault_of_answer(error: aws_errors.ClientError) -> Fault:
     if code == "ResourceNotFoundException":
         return Fault(FaultKind.NOT_FOUND, said, code)
     if status == 429 or plain.startswith("Throttling") or plain == "TooManyRequests":
-        return Fault(FaultKind.WEATHER, said, code, throttled=True)
+        return Fault(FaultKind.TRANSIENT, said, code, throttled=True)
     # A status without a code of AWS's own is not the service speaking, whatever the status.
     if status >= 500 or status in _PASSING_STATUSES or not code or code.isdigit():
-        return Fault(FaultKind.WEATHER, said, code)
+        return Fault(FaultKind.TRANSIENT, said, code)
     if plain in _DENIALS or status == 403:
         return Fault(FaultKind.DENIED, f"{said}. Allow {_iam_action(error)} to the caller.", code)
     return Fault(FaultKind.REFUSED, said, code)

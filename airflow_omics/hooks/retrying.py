@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from airflow_omics import _clock
-from airflow_omics.exceptions import FaultKind, fault_error
+from airflow_omics._faults import fault_error
+from airflow_omics.exceptions import FaultKind
 
 if TYPE_CHECKING:
     from airflow_omics.hooks import OmicsHook
@@ -63,7 +64,7 @@ def patiently(call: Callable[[], T], *, hook: OmicsHook, run_id: str, seconds: f
                 if now - lost_at >= CREDENTIALS_GRACE:
                     raise fault_error(fault, run_id) from error
                 hook.forget()
-            elif fault.kind is not FaultKind.WEATHER:
+            elif fault.kind is not FaultKind.TRANSIENT:
                 raise fault_error(fault, run_id) from error
             elif now - started_at >= seconds:
                 raise

@@ -74,9 +74,9 @@ def test_an_event_with_a_kind_that_nobody_knows_is_read_without_it(kind: Any) ->
         ("access-denied", OmicsAccessError, FaultKind.DENIED),
         ("validation", OmicsRequestError, FaultKind.REFUSED),
         ("not-found", OmicsRequestError, FaultKind.REFUSED),
-        ("quota", OmicsRequestError, FaultKind.WEATHER),
-        ("conflict", OmicsRequestError, FaultKind.WEATHER),
-        ("internal-error", OmicsError, FaultKind.WEATHER),
+        ("quota", OmicsRequestError, FaultKind.TRANSIENT),
+        ("conflict", OmicsRequestError, FaultKind.TRANSIENT),
+        ("internal-error", OmicsError, FaultKind.TRANSIENT),
     ],
 )
 def test_a_start_s_error_has_the_kind_of_what_it_met(

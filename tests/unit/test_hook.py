@@ -231,7 +231,7 @@ def answered(code: str, status: int, operation: str = "GetRun", message: str = "
     return aws.ClientError(response, operation)
 
 
-WEATHER, CREDENTIALS = FaultKind.WEATHER, FaultKind.CREDENTIALS
+WEATHER, CREDENTIALS = FaultKind.TRANSIENT, FaultKind.CREDENTIALS
 DENIED, REFUSED, NOT_FOUND = FaultKind.DENIED, FaultKind.REFUSED, FaultKind.NOT_FOUND
 
 ANSWERS = [
@@ -315,7 +315,7 @@ def test_an_error_without_an_answer_means_what_its_class_says(
 def test_a_file_that_cannot_be_read_is_no_network_error(error: OSError) -> None:
     """A web identity's token file that is missing here would be waited for until the timeout, a week."""
     fault = fault_of(error)
-    assert fault is None or fault.kind is not FaultKind.WEATHER
+    assert fault is None or fault.kind is not FaultKind.TRANSIENT
 
 
 def test_a_denied_get_run_names_its_action() -> None:

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from airflow_omics._faults import Fault
 from airflow_omics._identity import RunTarget
 from airflow_omics._waiting.run import RunWait
 from airflow_omics.exceptions import (
-    Fault,
     FaultKind,
     OmicsAccessError,
     OmicsRequestError,

@@ -47,9 +47,11 @@ DECISIONS = [
     pytest.param(
         OmicsAccessError("expired", kind=FaultKind.CREDENTIALS), {}, ("default", None), id="credentials"
     ),
-    pytest.param(OmicsRequestError("full", kind=FaultKind.WEATHER), {}, ("default", None), id="full-account"),
+    pytest.param(
+        OmicsRequestError("full", kind=FaultKind.TRANSIENT), {}, ("default", None), id="full-account"
+    ),
     pytest.param(OmicsRunNotFoundError("gone"), {}, ("default", None), id="not-found"),
-    pytest.param(OmicsError("weather"), {}, ("default", None), id="weather"),
+    pytest.param(OmicsError("throttled"), {}, ("default", None), id="transient"),
     pytest.param(ValueError("something else"), {}, ("default", None), id="not-ours"),
 ]
 

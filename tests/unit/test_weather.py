@@ -9,10 +9,11 @@ import botocore.session
 import pytest
 from botocore import exceptions as aws
 
+from airflow_omics._faults import Fault
 from airflow_omics._identity import RunTarget
 from airflow_omics._waiting.run import RunWait
 from airflow_omics.emulator import mock_omics
-from airflow_omics.exceptions import Fault, FaultKind, OmicsAccessError, OmicsRequestError
+from airflow_omics.exceptions import FaultKind, OmicsAccessError, OmicsRequestError
 from tests.support.clocks import turn
 from tests.unit.gates import ONE_ATTEMPT, Clock, Gate, new_run
 
@@ -110,7 +111,7 @@ def test_an_error_of_this_machine_is_not_weather(poke_gate: Gate, run_id: str) -
 # -- pauses ------------------------------------------------------------------------------------------------
 
 THROTTLED = Fault(
-    FaultKind.WEATHER, "GetRun: ThrottlingException: Rate exceeded", "ThrottlingException", True
+    FaultKind.TRANSIENT, "GetRun: ThrottlingException: Rate exceeded", "ThrottlingException", True
 )
 
 
