@@ -1,17 +1,23 @@
-"""One call to AWS that failed: what that means, and the error that it becomes."""
+"""What a failed call to AWS means, and the errors that it and a run that ended badly become."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple, cast
 
+from airflow_omics._compat import AirflowFailException
 from airflow_omics.exceptions import (
     FaultKind,
     OmicsAccessError,
     OmicsError,
     OmicsRequestError,
+    OmicsRunCancelledError,
+    OmicsRunDeletedError,
+    OmicsRunError,
+    OmicsRunFailedError,
     OmicsRunNotFoundError,
 )
-from airflow_omics.records import RunRecord
+from airflow_omics.records import RunRecord, sentence
 
 
 class Fault(NamedTuple):
@@ -51,3 +57,44 @@ def fault_error(fault: Fault, run_id: str, record: RunRecord | None = None) -> O
     error_class = _ERROR_OF_KIND.get(fault.kind, OmicsError)
     message = f"HealthOmics run {run_id}: {fault.message}"
     return error_class(message, run_id=run_id, record=record, kind=fault.kind)
+
+
+_ERROR_OF_STATUS: dict[str, type[OmicsRunError]] = {
+    "FAILED": OmicsRunFailedError,
+    "CANCELLED": OmicsRunCancelledError,
+    "DELETED": OmicsRunDeletedError,
+}
+
+
+def run_error(record: RunRecord, message: str | None = None) -> OmicsRunError:
+    """Return the error for a run that ended badly, by the record's status.
+
+    :param message: what to say instead of how the run is described.
+    """
+    error_class = _ERROR_OF_STATUS.get(record.get("status", ""), OmicsRunError)
+    return error_class(message or sentence(record), run_id=record.get("id"), record=record)
+
+
+def without_retry(error: OmicsRunError) -> OmicsRunError:
+    """Return the same error as one that is an ``AirflowFailException`` too, which Airflow never retries."""
+    final_class: type[OmicsRunError] = _final_class(cast("Any", type(error)))
+    final = final_class(str(error), run_id=error.run_id, record=error.record)
+    # The record may have been narrowed for the XCom; what the run said of itself stays with the error.
+    final.__dict__.update(error.__dict__)
+    return final
+
+
+@cache
+def _final_class(error_class: Any) -> Any:
+    def reduce(self: OmicsRunError) -> Any:
+        # The class has no name of its own by which pickle could find it.
+        error = error_class(str(self))
+        error.__dict__.update(self.__dict__)
+        return without_retry, (error,)
+
+    members: dict[str, Any] = {
+        "__module__": error_class.__module__,
+        "__doc__": error_class.__doc__,
+        "__reduce__": reduce,
+    }
+    return type(error_class.__name__, (error_class, AirflowFailException), members)

@@ -1,4 +1,4 @@
-"""Every error that this package raises about a run, and the fault that a call to HealthOmics can have.
+"""Every error that this package raises about a run, and the kinds of fault that may be behind one.
 
 A DAG author's callback may rely on the classes and on their attributes.
 """
@@ -6,11 +6,10 @@ A DAG author's callback may rely on the classes and on their attributes.
 from __future__ import annotations
 
 import enum
-from functools import cache
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any
 
-from airflow_omics._compat import AirflowException, AirflowFailException
-from airflow_omics.records import RunRecord, sentence
+from airflow_omics._compat import AirflowException
+from airflow_omics.records import RunRecord
 
 
 class FaultKind(enum.Enum):
@@ -107,42 +106,11 @@ class OmicsRequestError(OmicsError):
     kind = FaultKind.REFUSED
 
 
-_ERROR_OF_STATUS: dict[str, type[OmicsRunError]] = {
-    "FAILED": OmicsRunFailedError,
-    "CANCELLED": OmicsRunCancelledError,
-    "DELETED": OmicsRunDeletedError,
-}
+if not TYPE_CHECKING:  # for a type checker, a module with __getattr__ has every name
 
+    def __getattr__(name: str) -> Any:
+        if name == "without_retry":  # pickles of version 0.1.0 name this function by its old place
+            from airflow_omics._faults import without_retry
 
-def run_error(record: RunRecord, message: str | None = None) -> OmicsRunError:
-    """Return the error for a run that ended badly, by the record's status.
-
-    :param message: what to say instead of how the run is described.
-    """
-    error_class = _ERROR_OF_STATUS.get(record.get("status", ""), OmicsRunError)
-    return error_class(message or sentence(record), run_id=record.get("id"), record=record)
-
-
-def without_retry(error: OmicsRunError) -> OmicsRunError:
-    """Return the same error as one that is an ``AirflowFailException`` too, which Airflow never retries."""
-    final_class: type[OmicsRunError] = _final_class(cast("Any", type(error)))
-    final = final_class(str(error), run_id=error.run_id, record=error.record)
-    # The record may have been narrowed for the XCom; what the run said of itself stays with the error.
-    final.__dict__.update(error.__dict__)
-    return final
-
-
-@cache
-def _final_class(error_class: Any) -> Any:
-    def reduce(self: OmicsRunError) -> Any:
-        # The class has no name of its own by which pickle could find it.
-        error = error_class(str(self))
-        error.__dict__.update(self.__dict__)
-        return without_retry, (error,)
-
-    members: dict[str, Any] = {
-        "__module__": error_class.__module__,
-        "__doc__": error_class.__doc__,
-        "__reduce__": reduce,
-    }
-    return type(error_class.__name__, (error_class, AirflowFailException), members)
+            return without_retry
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

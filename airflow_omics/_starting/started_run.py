@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from airflow_omics import _clock, exceptions
 from airflow_omics._compat import AirflowTaskTimeout, Context
 from airflow_omics._connection import AwsArguments
+from airflow_omics._faults import run_error, without_retry
 from airflow_omics._identity import RunTarget
 from airflow_omics._starting.arguments import StartArguments, settings_of_reruns
 from airflow_omics._starting.attempt import Attempt, epoch_of
@@ -304,12 +305,12 @@ class StartedRun:
         diagnosis = None
         if self._operator.diagnose:
             diagnosis = self._operator._explain(record, message, self._context, self._target)
-        error = exceptions.run_error(record, diagnosis.error_text if diagnosis else message)
+        error = run_error(record, diagnosis.error_text if diagnosis else message)
         error.diagnosis, error.record = diagnosis, narrow(record, self._operator.record_fields)
         failure_class = classify(record).failure_class
         by_class = self._operator.retry_by_class or {}
         retry = by_class.get(failure_class, failure_class != CHANGE)
-        return error if retry else exceptions.without_retry(error)
+        return error if retry else without_retry(error)
 
     def _is_rerun(self, record: RunRecord) -> bool:
         reruns = settings_of_reruns(self._operator)

@@ -138,7 +138,8 @@ class RunTaskMixin(TaskFields):
     @staticmethod
     def _checked(target: RunTarget, record: RunRecord) -> RunRecord:
         """Return GetRun's answer when it is about the run that was meant, or raise what it is instead."""
-        from airflow_omics.exceptions import OmicsRequestError, run_error
+        from airflow_omics._faults import run_error
+        from airflow_omics.exceptions import OmicsRequestError
 
         if contradiction := target.contradiction(record):
             message = f"{contradiction}. Check aws_conn_id and region_name."

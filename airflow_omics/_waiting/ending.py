@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from airflow_omics import exceptions
 from airflow_omics._compat import AirflowSensorTimeout, AirflowSkipException
+from airflow_omics._faults import run_error, without_retry
 from airflow_omics._waiting.run import Ending
 from airflow_omics.records import ERROR_KEYS, LINK_KEYS, RunRecord, narrow
 
@@ -95,12 +96,10 @@ def _error(
     if ending.outcome == "timeout":
         return AirflowSensorTimeout(ending.message)
     if ending.outcome == "terminal":
-        error = exceptions.run_error(
-            ending.record or {}, diagnosis.error_text if diagnosis else ending.message
-        )
+        error = run_error(ending.record or {}, diagnosis.error_text if diagnosis else ending.message)
         error.record = narrowed
         error.diagnosis = diagnosis
-        return exceptions.without_retry(error)
+        return without_retry(error)
     error_class: type[exceptions.OmicsError] = getattr(exceptions, ending.error or "OmicsError")
     return error_class(ending.message, run_id=run_id, record=narrowed, kind=ending.kind)
 

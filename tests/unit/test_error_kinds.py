@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from airflow_omics._compat import AirflowFailException
+from airflow_omics._faults import run_error, without_retry
 from airflow_omics._waiting.ending import ending_from_event, ending_to_event
 from airflow_omics._waiting.run import Ending
 from airflow_omics.exceptions import (
@@ -16,9 +18,8 @@ from airflow_omics.exceptions import (
     OmicsError,
     OmicsRequestError,
     OmicsRunError,
+    OmicsRunFailedError,
     OmicsRunNotFoundError,
-    run_error,
-    without_retry,
 )
 from airflow_omics.operators import OmicsCancelRunOperator, OmicsGetRunOperator
 from airflow_omics.sensors import OmicsRunSensor
@@ -128,6 +129,23 @@ def test_an_error_without_retry_can_be_pickled() -> None:
     assert type(again) is type(error)
     assert isinstance(again, OmicsRunError)
     assert (str(again), again.failure_reason) == (str(error), "EXPORT_FAILED")
+
+
+def test_an_error_without_retry_that_0_1_0_pickled_can_be_read() -> None:
+    pickled = (
+        b"cairflow_omics.exceptions\nwithout_retry\np0\n"
+        b"(cairflow_omics.exceptions\nOmicsRunFailedError\np1\n"
+        b"(VHealthOmics run 1234567 is FAILED: EXPORT_FAILED.\np2\ntp3\nRp4\n"
+        b"(dp5\nVrun_id\np6\nV1234567\np7\nsVfailure_reason\np8\nVEXPORT_FAILED\np9\nsbtp10\nRp11\n."
+    )
+    again = pickle.loads(pickled)
+    assert isinstance(again, OmicsRunFailedError)
+    assert isinstance(again, AirflowFailException)
+    assert (str(again), again.run_id, again.failure_reason) == (
+        "HealthOmics run 1234567 is FAILED: EXPORT_FAILED.",
+        "1234567",
+        "EXPORT_FAILED",
+    )
 
 
 @pytest.mark.parametrize("event", [None, {}, {"outcome": "nonsense"}, "terminal", ["terminal"]])

@@ -223,7 +223,7 @@ def test_a_run_is_described_by_name_workflow_status_and_reason() -> None:
 
 
 def test_a_reason_that_is_a_sentence_gets_no_second_full_stop() -> None:
-    from airflow_omics.exceptions import run_error
+    from airflow_omics._faults import run_error
 
     error = run_error({"id": "1", "status": "FAILED", "statusMessage": "A task ran out of memory."})
     assert str(error) == "HealthOmics run 1 is FAILED: A task ran out of memory."

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
+from airflow_omics._faults import run_error
 from airflow_omics.exceptions import (
     FaultKind,
     OmicsAccessError,
     OmicsError,
     OmicsRequestError,
     OmicsRunNotFoundError,
-    run_error,
 )
 
 HAS_POLICIES = importlib.util.find_spec("airflow.sdk") is not None and hasattr(
