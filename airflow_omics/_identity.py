@@ -1,23 +1,25 @@
 """Which run is meant: from what a DAG author gives as ``run_id`` to an id, and what must match it.
 
 Run ids are unique only within an account and a Region, and HealthOmics reuses the id of a deleted run,
-so a run is told by more than its id:
+so a record is identified by more than its id:
 https://docs.aws.amazon.com/omics/latest/dev/starting-a-run.html
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Literal, NamedTuple
 
-from airflow_omics.records import IDENTITY_KEYS, RunRecord
+from airflow_omics.records import IDENTITY_KEYS, RunRecord, parse_time, with_status
 
 ACCEPTED: Final = (
     "it takes a HealthOmics run id ('1234567' or the int), a run ARN "
     "('arn:aws:omics:us-east-1:123456789012:run/1234567'), or a record that holds 'id' (the output of the "
     "task that started the run)"
 )
+
+CHECK_PLACE: Final = "Check aws_conn_id and region_name."
 
 # Compiled when they are first used: every DAG file that imports a sensor pays for this module.
 _ID: Final = r"[0-9]{1,18}"
@@ -33,7 +35,7 @@ _AIRFLOW_RUN_ID: Final = (
 
 
 class RunTarget(NamedTuple):
-    """The run that a task is about, as far as what was given tells it.
+    """The run that a task is about, as far as what was given says it.
 
     :param run_id: the run's id, 1 to 18 digits.
     :param uuid: the run's globally unique id, where a record gave it.
@@ -121,6 +123,105 @@ class RunTarget(NamedTuple):
             if wanted and match[what] != wanted:
                 return f"asked for {self.arn}, GetRun answered with {arn} (another {what})"
         return None
+
+
+class Judgement(NamedTuple):
+    """Whether an answer of GetRun is about the run that is meant.
+
+    :param verdict: ``ours``: it is. ``another``: the id belongs to another run now, so that ours was deleted.
+        ``contradiction``: it cannot be about the run that was given. ``elsewhere``: it is of another account
+        or Region than the run that was read before, or may be.
+    :param why: for logs and errors; empty for ``ours``.
+    """
+
+    verdict: Literal["ours", "another", "contradiction", "elsewhere"]
+    why: str = ""
+
+
+class KnownRun:
+    """What is known of one run, and the one judgement of whether an answer is about it.
+
+    :param target: the run, as it was given.
+    :param created: when it was made, in seconds since the epoch by the service's clock, if that is known.
+    :param was_read: whether somebody has read it before.
+    """
+
+    # A triggerer holds thousands of these.
+    __slots__ = ("created", "record", "target", "uuid", "was_read")
+
+    def __init__(self, target: RunTarget, *, created: float | None = None, was_read: bool = False) -> None:
+        self.target = target
+        self.created = created
+        self.was_read = was_read
+        self.uuid = target.uuid
+        self.record: RunRecord | None = None
+
+    @property
+    def arn(self) -> str | None:
+        """The run's ARN, as far as it is known."""
+        return (self.record or {}).get("arn") or self.target.arn
+
+    @property
+    def home(self) -> str | None:
+        """The account and Region of the run, as far as they are known, by its ARN."""
+        return home_of((self.record or {}).get("arn")) or home_of(self.target.arn)
+
+    def judge(
+        self,
+        record: RunRecord,
+        *,
+        stands_in: bool = False,
+        may_be_created_at: Callable[[float], bool] | None = None,
+    ) -> Judgement:
+        """Return whether GetRun's answer is about this run.
+
+        What was wrong from the start is the user's mistake, a contradiction; what has become wrong is the
+        identity of the client that asked.
+
+        :param stands_in: whether it came through boto3's own chain of credentials, in the place of a
+            connection that was not found.
+        :param may_be_created_at: says whether a run made then can be the one that is meant, if neither uuid
+            nor creation time is known.
+        """
+        home, answered = self.home, home_of(record.get("arn"))
+        if self.was_read and home is not None and answered is not None and home != answered:
+            return Judgement("elsewhere", f"GetRun answered for {answered}, and the run is of {home}")
+        if contradiction := self.target.contradiction(record):
+            return Judgement("contradiction", f"{contradiction}. {CHECK_PLACE}")
+        if not self._is_another(record, may_be_created_at):
+            return Judgement("ours")
+        if stands_in and home is None and self.was_read:
+            why = "another run has its id where boto3 leads, without the Airflow connection that is named"
+            return Judgement("elsewhere", why)
+        return Judgement("another", "its id belongs to another run now")
+
+    def _is_another(self, record: RunRecord, may_be_created_at: Callable[[float], bool] | None) -> bool:
+        uuid, creation_time = record.get("uuid"), record.get("creationTime")
+        if self.uuid and uuid:
+            return uuid.lower() != self.uuid.lower()
+        if creation_time is None:
+            return False
+        created = parse_time(creation_time).timestamp()
+        if self.created is not None:
+            return abs(created - self.created) >= 1.0
+        return may_be_created_at is not None and not may_be_created_at(created)
+
+    def note(self, record: RunRecord) -> None:
+        """Take note of an answer that is about this run."""
+        self.record, self.was_read = record, True
+        self.uuid = record.get("uuid") or self.uuid
+        if created := record.get("creationTime"):
+            self.created = parse_time(created).timestamp()
+
+    def identity(self) -> dict[str, str]:
+        """Return ``id``, ``uuid`` and ``arn`` as far as they are known, plain JSON."""
+        known = {"id": self.target.run_id, "uuid": self.uuid, "arn": self.arn}
+        return {key: value for key, value in known.items() if value}
+
+    def deleted(self) -> RunRecord:
+        """Return the last record known, its ``status`` replaced by DELETED."""
+        known: RunRecord = self.record or {}
+        return with_status({**self.identity(), **known}, "DELETED")  # type: ignore[typeddict-item]
 
 
 def home_of(arn: Any) -> str | None:

@@ -1,10 +1,10 @@
 """Start a run once: what ``OmicsStartRunOperator`` does while its task runs (docs/use/starting.md).
 
-Door: ``started_run.StartedRun``, one try of the task.
+Door: ``run_try.RunTry``, one try of the task.
 
 ``context`` is the try that it runs in, ``arguments`` and ``request`` say what is asked for, ``attempt`` which
 run is meant. ``starter`` finds or starts that run: ``finder`` looks for it, ``calls`` makes the requests,
 ``same_request`` judges whether it is what is asked for now, and ``memory`` keeps it from one try to the next.
-``started_run`` waits for it, until one of the ``deadlines``, and ends the task. ``worker_kill`` is what a
-worker does when it is killed, and ``ending`` cancels runs that nobody waits for any more.
+``run_try`` waits for it, until one of the ``deadlines``; ``finish`` makes of its end what the DAG says.
+``worker_kill`` is what a worker does when it is killed, and ``ending`` cancels runs that nobody waits for.
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from airflow_omics._task.base import to_seconds
+from airflow_omics._task.checks import to_seconds
 
 _FOREVER: Final = 10 * 365 * 24 * 3600.0  # seconds: no deadline of ours
 _RESUME_WITHIN: Final = 60.0  # seconds before execution_timeout at which a deferred task is resumed, at most

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from airflow_omics.hooks import OmicsHook
 
 # Seconds for which CancelRun is tried, if it is not accepted at once.
-CONFIRM_PATIENCE: Final = 3600.0
+CONFIRM_WITHIN: Final = 3600.0
 """Seconds for a run whose end is waited for, and for one that must not run beside a new one."""
 
-TIMEOUT_PATIENCE: Final = 300.0
+TIMEOUT_WITHIN: Final = 300.0
 """Seconds for the run of a task that has used up its execution_timeout."""
 
-KILL_PATIENCE: Final = 20.0
+KILL_WITHIN: Final = 20.0
 """Seconds for the run of a task that was killed: its process has less than that."""
 
 
@@ -42,14 +42,14 @@ class Canceller:
         self._log = log
         self._seen_to: set[str] = set()
 
-    def cancel(self, target: RunTarget, *, confirm: bool, patience: float) -> RunRecord | None:
+    def cancel(self, target: RunTarget, *, confirm: bool, within: float) -> RunRecord | None:
         """Cancel a run and return its last record; None, and a warning, if that could not be done.
 
         :param confirm: whether to wait until the run has ended.
-        :param patience: seconds for all of it.
+        :param within: seconds for all of it.
         """
         try:
-            record = self._cancel(target, confirm=confirm, patience=patience)
+            record = self._cancel(target, confirm=confirm, within=within)
         except Exception as error:  # whatever it is, the task ends as it would have ended
             self._log.warning("HealthOmics run %s could not be cancelled: %s", target.run_id, error)
             return None
@@ -75,7 +75,7 @@ class Canceller:
             return
         self._log.info("The task was cleared: HealthOmics run %s of before is cancelled.", run_id)
         try:
-            record = self._cancel(target, confirm=False, patience=CONFIRM_PATIENCE)
+            record = self._cancel(target, confirm=False, within=CONFIRM_WITHIN)
         except OmicsRunNotFoundError as error:
             self._log.info("%s", error)
         except (OmicsAccessError, OmicsRequestError) as error:
@@ -90,13 +90,13 @@ class Canceller:
         else:
             self._log.info("%s", sentence(record))
 
-    def _cancel(self, target: RunTarget, *, confirm: bool, patience: float) -> RunRecord:
+    def _cancel(self, target: RunTarget, *, confirm: bool, within: float) -> RunRecord:
         at_hand = [hook] if (hook := self._at_hand()) else []
         return cancel_run(
             lambda: at_hand.pop() if at_hand else self._make_hook(),
             target,
             confirm=confirm,
-            patience=patience,
+            within=within,
             poke_interval=30.0 if confirm else 1.0,
             log=self._log,
         )

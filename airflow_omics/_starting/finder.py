@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from airflow_omics import _clock
 from airflow_omics._faults import Fault
-from airflow_omics._identity import home_of
+from airflow_omics._identity import KnownRun, RunTarget, home_of
 from airflow_omics._starting.attempt import Attempt, is_run_of, is_run_of_task
 from airflow_omics._starting.calls import Calls, kind_behind
 from airflow_omics.exceptions import FaultKind, OmicsError
@@ -117,8 +117,8 @@ class Finder:
                 said = f"{fault.message}; {doubt}. Check aws_conn_id and region_name"
                 doubts.wait_out(Fault(FaultKind.CREDENTIALS, said, fault.code), error)
             else:
-                same = not uuid or not record.get("uuid") or record["uuid"].lower() == uuid.lower()
-                return record if same else None
+                run = KnownRun(RunTarget(run_id, uuid))
+                return record if run.judge(record).verdict == "ours" else None
 
     def _records(self, names: Iterable[str], since: float | None) -> Iterator[RunRecord]:
         items = [item for name in names for item in self._listed(name)]

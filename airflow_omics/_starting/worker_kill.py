@@ -41,10 +41,6 @@ class WorkerKill:
         """Cancel the run, if the task's state says that a person has ended the task."""
         self._within(self._cancel_if_killed)
 
-    def cancel(self) -> None:
-        """Cancel the run, whatever the task's state."""
-        self._within(self._cancel_now)
-
     def _within(self, work: Callable[[], None]) -> None:
         worker = threading.Thread(target=work, daemon=True)
         worker.start()

@@ -68,7 +68,7 @@ def cancel_run(
     target: RunTarget,
     *,
     confirm: bool = True,
-    patience: float | None = 3600.0,
+    within: float | None = 3600.0,
     poke_interval: float = 30.0,
     not_found_grace: float = NEW_RUN_GRACE,
     log: Any,
@@ -84,7 +84,7 @@ def cancel_run(
     :param target: the run; with its ``uuid`` where that is known.
     :param confirm: whether to go on reading until the run has ended, a few minutes as a rule; without, the
         record is that of one look after CancelRun was accepted.
-    :param patience: seconds for all of it; None for no limit.
+    :param within: seconds for all of it; None for no limit.
     :param poke_interval: seconds between two looks.
     :param not_found_grace: seconds for which a run that was never read may be unknown. After it, one whose
         ``uuid`` is known is DELETED.
@@ -93,7 +93,7 @@ def cancel_run(
     :raises OmicsRunNotFoundError: HealthOmics does not know the run, and its ``uuid`` is not known.
     :raises OmicsAccessError: AWS denied a call, or no credentials worked for five minutes.
     :raises OmicsRequestError: AWS refused to cancel a run that goes on, or answered about another account.
-    :raises OmicsError: the run goes on after ``patience``.
+    :raises OmicsError: the run goes on after ``within``.
 
     See https://docs.aws.amazon.com/omics/latest/api/API_CancelRun.html
     """
@@ -101,7 +101,7 @@ def cancel_run(
         target,
         confirm=confirm,
         started_at=_clock.monotonic(),
-        patience=patience,
+        within=within,
         poke_interval=poke_interval,
         not_found_grace=not_found_grace,
     )

@@ -14,13 +14,13 @@ from typing import ClassVar, Final
 from airflow_omics import _clock
 from airflow_omics._connection import AwsArguments
 from airflow_omics._faults import Fault
-from airflow_omics._identity import RunTarget, home_of
+from airflow_omics._identity import RunTarget
 from airflow_omics._steering.cancel import NEW_RUN_GRACE, Cancellation
+from airflow_omics._steering.change import judged
 from airflow_omics._watching.shared_client import Known
 from airflow_omics._watching.watcher import Watcher
-from airflow_omics.exceptions import FaultKind
 
-PATIENCE: Final = 3600.0
+WITHIN: Final = 3600.0
 """Seconds for which a run that can't be cancelled is tried again."""
 
 _POKE_INTERVAL: Final = 10.0  # seconds between two looks at a run that HealthOmics does not know yet
@@ -95,7 +95,7 @@ class Cancellations:
             target,
             confirm=False,
             started_at=_clock.monotonic(),
-            patience=PATIENCE,
+            within=WITHIN,
             poke_interval=_POKE_INTERVAL,
             not_found_grace=NEW_RUN_GRACE,
         )
@@ -125,17 +125,19 @@ class Cancellations:
         async with self._in_line:
             await watcher.turn("GetRun")
         run_id = change.target.run_id
-        known = Known(bool(change.target.uuid), home_of(change.target.arn))
+        known = Known(bool(change.target.uuid), change.run.home)
         answer = await watcher.get_run(run_id, known)
         if isinstance(answer, Fault):
-            change.failed(_weighed(answer), _clock.monotonic())
+            change.failed(judged(answer), _clock.monotonic())
             return
         change.answered(answer, _clock.monotonic())
+        if change.wants_fresh_client:  # the answer was another account's
+            watcher.renew_client()
         if change.step != "ask" or change.error is not None or change.result is not None:
             return
         fault = await watcher.cancel_run(run_id, known)
         if fault is not None:
-            change.failed(_weighed(fault), _clock.monotonic())
+            change.failed(judged(fault), _clock.monotonic())
         else:
             change.accepted(_clock.monotonic())
 
@@ -144,14 +146,8 @@ class _Unattended(Cancellation):
     """A cancellation that nobody waits for, so that lost credentials are tolerated as long as anything."""
 
     def _without_credentials(self, fault: Fault, now: float) -> None:
+        self._credentials_lost_at = now
         self._try_again(now)
-
-
-def _weighed(fault: Fault) -> Fault:
-    """Return the fault; one whose answer may be about another account counts as lost credentials."""
-    if not fault.doubt:
-        return fault
-    return fault._replace(kind=FaultKind.CREDENTIALS, message=f"{fault.message}; {fault.doubt}")
 
 
 def _retrieved(outcome: asyncio.Future[str]) -> None:

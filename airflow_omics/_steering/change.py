@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from airflow_omics import _clock
 from airflow_omics._faults import Fault, fault_error
-from airflow_omics._identity import RunTarget, home_of
+from airflow_omics._identity import KnownRun, RunTarget
+from airflow_omics._waiting.poller import until_over
 from airflow_omics.exceptions import FaultKind, OmicsError, OmicsRequestError
 from airflow_omics.hooks.retrying import backoff
-from airflow_omics.records import RunRecord, describe, with_status
+from airflow_omics.records import RunRecord, describe
 
 if TYPE_CHECKING:
     from airflow_omics.hooks import OmicsHook
@@ -35,7 +36,7 @@ class RunChange:
 
     :param target: the run; with its ``uuid``, where that is known.
     :param started_at: now, in seconds on any clock that the other times are told by, too.
-    :param patience: seconds for all of it; None for no limit.
+    :param within: seconds for all of it; None for no limit.
     :param poke_interval: seconds between two looks while the change is under way.
     :param not_found_grace: seconds for which a run may be unknown, as one just started may be.
     """
@@ -52,15 +53,14 @@ class RunChange:
         target: RunTarget,
         *,
         started_at: float,
-        patience: float | None = None,
+        within: float | None = None,
         poke_interval: float = 30.0,
         not_found_grace: float = 0.0,
     ) -> None:
-        self.target = target
+        self.run = KnownRun(target)
+        """What is known of the run."""
         self.step: Literal["read", "ask"] = "read"
         """The call to make next: GetRun, or the one that asks."""
-        self.record: RunRecord | None = None
-        """The run as last read."""
         self.asked = False
         """Whether HealthOmics has accepted the request."""
         self.result: RunRecord | None = None
@@ -68,7 +68,7 @@ class RunChange:
         self.error: OmicsError | None = None
         """Why it cannot be done."""
         self._started_at = started_at
-        self._deadline = float("inf") if patience is None else started_at + patience
+        self._deadline = float("inf") if within is None else started_at + within
         self._poke_interval = poke_interval
         self._not_found_grace = not_found_grace
         self._pause = 0.0
@@ -79,6 +79,21 @@ class RunChange:
         self._news: list[tuple[int, str]] = []
 
     @property
+    def target(self) -> RunTarget:
+        """The run, as it was given."""
+        return self.run.target
+
+    @property
+    def record(self) -> RunRecord | None:
+        """The run as last read."""
+        return self.run.record
+
+    @property
+    def wants_fresh_client(self) -> bool:
+        """Whether the next call should read the connection anew: credentials failed, or are another's."""
+        return self._credentials_lost_at is not None
+
+    @property
     def is_known(self) -> bool:
         """Whether somebody has read the run before, so that "not found" would mean that it was deleted."""
         return self.record is not None or self.asked or self.target.uuid is not None
@@ -87,15 +102,18 @@ class RunChange:
 
     def answered(self, record: RunRecord, now: float) -> None:
         """Take GetRun's answer."""
+        verdict, why = self.run.judge(record)
+        if verdict == "elsewhere":
+            self.failed(Fault(FaultKind.CREDENTIALS, why), now)
+            return
         self._credentials_lost_at = None
-        if contradiction := self.target.contradiction(record):
-            message = f"{contradiction}. Check aws_conn_id and region_name."
-            self.error = OmicsRequestError(message, run_id=self.target.run_id)
+        if verdict == "contradiction":
+            self.error = OmicsRequestError(why, run_id=self.target.run_id)
             return
-        if self._is_another_run(record):
-            self._gone("its id belongs to another run now")
+        if verdict == "another":
+            self._gone(why)
             return
-        self.record = record
+        self.run.note(record)
         if self.asked:
             self._failures, self._last_fault = 0, None
         if self._has_come_about(record):
@@ -171,15 +189,6 @@ class RunChange:
 
     # -- the rest --------------------------------------------------------------------------------------------
 
-    def _is_another_run(self, record: RunRecord) -> bool:
-        known: RunRecord = self.record or {}
-        uuid = known.get("uuid") or self.target.uuid
-        answered = record.get("uuid")
-        if uuid and answered:
-            return answered.lower() != uuid.lower()
-        created = known.get("creationTime")
-        return created is not None and record.get("creationTime") not in (None, created)
-
     def _not_found(self, fault: Fault, now: float) -> None:
         self._credentials_lost_at = None
         if self.record is not None or self.asked:
@@ -195,14 +204,8 @@ class RunChange:
             self._never_seen(fault)
 
     def _gone(self, why: str) -> None:
-        known: RunRecord = self.record or {"id": self.target.run_id}
-        if self.record is None:
-            if self.target.uuid:
-                known["uuid"] = self.target.uuid
-            if self.target.arn:
-                known["arn"] = self.target.arn
         self._tell(logging.INFO, f"deleted: {why}")
-        self.result = with_status(known, "DELETED")
+        self.result = self.run.deleted()
 
     def _without_credentials(self, fault: Fault, now: float) -> None:
         if self._credentials_lost_at is None:
@@ -240,6 +243,80 @@ class RunChange:
         self._news.append((level, f"HealthOmics run {self.target.run_id}: {text}"))
 
 
+def judged(fault: Fault) -> Fault:
+    """Return the fault; one whose answer may be about another account counts as lost credentials."""
+    if not fault.doubt:
+        return fault
+    return fault._replace(kind=FaultKind.CREDENTIALS, message=f"{fault.message}; {fault.doubt}")
+
+
+class _Worker:
+    """Makes the calls that a change needs, in this thread.
+
+    :param change: what to ask; its times are of ``_clock.monotonic``.
+    :param make_hook: makes a hook; called again after credentials failed, to read the connection anew.
+    :param log: takes the log lines.
+    :param seen: is called with each record read of the run itself.
+    """
+
+    def __init__(
+        self,
+        change: RunChange,
+        make_hook: Callable[[], OmicsHook],
+        log: Any,
+        seen: Callable[[RunRecord], object] | None,
+    ) -> None:
+        self._change = change
+        self._make_hook = make_hook
+        self._log = log
+        self._seen = seen
+        self._hook: OmicsHook | None = None
+
+    def step(self) -> RunRecord | None:
+        """Make the next call; return the run's last record once the change has come about."""
+        change, cause = self._change, None
+        try:
+            self._call()
+        except Exception as error:
+            cause = error
+            self._failed(error)
+        if change.wants_fresh_client:
+            self._hook = None
+        for level, line in change.news():
+            self._log.log(level, line)
+        if change.error is not None:
+            raise change.error from cause
+        return change.result
+
+    def pause(self) -> None:
+        """Sleep until the next call is due."""
+        _clock.sleep(self._change.pause(_clock.monotonic()))
+
+    def _call(self) -> None:
+        change = self._change
+        hook = self._hook = self._hook or self._make_hook()
+        if change.step == "read":
+            record = hook.get_run(change.target.run_id)
+            change.answered(record, _clock.monotonic())
+            if self._seen is not None and change.record is record:
+                self._seen(record)
+        else:
+            getattr(hook, change.method)(change.target.run_id)
+            change.accepted(_clock.monotonic())
+
+    def _failed(self, error: Exception) -> None:
+        from airflow_omics.hooks import fault_of, weighed
+
+        fault = fault_of(error, self._hook)
+        if fault is None:
+            raise error
+        if self._hook is not None and self._change.is_known:
+            fault = judged(weighed(fault, self._hook, self._change.run.home))
+        if fault.kind is FaultKind.CREDENTIALS:
+            self._hook = None
+        self._change.failed(fault, _clock.monotonic())
+
+
 def apply_change(
     change: RunChange,
     make_hook: Callable[[], OmicsHook],
@@ -250,43 +327,10 @@ def apply_change(
     """Make the calls that a change needs, in this thread, and return the run's last record.
 
     :param change: what to ask; its times are of ``_clock.monotonic``.
-    :param make_hook: returns a hook; called again when credentials have died, to read the connection anew.
+    :param make_hook: makes a hook; called again after credentials failed, to read the connection anew.
     :param log: takes a line for what is worth one.
     :param seen: is called with each record read of the run itself.
     :raises OmicsError: why it could not be done.
     """
-    from airflow_omics.hooks import fault_of, weighed
-
-    hook: OmicsHook | None = None
-    while True:
-        cause: Exception | None = None
-        try:
-            hook = hook or make_hook()
-            if change.step == "read":
-                record = hook.get_run(change.target.run_id)
-                change.answered(record, _clock.monotonic())
-                if seen is not None and change.record is record:
-                    seen(record)
-            else:
-                getattr(hook, change.method)(change.target.run_id)
-                change.accepted(_clock.monotonic())
-        except Exception as error:
-            fault = fault_of(error, hook)
-            if fault is None:
-                raise
-            if hook is not None and change.is_known:
-                fault = weighed(fault, hook, home_of((change.record or {}).get("arn") or change.target.arn))
-                if fault.doubt:  # perhaps another account's answer
-                    said = f"{fault.message}; {fault.doubt}"
-                    fault = fault._replace(kind=FaultKind.CREDENTIALS, message=said)
-            if fault.kind is FaultKind.CREDENTIALS:
-                hook = None
-            change.failed(fault, _clock.monotonic())
-            cause = error
-        for level, line in change.news():
-            log.log(level, line)
-        if change.error is not None:
-            raise change.error from cause
-        if change.result is not None:
-            return change.result
-        _clock.sleep(change.pause(_clock.monotonic()))
+    worker = _Worker(change, make_hook, log, seen)
+    return until_over(worker.step, worker.pause)

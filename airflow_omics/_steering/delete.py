@@ -58,7 +58,7 @@ def delete_run(
     make_hook: Callable[[], OmicsHook],
     target: RunTarget,
     *,
-    patience: float | None = 600.0,
+    within: float | None = 600.0,
     poke_interval: float = 5.0,
     log: Any,
     seen: Callable[[RunRecord], object] | None = None,
@@ -71,13 +71,13 @@ def delete_run(
 
     :param make_hook: returns a hook.
     :param target: the run; with its ``uuid`` where that is known.
-    :param patience: seconds for all of it; None for no limit.
+    :param within: seconds for all of it; None for no limit.
     :param poke_interval: seconds between two looks.
     :param log: takes a line for what is worth one.
     :param seen: is called with each record read of the run itself.
     :raises OmicsRequestError: the run has not ended, AWS refused it, or the answer is about another account.
     :raises OmicsAccessError: AWS denied a call, or no credentials worked for five minutes.
-    :raises OmicsError: the run is still there after ``patience``.
+    :raises OmicsError: the run is still there after ``within``.
     """
-    change = Deletion(target, started_at=_clock.monotonic(), patience=patience, poke_interval=poke_interval)
+    change = Deletion(target, started_at=_clock.monotonic(), within=within, poke_interval=poke_interval)
     return apply_change(change, make_hook, log=log, seen=seen)

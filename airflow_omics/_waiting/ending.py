@@ -83,25 +83,39 @@ class EndPolicy(NamedTuple):
             raise AirflowSkipException(ending.message)
         skipped = self.never_fail or (self.soft_fail and ending.outcome != "error")
         diagnosis = explain(ending, skipped) if explain and ending.outcome == "terminal" else None
-        error = _error(ending, narrowed, run_id, diagnosis)
+        error = error_of(ending, narrowed, run_id, diagnosis)
+        if isinstance(error, exceptions.OmicsRunError):
+            error = without_retry(error)  # a run that has ended cannot change
         if skipped:
             setting = "never_fail" if self.never_fail else "soft_fail"
             raise AirflowSkipException(f"Skipped, as {setting} is set: {ending.message}") from error
         raise error
 
 
-def _error(
-    ending: Ending, narrowed: RunRecord | None, run_id: str | None, diagnosis: Diagnosis | None
+def error_of(
+    ending: Ending,
+    record: RunRecord | None,
+    run_id: str | None,
+    diagnosis: Diagnosis | None = None,
+    *,
+    timeout: Callable[[str], Exception] = AirflowSensorTimeout,
 ) -> Exception:
+    """Return the error that an ending becomes where the task fails of it.
+
+    :param record: the record that the error carries, narrowed as the DAG wants it.
+    :param run_id: the run that was waited for, if the record is not known.
+    :param diagnosis: why the run ended badly, where that was looked into; its text is the error's.
+    :param timeout: makes the error of a wait that has come to its deadline.
+    """
     if ending.outcome == "timeout":
-        return AirflowSensorTimeout(ending.message)
+        return timeout(ending.message)
     if ending.outcome == "terminal":
         error = run_error(ending.record or {}, diagnosis.error_text if diagnosis else ending.message)
-        error.record = narrowed
+        error.record = record
         error.diagnosis = diagnosis
-        return without_retry(error)
+        return error
     error_class: type[exceptions.OmicsError] = getattr(exceptions, ending.error or "OmicsError")
-    return error_class(ending.message, run_id=run_id, record=narrowed, kind=ending.kind)
+    return error_class(ending.message, run_id=run_id, record=record, kind=ending.kind)
 
 
 def ending_to_event(ending: Ending, record_fields: Collection[str] | None) -> dict[str, Any]:

@@ -1,9 +1,9 @@
-"""Looks at a run on behalf of a task that waits in a worker, and writes that task's log."""
+"""Looks at a run for a task that waits in a worker, and the loop of everything that waits in one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_omics import _clock
 from airflow_omics._faults import Fault
@@ -14,6 +14,20 @@ from airflow_omics.hooks import fault_of, weighed
 if TYPE_CHECKING:
     from airflow_omics.hooks import OmicsHook
     from airflow_omics.records import RunRecord
+
+
+T = TypeVar("T")
+
+
+def until_over(look: Callable[[], T | None], between_looks: Callable[[], object]) -> T:
+    """Look until that has a result, and return it.
+
+    :param look: returns None while there is reason to look again.
+    :param between_looks: sleeps; or leaves the worker by raising, as deferring and rescheduling do.
+    """
+    while (result := look()) is None:
+        between_looks()
+    return result
 
 
 class RunPoller:
@@ -57,9 +71,9 @@ class RunPoller:
 
     def _weighed(self, fault: Fault) -> Fault:
         """Return the fault with what makes its answer doubtful, where the run was read before."""
-        if self._hook is None or not self._wait.was_readable:
+        if self._hook is None or not self._wait.run.was_read:
             return fault
-        return weighed(fault, self._hook, self._wait.home)
+        return weighed(fault, self._hook, self._wait.run.home)
 
     def _read(self) -> tuple[RunRecord, float]:
         if self._hook is None:

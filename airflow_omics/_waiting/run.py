@@ -15,16 +15,14 @@ from functools import cache
 from typing import Any, Final, Literal, NamedTuple
 
 from airflow_omics._faults import Fault
-from airflow_omics._identity import RunTarget, home_of
+from airflow_omics._identity import CHECK_PLACE, KnownRun, RunTarget
 from airflow_omics.exceptions import FaultKind
 from airflow_omics.records import (
     ACTIVE_STATUSES,
     TERMINAL_STATUSES,
     RunRecord,
     describe,
-    parse_time,
     sentence,
-    with_status,
 )
 
 log = logging.getLogger(__name__)
@@ -49,8 +47,6 @@ LONGEST_BACKOFF: Final = 300.0
 
 LAST_LOOK_FAILED: Final = " The last look failed: "
 """What stands between a timeout's message and why the run could not be read in the end."""
-
-CHECK_PLACE: Final = "Check aws_conn_id and region_name."
 
 # Clocks are compared through the Date header, which has whole seconds, and an id is never reused within
 # a minute of its run's deletion in any account that has more than a handful of runs.
@@ -90,7 +86,6 @@ class RunWait:
 
     # A triggerer holds thousands of these.
     __slots__ = (
-        "_bad_weather",
         "_began",
         "_credentials_lost_at",
         "_denied_at",
@@ -101,15 +96,12 @@ class RunWait:
         "_seen",
         "_status",
         "_terminal",
+        "_transient_errors",
         "_unknown",
         "_unreached_at",
-        "_was_readable",
-        "created",
-        "record",
+        "run",
         "started_at",
-        "target",
         "timeout_at",
-        "uuid",
     )
 
     def __init__(
@@ -123,21 +115,18 @@ class RunWait:
         status: str | None = None,
         looked_before: bool = False,
     ) -> None:
-        self.target = target
         self.started_at = started_at
         self.timeout_at = timeout_at
-        self.record: RunRecord | None = None
-        self.uuid = target.uuid
-        self.created = created
         self._status = status
         self._seen = status is not None
-        self._was_readable = looked_before or self._seen
+        self.run = KnownRun(target, created=created, was_read=looked_before or self._seen)
+        """What is known of the run."""
         self._terminal = _terminal_statuses(tuple(terminal_statuses))
         self._credentials_lost_at: float | None = None
         self._denied_at: float | None = None
         self._unknown = False
-        self._bad_weather = 0
-        self._reached = self._was_readable
+        self._transient_errors = 0
+        self._reached = self.run.was_read
         self._unreached_at: float | None = None
         self._last_fault: Fault | None = None
         self._news: tuple[tuple[int, str], ...] = ()
@@ -163,25 +152,20 @@ class RunWait:
         """
         tick = self._at(now, tick)
         self._reached, self._unreached_at = True, None
-        if misplaced := self._misplaced(record):
-            return self._without_credentials(Fault(FaultKind.CREDENTIALS, misplaced), now, tick)
-        if contradiction := self.target.contradiction(record):
-            message = f"{contradiction}. {CHECK_PLACE}"
-            return Ending("error", self.record, message, "OmicsRequestError")
-        if self._is_another_run(record, now - tick + clock_skew):
-            if stands_in and self.home is None and self._was_readable:
-                text = (
-                    "another run has its id where boto3 leads, without the Airflow connection that is named"
-                )
-                return self._without_credentials(Fault(FaultKind.CREDENTIALS, text), now, tick)
-            return self._deleted("its id belongs to another run now")
+        ahead = now - tick + clock_skew
+        verdict, why = self.run.judge(
+            record, stands_in=stands_in, may_be_created_at=lambda made: self.may_be_created_at(made, ahead)
+        )
+        if verdict == "elsewhere":
+            return self._without_credentials(Fault(FaultKind.CREDENTIALS, why), now, tick)
+        if verdict == "contradiction":
+            return Ending("error", self.record, why, "OmicsRequestError")
+        if verdict == "another":
+            return self._deleted(why)
         self._credentials_lost_at = self._denied_at = self._last_fault = None
-        self._bad_weather, self._unknown = 0, False
-        self.uuid = record.get("uuid") or self.uuid
-        self.record = record
-        self._seen = self._was_readable = True
-        if created := record.get("creationTime"):
-            self.created = parse_time(created).timestamp()
+        self._transient_errors, self._unknown = 0, False
+        self.run.note(record)
+        self._seen = True
         if self.is_over(record):
             return Ending("terminal", record, sentence(record))
         self._note_status(record["status"], now, tick)
@@ -211,8 +195,8 @@ class RunWait:
             return Ending("error", self.record, self._about(fault.message), "OmicsRequestError")
         if fault.no_connection and (ending := self._unreached(fault, tick)):
             return ending
-        self._bad_weather += 1
-        if self._bad_weather.bit_count() == 1:  # the 1st, 2nd, 4th, 8th, ... in a row
+        self._transient_errors += 1
+        if self._transient_errors.bit_count() == 1:  # the 1st, 2nd, 4th, 8th, ... in a row
             self._tell(logging.WARNING, self._about(f"still waiting: {fault.message}"))
         return self.timed_out(now)
 
@@ -261,12 +245,33 @@ class RunWait:
         pause = interval
         if self._denied_at is not None:
             pause = DENIED_SECOND_LOOK
-        elif self._bad_weather:
+        elif self._transient_errors:
             # From half of it to all of it, and so never sooner than in good weather.
             longest = max(2.0 * interval, LONGEST_BACKOFF)
-            grown = min(longest, max(interval, 1.0) * 2.0 ** min(self._bad_weather, 10))
+            grown = min(longest, max(interval, 1.0) * 2.0 ** min(self._transient_errors, 10))
             pause = grown * (0.5 + rand() / 2)
         return max(0.0, min(pause, self.timeout_at - now))
+
+    @property
+    def target(self) -> RunTarget:
+        """The run, as it was given."""
+        return self.run.target
+
+    @property
+    def record(self) -> RunRecord | None:
+        """The run's last record."""
+        return self.run.record
+
+    def for_trigger(self) -> dict[str, Any]:
+        """Return the wait as plain JSON, by the names that the constructors of triggers have."""
+        known: RunRecord = self.record or {}
+        return {
+            "run_id": self.run.identity(),
+            "started_at": self.started_at,
+            "timeout_at": self.timeout_at,
+            "created": self.run.created,
+            "status": known.get("status"),
+        }
 
     @property
     def needs_memory(self) -> bool:
@@ -277,16 +282,6 @@ class RunWait:
     def wants_fresh_client(self) -> bool:
         """Whether the next look should read the connection anew: credentials failed, or were denied."""
         return self._credentials_lost_at is not None or self._denied_at is not None
-
-    @property
-    def was_readable(self) -> bool:
-        """Whether the run was read before, or another process looked for it and went on waiting."""
-        return self._was_readable
-
-    @property
-    def home(self) -> str | None:
-        """The account and Region of the run, as far as it is known, by its ARN."""
-        return home_of((self.record or {}).get("arn")) or home_of(self.target.arn)
 
     @property
     def has_news(self) -> bool:
@@ -317,41 +312,13 @@ class RunWait:
             self._last_news_at = self._began
         return tick
 
-    def _misplaced(self, record: RunRecord) -> str | None:
-        """Return why this is the answer of another account or Region than that of the run we have read.
-
-        What was wrong from the start is the user's mistake; what has become wrong is the client's identity.
-        """
-        home, answered = self.home, home_of(record.get("arn"))
-        if not self._was_readable or home is None or answered is None or home == answered:
-            return None
-        return f"GetRun answered for {answered}, and the run is of {home}"
-
-    def _is_another_run(self, record: RunRecord, ahead: float) -> bool:
-        uuid, creation_time = record.get("uuid"), record.get("creationTime")
-        if self.uuid is not None and uuid is not None:
-            return uuid.lower() != self.uuid.lower()
-        if creation_time is None:
-            return False
-        created = parse_time(creation_time).timestamp()
-        if self.created is not None:
-            return abs(created - self.created) >= 1.0
-        # No memory of our run: reschedule mode has a process of its own for each look.
-        return not self.may_be_created_at(created, ahead)
-
     def _deleted(self, why: str) -> Ending:
-        known: RunRecord = self.record or {"id": self.target.run_id}
-        if self.record is None:
-            if self.target.uuid:
-                known["uuid"] = self.target.uuid
-            if self.target.arn:
-                known["arn"] = self.target.arn
-        self.record = with_status(known, "DELETED")
+        self.run.record = self.run.deleted()
         return Ending("terminal", self.record, f"HealthOmics run {self.target.run_id} was deleted: {why}.")
 
     def _not_found(self, fault: Fault, now: float, tick: float) -> Ending | None:
-        self._bad_weather = 0
-        if fault.doubt and self._was_readable:
+        self._transient_errors = 0
+        if fault.doubt and self.run.was_read:
             return self._without_credentials(fault, now, tick)
         self._credentials_lost_at = None  # the service answered
         assert self._began is not None
@@ -369,7 +336,7 @@ class RunWait:
         text = "HealthOmics does not know it"
         if self._seen:
             text += f" any more; it was {self._status} when last seen"
-        elif not self._was_readable:  # another process that looked before may have read the run
+        elif not self.run.was_read:  # another process that looked before may have read the run
             text += " yet"
         self._tell(logging.INFO, self._about(text))
 
@@ -397,10 +364,10 @@ class RunWait:
         return Ending("error", self.record, message, "OmicsAccessError", FaultKind.CREDENTIALS)
 
     def _denied(self, fault: Fault, now: float, tick: float) -> Ending | None:
-        if fault.doubt and self._was_readable:
+        if fault.doubt and self.run.was_read:
             return self._without_credentials(fault, now, tick)
         looked_again = self._denied_at is not None and tick - self._denied_at >= DENIED_SECOND_LOOK
-        if looked_again or not self._was_readable:
+        if looked_again or not self.run.was_read:
             hint = " It was readable before; a policy scoped by tag answers so once the run is deleted."
             message = self._about(fault.message + (hint if self._seen else ""))
             return Ending("error", self.record, message, "OmicsAccessError")

@@ -72,7 +72,7 @@ class Sweeper:
         else:
             await asyncio.sleep(self._moment(now))
 
-    def patience(self, entry: Entry) -> float:
+    def looks_within(self, entry: Entry) -> float:
         """Return for how many seconds a run may go without a word before it is due for a GetRun."""
         interval = entry.interval
         if self._period is None or interval < self._period or self._lasted is None:
@@ -183,7 +183,7 @@ class Sweeper:
         if item.get("status", status) not in ACTIVE_STATUSES or not _matches(entry, item):
             return cursor  # GetRun will tell: at the end it counts as not listed
         seen[run_id] = len(seen)
-        self._watchlist.vouched_for(entry, item, asked_at, asked_at + self.patience(entry))
+        self._watchlist.vouched_for(entry, item, asked_at, asked_at + self.looks_within(entry))
         for waiter in entry.waiters:
             waiter.wait.listed(entry.status or status, _clock.time(), asked_at)
             waiter.stir()

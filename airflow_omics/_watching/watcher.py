@@ -42,7 +42,7 @@ _MOST_IN_FLIGHT = 32  # GetRuns under way together: an endpoint that hangs must 
 _FIRST_ANSWER = 1.0  # seconds to wait at most for the first answer, before requests overlap
 _LATE = 60.0  # seconds past its deadline for which a wait may queue for its last look
 _LATE_CHECK = 300.0  # seconds at most until it is asked again how late it is: a clock may have been set
-_IMPATIENT = 5.0  # seconds of pause after a first failed call; the limiter takes care of the total
+_FIRST_RETRY = 5.0  # seconds of pause after a first failed call; the limiter takes care of the total
 
 
 class Watcher:
@@ -143,6 +143,10 @@ class Watcher:
         if answer.doubt:
             self._clients.renew()
         return answer
+
+    def renew_client(self) -> None:
+        """Have the Airflow connection read anew before the next call."""
+        self._clients.renew()
 
     async def cancel_run(self, run_id: str, known: Known) -> Fault | None:
         """Return the fault that CancelRun met; None once it is accepted. It is the caller's :meth:`turn`."""
@@ -303,8 +307,8 @@ class Watcher:
 
     def _failed(self, entry: Entry, fault: Fault, now: float) -> float:
         """Tell everybody of a failed look; return the seconds until the next."""
-        weather = fault.kind is FaultKind.TRANSIENT
-        entry.troubled = not weather
+        is_transient = fault.kind is FaultKind.TRANSIENT
+        entry.needs_get_run = not is_transient
         for waiter in list(entry.waiters):
             if not waiter.exporting:  # it knows how its run ended
                 self._tell(
@@ -312,14 +316,15 @@ class Watcher:
                 )
         self._renew_client(entry)
         pauses = (
-            w.wait.pause(min(w.interval, _IMPATIENT) if weather else w.interval, now) for w in entry.waiters
+            w.wait.pause(min(w.interval, _FIRST_RETRY) if is_transient else w.interval, now)
+            for w in entry.waiters
         )
         return min(pauses, default=0.0)
 
     def _answered(self, entry: Entry, record: RunRecord, skew: float) -> float:
         """Tell everybody of an answer; return the seconds until the next look."""
         now, tick = _clock.time(), _clock.monotonic()
-        entry.troubled = False
+        entry.needs_get_run = False
         if entry.suspect and record["status"] == entry.status:
             self._sweeper.suspected_wrongly += 1
         stands_in = self._clients.stands_in
@@ -333,10 +338,10 @@ class Watcher:
             judge = partial(_answered, record=record, now=now, tick=tick, skew=skew, stands_in=stands_in)
             self._tell(entry, waiter, judge)
         if self._renew_client(entry):
-            entry.troubled = True  # the answer was another account's
+            entry.needs_get_run = True  # the answer was another account's
         else:
             self._watchlist.looked(entry, record, tick)
-        return self._sweeper.patience(entry) if entry.waiters else 0.0
+        return self._sweeper.looks_within(entry) if entry.waiters else 0.0
 
     def _renew_client(self, entry: Entry) -> bool:
         """Have the Airflow connection read anew where a wait has cause for it; return whether one has."""
@@ -431,8 +436,8 @@ def _check_pause(watched: int, ceiling: float) -> float:
 
 def _known_of(entry: Entry) -> Known:
     """Return what the waits on a run know of it together."""
-    readers = [waiter.wait for waiter in entry.waiters if waiter.wait.was_readable]
-    return Known(bool(readers), next((wait.home for wait in readers if wait.home), None))
+    readers = [waiter.wait.run for waiter in entry.waiters if waiter.wait.run.was_read]
+    return Known(bool(readers), next((run.home for run in readers if run.home), None))
 
 
 def _answered(

@@ -71,7 +71,7 @@ class Entry:
     arn: str | None = None
     in_flight: bool = False
     suspect: bool = False
-    troubled: bool = False  # the last GetRun failed in a way that a list cannot mend
+    needs_get_run: bool = False  # the last GetRun failed in a way that a list cannot mend
     check_queued: bool = False
 
     @property
@@ -101,7 +101,7 @@ class Watchlist:
         self.entries: dict[str, Entry] = {}
         self.intervals: Counter[float] = Counter()
         self.ready: dict[str, Entry] = {}
-        self._curious: dict[str, Entry] = {}
+        self._unidentified: dict[str, Entry] = {}
         self._suspects: list[tuple[float, int, Entry]] = []
         self._due: list[tuple[float, int, Entry]] = []
         self._checks: list[tuple[float, int, Entry]] = []
@@ -118,14 +118,14 @@ class Watchlist:
         entry = self.entries.get(target.run_id)
         if entry is None:
             entry = Entry(target.run_id, now, now, 0.0, now)
-            entry.arn, entry.created = target.arn, waiter.wait.created
+            entry.arn, entry.created = target.arn, waiter.wait.run.created
             self.entries[target.run_id] = entry
         else:
             self.intervals[entry.interval] -= 1
         entry.waiters.append(waiter)
         self.intervals[entry.interval] += 1
         # Whoever deferred from a worker has just looked there.
-        soon = now if waiter.wait.uuid is None else now + entry.interval / 4
+        soon = now if waiter.wait.run.uuid is None else now + entry.interval / 4
         self.schedule(entry, min(soon, entry.due_at) if len(entry.waiters) > 1 else soon)
         return entry
 
@@ -140,7 +140,7 @@ class Watchlist:
             return
         self.entries.pop(entry.run_id, None)
         self.ready.pop(entry.run_id, None)
-        self._curious.pop(entry.run_id, None)
+        self._unidentified.pop(entry.run_id, None)
         self._sweep_out()
 
     def schedule(self, entry: Entry, due_at: float) -> None:
@@ -154,7 +154,7 @@ class Watchlist:
     def expect_no_list(self) -> None:
         """Make every run due by its own interval, since no list will vouch for it any more."""
         for entry in self.entries.values():
-            if not entry.troubled:
+            if not entry.needs_get_run:
                 self.schedule(entry, min(entry.due_at, entry.confirmed_at + entry.interval))
 
     def suspect(self, entry: Entry) -> None:
@@ -170,7 +170,7 @@ class Watchlist:
         entry.arn = record.get("arn", entry.arn)
         if created := record.get("creationTime"):
             entry.created = parse_time(created).timestamp()
-        self._curious.pop(entry.run_id, None)
+        self._unidentified.pop(entry.run_id, None)
 
     def vouched_for(self, entry: Entry, item: Mapping[str, Any], now: float, due_at: float) -> None:
         """Take note that ListRuns held this run; without another word of it, it is due at ``due_at``."""
@@ -179,9 +179,9 @@ class Watchlist:
         entry.arn = item.get("arn", entry.arn)
         if entry.created is None:
             entry.created = created_at(item)
-        if any(waiter.wait.uuid is None for waiter in entry.waiters):
-            self._curious[entry.run_id] = entry
-        if not entry.troubled:
+        if any(waiter.wait.run.uuid is None for waiter in entry.waiters):
+            self._unidentified[entry.run_id] = entry
+        if not entry.needs_get_run:
             self.schedule(entry, due_at)
         if not entry.check_queued:
             entry.check_queued = True
@@ -202,8 +202,8 @@ class Watchlist:
 
     def next_spare(self) -> Entry | None:
         """Take a run whose identity is still to be learnt."""
-        while self._curious:
-            entry = self._curious.pop(next(iter(self._curious)))
+        while self._unidentified:
+            entry = self._unidentified.pop(next(iter(self._unidentified)))
             if self._is_free(entry):
                 return entry
         return None
@@ -245,7 +245,7 @@ class Watchlist:
     @property
     def has_spare(self) -> bool:
         """Return whether there is a run whose identity is still to be learnt."""
-        return bool(self._curious)
+        return bool(self._unidentified)
 
     def earliest_status(self) -> str:
         """Return the first status, in the order of a run's life, that any watched run may be in."""

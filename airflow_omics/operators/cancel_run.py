@@ -7,13 +7,8 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from airflow_omics._compat import BaseOperator, Context
-from airflow_omics._task.base import (
-    RunTaskMixin,
-    check_fields,
-    check_seconds,
-    check_switch,
-    to_seconds,
-)
+from airflow_omics._task.base import RunTaskMixin
+from airflow_omics._task.checks import check_fields, check_seconds, check_switch, to_seconds
 from airflow_omics.links import RUN_LINKS, RunLinks, persist_links
 from airflow_omics.records import RunRecord, narrow, sentence
 
@@ -99,7 +94,7 @@ class OmicsCancelRunOperator(RunTaskMixin, BaseOperator):
             lambda: self._make_hook(target),
             target,
             confirm=self.wait_for_completion,
-            patience=to_seconds(self.wait_timeout),
+            within=to_seconds(self.wait_timeout),
             poke_interval=to_seconds(self.poke_interval) or 0.0,
             log=self.log,
             seen=seen,

@@ -7,7 +7,8 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from airflow_omics._compat import BaseOperator, Context
-from airflow_omics._task.base import RunTaskMixin, check_fields, check_seconds, to_seconds
+from airflow_omics._task.base import RunTaskMixin
+from airflow_omics._task.checks import check_fields, check_seconds, to_seconds
 from airflow_omics.links import RUN_LINKS, RunLinks, persist_links
 from airflow_omics.records import RunRecord, narrow
 
@@ -90,7 +91,7 @@ class OmicsDeleteRunOperator(RunTaskMixin, BaseOperator):
         record = delete_run(
             lambda: self._make_hook(target),
             target,
-            patience=to_seconds(self.wait_timeout),
+            within=to_seconds(self.wait_timeout),
             poke_interval=to_seconds(self.poke_interval) or 0.0,
             log=self.log,
             seen=seen,

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_omics import _clock
 from airflow_omics._compat import BaseOperator, Context
-from airflow_omics._task.base import RunTaskMixin, check_switch
+from airflow_omics._task.base import RunTaskMixin
+from airflow_omics._task.checks import check_switch
 from airflow_omics.links import RUN_LINKS, persist_links
 
 if TYPE_CHECKING:
@@ -102,7 +103,6 @@ class OmicsDiagnoseRunOperator(RunTaskMixin, BaseOperator):
         from airflow_omics.diagnosis import forgotten_run, may_read_logs
         from airflow_omics.exceptions import (
             OmicsError,
-            OmicsRequestError,
             OmicsRunDeletedError,
             OmicsRunNotFoundError,
         )
@@ -118,17 +118,9 @@ class OmicsDiagnoseRunOperator(RunTaskMixin, BaseOperator):
                 seconds=0.0,  # a transient error: Airflow retries it
                 log=self.log,
             )
-        except OmicsRunNotFoundError as error:
+            return self._checked(target, record), self.max_seconds
+        except (OmicsRunNotFoundError, OmicsRunDeletedError) as error:
             missing = error
-        else:
-            if contradiction := target.contradiction(record):
-                message = f"{contradiction}. Check aws_conn_id and region_name."
-                raise OmicsRequestError(message, run_id=target.run_id)
-            uuid = record.get("uuid")
-            if not (target.uuid and uuid and uuid.lower() != target.uuid.lower()):
-                return record, self.max_seconds
-            message = f"HealthOmics run {target.run_id} was deleted: its id belongs to another run now."
-            missing = OmicsRunDeletedError(message, run_id=target.run_id)
         if not (self.logs and may_read_logs()):
             self.log.info("Its manifest is not read: logs=False is given, or [omics] log_tails is False.")
             raise missing

@@ -6,7 +6,8 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from airflow_omics._compat import BaseOperator, Context
-from airflow_omics._task.base import RunTaskMixin, check_fields, check_names
+from airflow_omics._task.base import RunTaskMixin
+from airflow_omics._task.checks import check_fields, check_names
 from airflow_omics.links import RUN_LINKS, persist_links
 from airflow_omics.records import RunRecord, narrow, sentence
 

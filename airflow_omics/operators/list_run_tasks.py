@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_omics import _clock
 from airflow_omics._compat import BaseOperator, Context
-from airflow_omics._task.base import RunTaskMixin, check_fields, check_names, check_switch
+from airflow_omics._task.base import RunTaskMixin
+from airflow_omics._task.checks import check_fields, check_names, check_switch
 from airflow_omics.links import RUN_LINKS, persist_links
 from airflow_omics.records import TASK_STATUSES, describe
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_omics._compat import BaseOperator, Context, conf
 from airflow_omics._starting.rendering import TEXT_ARGUMENTS, render_argument
-from airflow_omics._task.base import (
-    RunTaskMixin,
+from airflow_omics._task.base import RunTaskMixin
+from airflow_omics._task.checks import (
     check_diagnose,
     check_fields,
     check_seconds,
@@ -23,7 +23,7 @@ from airflow_omics.links import RUN_LINKS
 from airflow_omics.records import RunRecord
 
 if TYPE_CHECKING:
-    from airflow_omics._starting.started_run import StartedRun
+    from airflow_omics._starting.run_try import RunTry
 
 _HIDDEN = ("parameters", "tags", "start_run_kwargs", "rerun_with")
 
@@ -266,12 +266,12 @@ class OmicsStartRunOperator(RunTaskMixin, BaseOperator):
 
     def on_kill(self) -> None:
         """Cancel the run, where ``cancel_on_kill`` says so and a person has ended the task."""
-        running: StartedRun | None = getattr(self, "_running", None)
+        running: RunTry | None = getattr(self, "_running", None)
         if running is not None:
             running.kill()
 
-    def _begin(self, context: Context) -> StartedRun:
-        from airflow_omics._starting.started_run import StartedRun
+    def _begin(self, context: Context) -> RunTry:
+        from airflow_omics._starting.run_try import RunTry
         from airflow_omics.exceptions import OmicsRequestError
 
         if context.get("ti") is None:
@@ -279,7 +279,7 @@ class OmicsStartRunOperator(RunTaskMixin, BaseOperator):
                 f"Task {self.task_id!r} was executed without a task instance, by which a retry would find "
                 "its run again; let Airflow run it: dag.test() does, in one process."
             )
-        self._running = StartedRun(self, context)
+        self._running = RunTry(self, context, self._hook_of)
         return self._running
 
     def _check_now(self) -> None:

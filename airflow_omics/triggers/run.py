@@ -6,7 +6,7 @@ import asyncio
 import datetime
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 from airflow.triggers.base import BaseTrigger, TaskSkippedEvent, TaskSuccessEvent, TriggerEvent
 from asgiref.sync import sync_to_async
@@ -14,6 +14,7 @@ from asgiref.sync import sync_to_async
 from airflow_omics import _clock
 from airflow_omics._connection import AwsArguments
 from airflow_omics._identity import RunTarget
+from airflow_omics._task import from_trigger
 from airflow_omics._task.from_trigger import BACKSTOP, HOLD
 from airflow_omics._waiting.ending import EndPolicy, ending_to_event
 from airflow_omics._waiting.run import Ending, RunWait
@@ -116,6 +117,16 @@ class OmicsRunTrigger(BaseTrigger):
         self.verify = verify
         self.botocore_config = botocore_config
 
+    @classmethod
+    def of_wait(cls, wait: RunWait, arguments: AwsArguments, **others: Any) -> Self:
+        """Return the trigger that goes on with a wait which a worker has begun.
+
+        :param arguments: how the run is reached.
+        :param others: what else the constructor takes.
+        """
+        handed_over = {**wait.for_trigger(), **arguments.serialize(), **others}
+        return cls(hold_until=_clock.time() + from_trigger.HOLD, **handed_over)
+
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and every argument of the constructor."""
         names = (
@@ -202,8 +213,8 @@ class OmicsRunTrigger(BaseTrigger):
 
     async def _task_end(self, ending: Ending) -> TriggerEvent | None:
         """Return the event that ends the task here, its record stored; None where a worker must end it."""
-        verdicts = EndPolicy(tuple(self.success_statuses), tuple(self.skip_statuses))
-        state, ti = verdicts.state_of(ending), self.task_instance
+        end_policy = EndPolicy(tuple(self.success_statuses), tuple(self.skip_statuses))
+        state, ti = end_policy.state_of(ending), self.task_instance
         if state is None or ti is None or ending.record is None:
             return None
         if self.push_record:

@@ -21,7 +21,7 @@ from tests.unit.gates import TaskInstance, context_of
 def without_aiobotocore(monkeypatch: pytest.MonkeyPatch) -> None:
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(
-        "airflow_omics.sensors.run.importlib.util.find_spec",
+        "airflow_omics._task.waiting_sensor.importlib.util.find_spec",
         lambda name, *args: None if name.split(".")[0] == "aiobotocore" else find_spec(name, *args),
     )
 

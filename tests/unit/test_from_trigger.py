@@ -1,4 +1,4 @@
-"""What begins or ends in the triggerer, and what goes by way of a worker with one warning instead."""
+"""What begins or ends in the triggerer, and what uses a worker instead, with one warning."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_what_a_triggerer_cannot_resolve_defers_from_a_worker(run_id: str, withi
     assert sensor.start_trigger_args is None
     assert sensor.deferrable is True
     [warning] = warned
-    assert warning.startswith("Task 'gate' goes by way of a worker instead of start_from_trigger (")
+    assert warning.startswith("Task 'gate' uses a worker: start_from_trigger has no effect because ")
     assert UNRESOLVED[run_id] in warning
 
 
@@ -165,7 +165,7 @@ def test_an_aws_argument_is_judged_like_the_run(name: str) -> None:
     assert made(**{name: "{{ params.of_aws }}"}, **BOTH)[1] == []
     sensor, [warning] = made(**{name: "{{ ti.xcom_pull('x') }}"}, **BOTH)
     assert not sensor.start_from_trigger
-    assert f"({name} is a template that names ti, which only a worker can resolve)" in warning
+    assert f"{name} is a template that names ti, which only a worker can resolve." in warning
 
 
 ONLY_WORKERS_START = {
@@ -243,7 +243,7 @@ ONLY_WORKERS_END: dict[str, Any] = {
 def test_an_end_that_would_lose_something_goes_to_a_worker(name: str) -> None:
     sensor, [warning] = made(**{name: ONLY_WORKERS_END[name]}, end_from_trigger=True)
     assert not sensor.end_from_trigger
-    assert f"end_from_trigger (it has {name}, which only a worker sees to)" in warning
+    assert f"end_from_trigger has no effect because it has {name}, which only a worker sees to" in warning
 
 
 @pytest.mark.usefixtures("an_airflow_that_can")
@@ -278,8 +278,8 @@ def test_an_end_that_airflow_would_refuse_goes_to_a_worker() -> None:
     sensor, [warning] = made(**BOTH)
     assert (sensor.start_from_trigger, sensor.end_from_trigger, sensor.deferrable) == (True, False, True)
     assert warning == (
-        "Task 'gate' goes by way of a worker instead of end_from_trigger (a plugin has a listener, which "
-        "Airflow calls in a worker alone)."
+        "Task 'gate' uses a worker: end_from_trigger has no effect because a plugin has a listener, which "
+        "Airflow calls in a worker alone."
     )
 
 
@@ -295,12 +295,12 @@ def test_only_a_task_that_would_end_there_asks_for_listeners(monkeypatch: pytest
 
 @pytest.mark.usefixtures("an_airflow_that_can")
 @pytest.mark.parametrize("mode", ["poke", "reschedule"])
-def test_deferrable_false_is_heeded(mode: str) -> None:
+def test_deferrable_false_is_respected(mode: str) -> None:
     sensor, [warning] = made(deferrable=False, mode=mode, **BOTH)
     assert (sensor.start_from_trigger, sensor.end_from_trigger, sensor.deferrable) == (False, False, False)
     assert warning == (
-        "Task 'gate' goes by way of a worker instead of start_from_trigger (deferrable=False is given) and "
-        "end_from_trigger (deferrable=False is given)."
+        "Task 'gate' uses a worker: start_from_trigger has no effect because deferrable=False is given; "
+        "end_from_trigger has no effect because deferrable=False is given."
     )
 
 

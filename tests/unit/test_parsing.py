@@ -90,6 +90,6 @@ def test_airflow_takes_every_dag_file(deployment: str, tmp_path: Path) -> None:
     assert found["errors"] == {}
     assert found["dags"] == len(files) - 1 + 5
     assert (found["ending"] > 0) == (can_end and deployment in ("as it comes", "strict"))
-    ours = "UserWarning.*: Task '[a-z_.]+' goes by way of a worker instead of (start|end)_from_trigger "
+    ours = "UserWarning.*: Task '[a-z_.]+' uses a worker: (start|end)_from_trigger has no effect because "
     about_ours = [w for w in found["warned"] if re.search("example_dags/|parsing_dags|/airflow_omics/", w)]
     assert [warned for warned in about_ours if not re.search(ours, warned)] == []

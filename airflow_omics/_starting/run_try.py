@@ -4,45 +4,46 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NoReturn
 
-from airflow_omics import _clock, exceptions
+from airflow_omics import _clock
 from airflow_omics._compat import AirflowTaskTimeout, Context
 from airflow_omics._connection import AwsArguments
-from airflow_omics._faults import run_error, without_retry
 from airflow_omics._identity import RunTarget
 from airflow_omics._starting.arguments import StartArguments, settings_of_reruns
 from airflow_omics._starting.attempt import Attempt, epoch_of
 from airflow_omics._starting.calls import Calls
 from airflow_omics._starting.context import TryContext
 from airflow_omics._starting.deadlines import Deadlines
-from airflow_omics._starting.ending import CONFIRM_PATIENCE, KILL_PATIENCE, TIMEOUT_PATIENCE, Canceller
+from airflow_omics._starting.ending import KILL_WITHIN, TIMEOUT_WITHIN, Canceller
 from airflow_omics._starting.finder import Finder, Found, Search
+from airflow_omics._starting.finish import Finish
 from airflow_omics._starting.memory import Memory
 from airflow_omics._starting.same_request import check_same_request
 from airflow_omics._starting.starter import Started, Starter
 from airflow_omics._starting.worker_kill import WorkerKill
-from airflow_omics._task import from_trigger
-from airflow_omics._task.base import to_seconds, warn_of_short_interval
+from airflow_omics._task.checks import to_seconds, warn_of_short_interval
 from airflow_omics._waiting.ending import ending_from_event
-from airflow_omics._waiting.poller import RunPoller
-from airflow_omics._waiting.run import LAST_LOOK_FAILED, Ending, RunWait
+from airflow_omics._waiting.poller import RunPoller, until_over
+from airflow_omics._waiting.run import Ending, RunWait
 from airflow_omics.hooks import OmicsHook
 from airflow_omics.links import persist_links
-from airflow_omics.records import IDENTITY_KEYS, TERMINAL_STATUSES, RunRecord, describe, narrow, sentence
+from airflow_omics.records import IDENTITY_KEYS, RunRecord, sentence
 from airflow_omics.triggers import OmicsStartedRunTrigger
 
 
-class StartedRun:
-    """The run of one try of a task.
+class RunTry:
+    """One try of a task that starts a run.
 
     :param operator: the ``OmicsStartRunOperator``, its templates rendered.
     :param context: the task's context.
+    :param hook_of: makes a hook of AWS arguments.
     """
 
-    def __init__(self, operator: Any, context: Context) -> None:
+    def __init__(self, operator: Any, context: Context, hook_of: Callable[[AwsArguments], OmicsHook]) -> None:
         self._operator = operator
+        self._hook_of = hook_of
         self._log = operator.log
         self._context = context
         self._try = TryContext.of(context)
@@ -53,6 +54,7 @@ class StartedRun:
         self._canceller = Canceller(self._make_hook, lambda: self._calls.at_hand, self._log)
         self._target: RunTarget | None = None
         self._deadlines = Deadlines(operator, self._try.began or _clock.time(), _clock.time())
+        self._finish = Finish(operator, context, self._memory, self._canceller, lambda: self._aws_arguments)
 
     @functools.cached_property
     def _arguments(self) -> StartArguments:
@@ -100,11 +102,11 @@ class StartedRun:
             attempt, status = started.attempt, started.record.get("status")
             if status in self._operator.success_statuses:
                 self._log.info("%s", sentence(started.record))
-                return self._finish(started.record)
+                return self._finish.succeeded(started.record)
             # A run that is stopping may be one that an earlier try cancelled: its end decides.
             was_stopping = status == "STOPPING" and not started.is_new
             if not self._operator.wait_for_completion and not was_stopping:
-                return self._finish(started.record)
+                return self._finish.succeeded(started.record)
             ending = self._wait(started, was_stopping)
             if (record := self._settle(ending, attempt, was_stopping)) is not None:
                 return record
@@ -120,6 +122,9 @@ class StartedRun:
         if started.is_new:
             self._log.info("Started HealthOmics run %s.", started.record.get("id"))
         return started
+
+    def _seen(self, record: RunRecord) -> None:
+        self._links = persist_links(self._context, record, self._links)
 
     def _remembered_target(self) -> RunTarget | None:
         known = {key: self._memory.run[key] for key in IDENTITY_KEYS if self._memory.run.get(key)}
@@ -144,7 +149,7 @@ class StartedRun:
 
     def make_request(self, attempt: Attempt) -> dict[str, Any]:
         """Return StartRun's members for an attempt."""
-        return self._arguments.request(attempt, self._changes()[: self._operator.max_reruns])
+        return self._arguments.request(attempt, self._finish.changes()[: self._operator.max_reruns])
 
     def search_of(self, attempt: Attempt) -> Search:
         """Return what the task's runs are looked for by."""
@@ -198,34 +203,31 @@ class StartedRun:
             timeout_at=self._deadlines.first[0],
             terminal_statuses=operator.success_statuses,
         )
-        looker = RunPoller(wait, self._make_hook, None, self._log)
-        while True:
-            ending = looker.look()
+        poller = RunPoller(wait, self._make_hook, None, self._log)
+
+        def look() -> Ending | None:
+            ending = poller.look()
             if wait.record is not None:
                 self._seen(wait.record)
-            if ending is not None:
-                return ending
+            return ending
+
+        def between_looks() -> None:
             if operator.deferrable:
                 self._defer(wait, started.attempt, was_stopping)
             _clock.sleep(wait.pause(to_seconds(operator.poke_interval) or 0.0, _clock.time()))
 
+        return until_over(look, between_looks)
+
     def _defer(self, wait: RunWait, attempt: Attempt, was_stopping: bool) -> NoReturn:
-        known: Mapping[str, Any] = wait.record or {}
-        identity = {"id": wait.target.run_id, "uuid": wait.uuid, "arn": known.get("arn") or wait.target.arn}
-        trigger = OmicsStartedRunTrigger(
-            {key: value for key, value in identity.items() if value},
+        trigger = OmicsStartedRunTrigger.of_wait(
+            wait,
+            self._aws_arguments,
             task_key=self._try.task.serialize(),
             cancel_on_kill=self._operator.cancel_on_kill,
             on_clear=self._operator.on_clear,
-            started_at=wait.started_at,
-            timeout_at=wait.timeout_at,
-            created=wait.created,
-            hold_until=_clock.time() + from_trigger.HOLD,
-            status=known.get("status"),
             terminal_statuses=self._operator.success_statuses,
             poke_interval=to_seconds(self._operator.poke_interval) or 0.0,
             record_fields=self._operator.record_fields,
-            **self._aws_arguments.serialize(),
         )
         waited = {
             "epoch": attempt.epoch,
@@ -239,108 +241,12 @@ class StartedRun:
         self._operator.defer(trigger=trigger, method_name="execute_complete", kwargs={"waited": waited})
         raise AssertionError("defer does not return")
 
-    # -- the end -----------------------------------------------------------------------------------------
-
     def _settle(self, ending: Ending, attempt: Attempt, was_stopping: bool) -> RunRecord | None:
         """Return the record where the task succeeds, None where another run is due, or raise."""
         if ending.outcome == "timeout":
-            ending = self._time_out(ending)
-        record = ending.record
-        in_time = record is not None and record.get("status") in self._operator.success_statuses
-        if record is None or (ending.outcome != "terminal" and not in_time):
-            self._push(record)
-            if record is not None and record.get("status") in TERMINAL_STATUSES:
-                self._memory.note_wait_over()  # else the run may go on, and a clear must find it
-            raise self._error_of(ending)
-        if in_time:
-            self._log.info("%s", ending.message)
-            return self._finish(record)
-        self._memory.note_end(attempt, record)
-        if was_stopping:
-            self._log.info("%s It was stopping when this try found it: a new run is started.", ending.message)
-            return None
-        if self._is_rerun(record):
-            self._log.info("%s It is run again with other settings.", ending.message)
-            return None
-        self._push(record)
-        self._memory.note_wait_over()
-        raise self._failure_of(record, ending.message)
-
-    def _time_out(self, ending: Ending) -> Ending:
-        """Do as ``on_timeout`` says; return what the task ends with, the run's last record in it."""
-        assert self._target is not None
-        record, run_id = ending.record, self._target.run_id
-        _, failed, why = ending.message.partition(LAST_LOOK_FAILED)
-        if record is None:
-            state = f"HealthOmics run {run_id} could not be read"
-        elif failed:
-            state = f"{describe(record, last_seen=True)}; it could not be read"
-        else:
-            state = describe(record)
-        message = f"{state} at the task's {self._deadlines.first[1]}.{failed}{why}"
-        if self._operator.on_timeout == "cancel":
-            self._log.info("%s It is cancelled.", message)
-            cancelled = self._canceller.cancel(self._target, confirm=True, patience=CONFIRM_PATIENCE)
-            record = cancelled or record
-            message += f" {sentence(record)}" if record else ""
-        return ending._replace(record=record, message=message)
-
-    def _finish(self, record: RunRecord) -> RunRecord:
-        self._memory.note_wait_over()
-        self._push_attempts(record)
-        return narrow(record, self._operator.record_fields)
-
-    def _error_of(self, ending: Ending) -> BaseException:
-        run_id = self._target.run_id if self._target else None
-        if ending.outcome == "timeout":
-            if self._deadlines.first[1] == "execution_timeout":
-                return AirflowTaskTimeout(ending.message)
-            return exceptions.OmicsRunTimeoutError(ending.message, run_id=run_id, record=ending.record)
-        error_class: type[exceptions.OmicsError] = getattr(exceptions, ending.error or "OmicsError")
-        return error_class(ending.message, run_id=run_id, record=ending.record, kind=ending.kind)
-
-    def _failure_of(self, record: RunRecord, message: str) -> exceptions.OmicsRunError:
-        from airflow_omics.failures import CHANGE, classify
-
-        diagnosis = None
-        if self._operator.diagnose:
-            diagnosis = self._operator._explain(record, message, self._context, self._target)
-        error = run_error(record, diagnosis.error_text if diagnosis else message)
-        error.diagnosis, error.record = diagnosis, narrow(record, self._operator.record_fields)
-        failure_class = classify(record).failure_class
-        by_class = self._operator.retry_by_class or {}
-        retry = by_class.get(failure_class, failure_class != CHANGE)
-        return error if retry else without_retry(error)
-
-    def _is_rerun(self, record: RunRecord) -> bool:
-        reruns = settings_of_reruns(self._operator)
-        reason = record.get("failureReason")
-        if record.get("status") != "FAILED" or reason not in reruns:
-            return False
-        most: int = self._operator.max_reruns
-        return len(self._changes()) <= most
-
-    def _changes(self) -> list[Mapping[str, Any]]:
-        """Return the changed settings that the runs ended so far lead to, first come first."""
-        reruns = settings_of_reruns(self._operator)
-        reasons = [
-            str(end.get("failureReason")) for end in self._memory.ends if end.get("status") == "FAILED"
-        ]
-        return [reruns[reason] for reason in reasons if reason in reruns]
-
-    def _push(self, record: RunRecord | None) -> None:
-        if record is not None and self._operator.do_xcom_push:
-            self._try.ti.xcom_push(key="return_value", value=narrow(record, self._operator.record_fields))
-            self._push_attempts(record)
-
-    def _push_attempts(self, last: RunRecord) -> None:
-        ends = [end for end in self._memory.ends if end.get("id") != last.get("id")]
-        if ends and self._operator.do_xcom_push:
-            own = {key: last[key] for key in ("id", "status", "failureReason") if last.get(key)}
-            self._try.ti.xcom_push(key="attempts", value=[*ends, own])
-
-    def _seen(self, record: RunRecord) -> None:
-        self._links = persist_links(self._context, record, self._links)
+            assert self._target is not None
+            ending = self._finish.timed_out(ending, self._target, self._deadlines.first[1])
+        return self._finish.settle(ending, attempt, self._target, was_stopping=was_stopping)
 
     # -- killing -----------------------------------------------------------------------------------------
 
@@ -349,20 +255,20 @@ class StartedRun:
         if isinstance(sys.exc_info()[1], AirflowTaskTimeout):
             # execution_timeout, and no kill: on_timeout decides, as it does while the task is deferred.
             if self._operator.on_timeout == "cancel":
-                self._cancel_what_runs(TIMEOUT_PATIENCE)
+                self._cancel_what_runs(TIMEOUT_WITHIN)
         elif self._operator.cancel_on_kill:
             WorkerKill(
                 self._try.task,
                 self._operator.on_clear,
-                cancel=lambda: self._cancel_what_runs(KILL_PATIENCE),
+                cancel=lambda: self._cancel_what_runs(KILL_WITHIN),
                 which=lambda: f"HealthOmics run {self._memory.run.get('id') or 'of this task'}",
                 log=self._log,
             ).cancel_if_killed()
 
-    def _cancel_what_runs(self, patience: float) -> None:
+    def _cancel_what_runs(self, within: float) -> None:
         target = self._target or self._target_of_start()
         if target is not None:
-            self._canceller.cancel(target, confirm=False, patience=patience)
+            self._canceller.cancel(target, confirm=False, within=within)
 
     def _target_of_start(self) -> RunTarget | None:
         """Return the run of a start that has not come to its end: answered, perhaps, or not even that."""
@@ -379,8 +285,7 @@ class StartedRun:
     # -- what is asked for -------------------------------------------------------------------------------
 
     def _make_hook(self) -> OmicsHook:
-        hook: OmicsHook = self._operator._hook_of(self._aws_arguments)
-        return hook
+        return self._hook_of(self._aws_arguments)
 
     @property
     def _aws_arguments(self) -> AwsArguments:

@@ -1,0 +1,153 @@
+"""Checks of arguments while a DAG file is parsed: what cannot be right is refused in one sentence.
+
+Every DAG file that names a sensor or an operator imports this module.
+"""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import math
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from airflow_omics._task.fields import holds_reference
+from airflow_omics.records import ACTIVE_STATUSES, TERMINAL_STATUSES
+
+log = logging.getLogger(__name__)
+
+LONGEST: Final = 100 * 365.25 * 24 * 3600.0
+"""Seconds that a span of time may take; a deadline much later is none that Python's dates can hold."""
+
+WITHOUT_LOGS: Final = "without logs"
+"""What ``diagnose`` takes besides True and False."""
+
+
+def check_names(name: str, values: Any, example: str) -> tuple[str, ...] | None:
+    """Return a collection of names as a tuple, None as None, or raise ValueError.
+
+    :param name: the argument's name, for the error.
+    :param example: a good value, for the error.
+    """
+    if values is None:
+        return None
+    if (
+        isinstance(values, str | bytes | Mapping)
+        or not isinstance(values, Collection)
+        or not all(isinstance(value, str) for value in values)
+    ):
+        raise ValueError(f"{name} is {values!r}; it takes a collection of names, such as {example}.")
+    for given in values:
+        if not is_known_now(given):
+            raise ValueError(f"{name} holds {given!r}, a template; {name} is not templated.")
+    return tuple(values)
+
+
+def check_fields(name: str, values: Any, example: str) -> tuple[str, ...] | None:
+    """Return names of a record's members as :func:`check_names` does; refuse what the API can't call one.
+
+    Any other name may be a member that AWS adds later.
+    """
+    names = check_names(name, values, example)
+    for given in names or ():
+        first, *others = given.strip("_").split("_")
+        if "_" in given:
+            member = first + "".join(part[:1].upper() + part[1:] for part in others)
+            raise ValueError(
+                f"{name} holds {given!r}, and no member's name has an underscore; did you mean {member!r}?"
+            )
+    return names
+
+
+def check_switch(name: str, value: Any) -> bool:
+    """Return ``value``, or raise ValueError unless it is True or False: any text would count as True."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} is {value!r}; it takes True or False.")
+    return value
+
+
+def check_diagnose(value: Any) -> bool | str:
+    """Return ``value``, or raise ValueError unless it is True, False or ``"without logs"``."""
+    if not isinstance(value, bool) and value != WITHOUT_LOGS:
+        raise ValueError(f"diagnose is {value!r}; it takes True, False or {WITHOUT_LOGS!r}.")
+    return value  # type: ignore[no-any-return]
+
+
+def check_statuses(name: str, statuses: Any) -> tuple[str, ...]:
+    """Return ``statuses`` as a tuple, or raise ValueError saying what the argument takes.
+
+    :param name: the argument's name, for the error.
+    """
+    if isinstance(statuses, str) or not isinstance(statuses, Collection):
+        raise ValueError(
+            f"{name} is {statuses!r}; it takes a collection of terminal run statuses, such as ('COMPLETED',)."
+        )
+    for status in statuses:
+        if status in ACTIVE_STATUSES:
+            raise ValueError(
+                f"{name} holds {status!r}, a status that a run leaves again; it takes statuses in which a "
+                "run stays: COMPLETED, FAILED, CANCELLED, DELETED."
+            )
+        if not isinstance(status, str) or status != status.upper() or not status:
+            raise ValueError(f"{name} holds {status!r}; statuses are upper-case text, such as 'COMPLETED'.")
+        if (meant := _meant_status(status)) != status:
+            raise ValueError(f"{name} holds {status!r}; did you mean {meant!r}?")
+    return tuple(statuses)
+
+
+def _meant_status(status: str) -> str:
+    """Return the status that is meant; one like no other may be one that AWS adds later."""
+    known, stripped = (*TERMINAL_STATUSES, *ACTIVE_STATUSES), status.strip()
+    if stripped in known:
+        return stripped
+    import difflib  # every DAG file that waits for a run pays for this module
+
+    near = difflib.get_close_matches(stripped, known, n=1, cutoff=0.85)
+    return near[0] if near else stripped
+
+
+def check_seconds(name: str, value: Any, *, required: bool = False) -> None:
+    """Raise ValueError unless ``value`` is a span of time, as Airflow's sensors take it.
+
+    Airflow's own check does not say what was given, and lets a negative timedelta and infinity pass.
+
+    :param required: whether None is refused, too.
+    """
+    seconds = value.total_seconds() if isinstance(value, datetime.timedelta) else value
+    if seconds is None and not required:
+        return
+    a_number = "a number"
+    if isinstance(seconds, int | float) and not isinstance(seconds, bool):
+        if 0 <= seconds <= LONGEST:
+            return
+        if isinstance(seconds, float) and not math.isfinite(seconds):
+            a_number = "a finite number"
+        elif seconds > LONGEST:
+            raise ValueError(f"{name} is {value!r}; it takes at most {LONGEST:.0f} seconds, 100 years.")
+    raise ValueError(f"{name} is {value!r}; it takes seconds, zero or more, as {a_number} or a timedelta.")
+
+
+def warn_of_short_interval(seconds: float) -> None:
+    """Log one warning where a worker is to look more often than once a second."""
+    if seconds < 1.0:
+        log.warning(
+            "poke_interval is %g s: GetRun is called that often, out of a quota of 10 calls a second that "
+            "the whole account shares by default; give 30 or more, since runs take at least ten minutes.",
+            seconds,
+        )
+
+
+def to_seconds(value: float | datetime.timedelta | None) -> float | None:
+    """Return a span of time that :func:`check_seconds` let pass, in seconds."""
+    return value.total_seconds() if isinstance(value, datetime.timedelta) else value
+
+
+def is_known_now(value: Any) -> bool:
+    """Return False for a template and for an upstream task's output, which have no value while parsing."""
+    if isinstance(value, Mapping):
+        return all(is_known_now(item) for item in value.values())
+    if isinstance(value, list | tuple | set):
+        return all(is_known_now(item) for item in value)
+    if isinstance(value, str):
+        return not any(mark in value for mark in ("{{", "{%", "{#"))
+    return not holds_reference(value)

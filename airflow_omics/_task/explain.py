@@ -1,0 +1,58 @@
+"""Why a run ended badly, told in the task's log and in its XCom ``diagnosis``."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from airflow_omics._task.checks import WITHOUT_LOGS
+from airflow_omics.records import RunRecord
+
+if TYPE_CHECKING:
+    from airflow_omics._connection import AwsArguments
+    from airflow_omics.diagnosis import Diagnosis
+
+log = logging.getLogger(__name__)
+
+
+def explain(
+    task: Any,
+    record: RunRecord,
+    headline: str,
+    context: Any,
+    arguments: Callable[[], AwsArguments],
+    *,
+    has_error: bool = True,
+) -> Diagnosis | None:
+    """Return why the run ended badly, and push it as the XCom ``diagnosis``; None where that went wrong.
+
+    Whatever goes wrong here, the task ends as it would have ended without it.
+
+    :param task: the sensor or operator; its ``diagnose`` and ``record_fields`` say what may be read and told.
+    :param headline: the first line of the report.
+    :param arguments: returns how the run is reached.
+    :param has_error: whether an error will carry the report, so that only what it lacks is logged here.
+    """
+    diagnosis: Diagnosis | None = None
+    try:
+        from airflow_omics.diagnosis import diagnose
+        from airflow_omics.hooks import OmicsHook
+
+        # No warning of the Region here: it reads the connection, and that is within the diagnosis' time.
+        diagnosis = diagnose(
+            OmicsHook.of(arguments()),
+            record,
+            headline=headline,
+            logs=task.diagnose != WITHOUT_LOGS,
+            record_fields=task.record_fields,
+        )
+        for line in diagnosis.log_tails if has_error else diagnosis.text.splitlines():
+            log.warning("%s", line)
+        ti: Any = context.get("ti")
+        if task.do_xcom_push and ti is not None:
+            ti.xcom_push(key="diagnosis", value=diagnosis.to_plain())
+    except Exception:
+        done = "found out" if diagnosis is None else "pushed to XCom"
+        log.warning("Why HealthOmics run %s failed was not %s", record.get("id"), done, exc_info=True)
+    return diagnosis

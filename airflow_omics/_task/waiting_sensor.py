@@ -1,0 +1,221 @@
+"""A sensor that waits for a run in every mode of Airflow's sensors, and ends alike in each.
+
+Airflow's own ``execute`` and ``resume_execution`` treat skips, failures and timeouts differently by mode and
+version, so that these are ours.
+"""
+
+from __future__ import annotations
+
+import datetime
+import importlib.util
+import itertools
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airflow_omics import _clock
+from airflow_omics._compat import (
+    AirflowRescheduleException,
+    AirflowSkipException,
+    BaseSensorOperator,
+    Context,
+    PokeReturnValue,
+    TaskDeferralError,
+    first_reschedule_date,
+)
+from airflow_omics._task.base import RunTaskMixin
+from airflow_omics._task.checks import (
+    warn_of_short_interval,
+)
+from airflow_omics._task.from_trigger import StartArguments, why_not_end, why_not_start
+from airflow_omics.links import RunLinks, persist_links
+
+if TYPE_CHECKING:
+    from airflow_omics._waiting.ending import EndPolicy
+    from airflow_omics._waiting.poller import RunPoller
+    from airflow_omics._waiting.run import Ending, RunWait
+    from airflow_omics.diagnosis import Diagnosis
+    from airflow_omics.records import RunRecord
+
+
+class WaitingSensor(RunTaskMixin, BaseSensorOperator):
+    """What a sensor does between its arguments and its trigger, which are its subclass's."""
+
+    success_statuses: tuple[str, ...]
+    skip_statuses: tuple[str, ...]
+    export: tuple[str, ...] | None
+    record_fields: tuple[str, ...] | None
+    deferrable: bool
+    diagnose: bool | str
+    start_from_trigger: bool
+    end_from_trigger: bool
+    start_trigger_args = StartArguments()
+
+    def execute(self, context: Context) -> RunRecord:
+        """Wait for the run to end, sleeping, rescheduling or deferred between looks; return its record."""
+        from airflow_omics._waiting.poller import until_over
+        from airflow_omics._waiting.run import Ending
+        from airflow_omics.exceptions import OmicsRequestError
+
+        if self.deferrable:
+            _check_async_client()
+        elif not self.reschedule:
+            warn_of_short_interval(self.poke_interval)
+        try:
+            wait = self._new_wait(context)
+        except OmicsRequestError as error:
+            return self._settle(Ending("error", None, str(error), "OmicsRequestError"), context)
+        poller, pauses = self._poller(wait), itertools.count(1)
+        links: RunLinks | None = None
+
+        def look() -> Ending | None:
+            nonlocal links
+            ending = poller.look()
+            links = persist_links(context, wait.record, links)
+            return ending
+
+        ending = until_over(look, lambda: self._between_looks(wait, next(pauses)))
+        return self._settle(ending, context, wait.target.run_id)
+
+    def _between_looks(self, wait: RunWait, looks: int) -> None:
+        """Sleep, or leave the worker: the one thing in which the modes differ."""
+        if self.deferrable:
+            self._defer(wait)
+        now = _clock.time()
+        pause = wait.pause(self._interval(wait.started_at, looks), now)
+        if self.reschedule and not wait.needs_memory:
+            due = datetime.datetime.fromtimestamp(now + pause, tz=datetime.UTC)
+            raise AirflowRescheduleException(due)  # type: ignore[no-untyped-call]
+        _clock.sleep(pause)
+
+    def _defer(self, wait: RunWait) -> NoReturn:
+        """Hand the wait over to a trigger."""
+        raise NotImplementedError
+
+    def execute_complete(self, context: Context, event: Any = None) -> RunRecord:
+        """Take the trigger's event: return the record, skip or fail as in every other mode."""
+        from airflow_omics._waiting.ending import ending_from_event
+
+        ending = ending_from_event(event)
+        persist_links(context, ending.record)
+        return self._settle(ending, context, self._run_id_of(ending))
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Go on after a deferral; Airflow's own version turns endings into skips, differently by version."""
+        kwargs = next_kwargs or {}
+        if next_method != "__fail__":
+            return getattr(self, next_method)(context, **kwargs)
+        reason = str(kwargs.get("error", "unknown"))
+        if kwargs.get("traceback"):
+            self.log.error("The trigger failed:\n%s", "\n".join(kwargs["traceback"]))
+        if "timeout" in reason.lower():
+            from airflow_omics._waiting.run import Ending
+
+            run_id = self._run_id_of(None)
+            message = f"HealthOmics run {run_id or 'unknown'}: deferred beyond the sensor's timeout."
+            return self._settle(Ending("timeout", None, message), context, run_id)
+        if self.never_fail:
+            raise AirflowSkipException(f"Skipped, as never_fail is set: {reason}")
+        raise TaskDeferralError(reason)
+
+    def _run_id_of(self, ending: Ending | None) -> str | None:
+        """Return which run was waited for; the argument, rendered anew, may name another by now, or none."""
+        from airflow_omics.exceptions import OmicsRequestError
+
+        if ending is not None and ending.record is not None:
+            return ending.record.get("id")
+        try:
+            return self._target().run_id
+        except OmicsRequestError:
+            return None
+
+    def poke(self, context: Context) -> PokeReturnValue:
+        """Look once: done with the record, not done, or raise as ``execute`` would.
+
+        Airflow never calls this, since ``execute`` is the sensor's own; it is here for those who call a
+        sensor's ``poke`` themselves, in a branch or a test.
+        """
+        wait = self._new_wait(context)
+        ending = self._poller(wait).look()
+        if ending is None:
+            return PokeReturnValue(is_done=False)
+        return PokeReturnValue(is_done=True, xcom_value=self._settle(ending, context, wait.target.run_id))
+
+    def _step_into_triggerer(self, start: bool, end: bool) -> str | None:
+        """Begin and end in the triggerer as far as that can be; return a warning of what cannot."""
+        kept = []
+        refused = None if self.deferrable else "deferrable=False is given"
+        if start:
+            reason = refused or why_not_start(self)
+            self.start_from_trigger = reason is None
+            if reason:
+                kept.append(f"start_from_trigger has no effect because {reason}")
+        if end:
+            reason = refused or why_not_end(self)
+            self.end_from_trigger = reason is None
+            if reason:
+                kept.append(f"end_from_trigger has no effect because {reason}")
+        return f"Task {self.task_id!r} uses a worker: {'; '.join(kept)}." if kept else None
+
+    @property
+    def _end_policy(self) -> EndPolicy:
+        from airflow_omics._waiting.ending import EndPolicy
+
+        return EndPolicy(
+            self.success_statuses, self.skip_statuses, self.soft_fail, self.never_fail, self.record_fields
+        )
+
+    def _settle(self, ending: Ending, context: Context, run_id: str | None = None) -> RunRecord:
+        def push(record: RunRecord) -> None:
+            ti: Any = context.get("ti")  # none where somebody's test calls execute()
+            if self.do_xcom_push and ti is not None:
+                ti.xcom_push(key="return_value", value=record)
+
+        def explained(ending: Ending, skipped: bool) -> Diagnosis | None:
+            from airflow_omics._task.explain import explain
+
+            return explain(
+                self,
+                ending.record or {},
+                ending.message,
+                context,
+                lambda: self._aws_arguments(self._target()),
+                has_error=not skipped,
+            )
+
+        record = self._end_policy.settle(ending, push, run_id, explained if self.diagnose else None)
+        self.log.info("%s", ending.message)
+        return record
+
+    def _interval(self, started_at: float, looks: int) -> float:
+        # Airflow doubles the interval with each look and overflows after about a thousand of them; sixty
+        # doublings are more than any timeout.
+        return self._get_next_poke_interval(started_at, lambda: _clock.time() - started_at, min(looks, 60))
+
+    def _poller(self, wait: RunWait) -> RunPoller:
+        from airflow_omics._waiting.poller import RunPoller
+
+        return RunPoller(wait, lambda: self._make_hook(wait.target), self.export, self.log)
+
+    def _new_wait(self, context: Context) -> RunWait:
+        from airflow_omics._waiting.run import RunWait
+
+        target = self._target()
+        first = first_reschedule_date(context, self.retries) if self.reschedule else None
+        self._region_is_told = first is not None  # by the process that looked first
+        started_at = _clock.time() if first is None else first.timestamp()
+        return RunWait(
+            target,
+            started_at=started_at,
+            timeout_at=started_at + self.timeout,
+            terminal_statuses=self._end_policy.named_statuses,
+            looked_before=first is not None,
+        )
+
+
+def _check_async_client() -> None:
+    if importlib.util.find_spec("aiobotocore") is None:
+        from airflow_omics.exceptions import OmicsRequestError
+
+        raise OmicsRequestError(
+            "deferrable=True needs aiobotocore, on workers and triggerers: install "
+            "'apache-airflow-providers-amazon[aiobotocore]', or set deferrable=False."
+        )
