@@ -97,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"export AWS_ENDPOINT_URL={server.endpoint_url} AWS_DISABLE_HOST_PREFIX_INJECTION=true\n"
         "export AWS_ACCESS_KEY_ID=testing AWS_SECRET_ACCESS_KEY=testing AWS_DEFAULT_REGION=us-east-1\n"
         "# JavaScript ignores AWS_DISABLE_HOST_PREFIX_INJECTION and takes disableHostPrefix: true.\n"
-        "# What Go and Java take instead is in docs/emulator.md, 'The host prefix'.",
+        "# What Go and Java take instead is in docs/use/emulator.md, 'The host prefix'.",
         flush=True,
     )
     stopped.wait()

@@ -14,7 +14,7 @@ from airflow_omics.emulator import LIVES, Emulator
 from airflow_omics.emulator.__main__ import parser
 from airflow_omics.emulator.faults import KINDS
 
-PAGE = pathlib.Path(__file__).parents[2] / "docs" / "emulator.md"
+PAGE = pathlib.Path(__file__).parents[2] / "docs" / "use" / "emulator.md"
 
 
 @pytest.fixture(scope="module")

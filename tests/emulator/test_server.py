@@ -55,7 +55,7 @@ def test_the_command_serves_until_a_signal_and_leaves_cleanly(number: signal.Sig
         # What other SDKs need is a comment, so that all of it can be pasted into a shell.
         assert printed.splitlines()[-2:] == [
             "# JavaScript ignores AWS_DISABLE_HOST_PREFIX_INJECTION and takes disableHostPrefix: true.",
-            "# What Go and Java take instead is in docs/emulator.md, 'The host prefix'.",
+            "# What Go and Java take instead is in docs/use/emulator.md, 'The host prefix'.",
         ]
         control = EmulatorClient(url)
         assert (control.pace, control.default_life) == (60, "cancelled")
