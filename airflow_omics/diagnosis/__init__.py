@@ -17,7 +17,7 @@ from airflow_omics.diagnosis.manifest import Manifest, manifest_of, read_manifes
 from airflow_omics.diagnosis.model import Diagnosis, Findings, Limits, TaskFinding
 from airflow_omics.diagnosis.privacy import may_read_logs, narrowed
 from airflow_omics.diagnosis.report import commands_of, report
-from airflow_omics.links import RUN_LINKS, OmicsRunLogLink, run_links
+from airflow_omics.links import RUN_LINKS, OmicsRunLink, OmicsRunLogLink, run_links
 from airflow_omics.records import RunRecord
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def diagnose(
         report(
             told,
             headline=None if headline is None else clean_text(headline, 2000),
-            links=links,
+            run_page=links.get(OmicsRunLink.name),
             commands=commands,
             now=_clock.time() + hook.clock_skew,
             log_tails=log_tails,

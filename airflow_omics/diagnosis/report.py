@@ -42,7 +42,7 @@ def report(
     found: Findings,
     *,
     headline: str | None,
-    links: Mapping[str, str],
+    run_page: str | None,
     commands: Iterable[str],
     now: float,
     log_tails: bool = True,
@@ -50,6 +50,9 @@ def report(
     """Return the report: paragraphs of plain lines, the most important first.
 
     :param headline: the first line, where the caller has one already.
+    :param run_page: the URL of the run in the HealthOmics console; None if it is not known. The long URLs of
+        logs are in the diagnosis, and Airflow has buttons for them.
+    :param commands: the ``aws`` commands that show more.
     :param now: the service's time, in seconds since the epoch.
     :param log_tails: whether what programs printed is part of it, or only where that is.
     """
@@ -62,8 +65,7 @@ def report(
         _log_lines("Engine log", found.engine_log, "", log_tails),
         list(_logs_not_read(found)),
         _listed("Not found out:", found.notes),
-        _listed("Links:", (f"{name}: {url}" for name, url in links.items())),
-        _listed("To see more:", commands),
+        _listed("To see more:", (*([run_page] if run_page else ()), *commands)),
     ]
     return "\n\n".join("\n".join(lines) for lines in paragraphs if lines)
 
@@ -314,7 +316,7 @@ def _exit_hint(code: int) -> str:
     return {
         126: ", the command cannot be executed",
         127: ", the command was not found",
-        137: ", killed, most often for want of memory",
+        137: ", killed, usually out of memory",
         139: ", a crash in native code",
         143: ", ended from outside",
     }.get(code, "")

@@ -66,6 +66,10 @@ class Browser:
         """Break long lines of a log, with the key that Airflow has for it."""
         self.page.keyboard.press("w")
 
+    def scroll_to(self, text: str) -> None:
+        """Scroll a log until the first line that holds ``text`` is its uppermost."""
+        self.page.get_by_text(text).first.evaluate("line => line.scrollIntoView({block: 'start'})")
+
     def open_tab(self, name: str) -> None:
         """Open one of the tabs below the task's head."""
         self.page.get_by_role("link", name=name, exact=True).click()

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
-from airflow_omics.emulator import EmulatorClient
+from airflow_omics.emulator import LIVES, EmulatorClient
 from scripts.stack import Stack
 from tests.stack.browser import Browser, window
 from tests.stack.pipeline import Pipeline
@@ -22,6 +23,23 @@ RUN_PAGE = "https://console.aws.amazon.com/omics/home?region=us-east-1#/runs/"
 LOG_PAGE = (
     "https://console.aws.amazon.com/cloudwatch/home?region=us-east-1"
     "#logsV2:log-groups/log-group/%2Faws%2Fomics%2FWorkflowLog/log-events/run%2F"
+)
+LIBRARY = LIVES["failed-out-of-memory-error"]
+# The library's life, in which the task that fails has printed what such a task prints.
+OUT_OF_MEMORY = replace(
+    LIBRARY,
+    name="out-of-memory-in-a-task",
+    tasks=(
+        LIBRARY.tasks[0],
+        replace(
+            LIBRARY.tasks[1],
+            log_lines=(
+                "HaplotypeCaller - Using the AVX-accelerated native PairHMM implementation",
+                "ProgressMeter - chr6:29942470   1.0 min   48210 regions",
+                "Killed",
+            ),
+        ),
+    ),
 )
 
 
@@ -100,22 +118,36 @@ def test_a_gate_that_succeeded_shows_the_record(
     browser.photograph(pictures / "gate-succeeded.png", height=735)
 
 
-def test_a_gate_that_failed_says_why_the_run_did(
-    stack: Stack, omics: EmulatorClient, browser: Browser, run_id: str, pictures: Path
+@pytest.fixture
+def failing_run(omics: EmulatorClient) -> Iterator[str]:
+    """A run that is started, and runs out of memory in a task some twenty minutes of its clock later."""
+    omics.add_life(OUT_OF_MEMORY)
+    [run_id] = omics.start_runs(1, life=OUT_OF_MEMORY.name, logs=True, name="NA12878 germline")
+    yield run_id
+    omics.set_pace(1)
+
+
+def test_a_gate_that_failed_says_which_task_of_the_run_failed_and_why(
+    stack: Stack, omics: EmulatorClient, browser: Browser, failing_run: str, pictures: Path
 ) -> None:
-    pipeline = deferred(stack, omics, "gate_allowed_to_fail", run_id, "NA12878")
-    omics.move(run_id, "FAILED", "OUT_OF_MEMORY_ERROR", "The task bwa_mem ran out of memory.")
+    pipeline = Pipeline(stack, "gate_allowed_to_fail", {"omics_run_id": failing_run}, "NA12878")
+    pipeline.until_deferred()
+    omics.advance(1_300)
     pipeline.until_ended()
     browser.open_gate(pipeline)
     expect(browser.state()).to_have_text("Failed")
     browser.wrap_log()
-    error = browser.page.get_by_text(f"OmicsRunFailedError: HealthOmics run {run_id}")
+    error = browser.page.get_by_text(f"OmicsRunFailedError: HealthOmics run {failing_run}")
     expect(error).to_contain_text("OUT_OF_MEMORY_ERROR")
     expect(error).to_contain_text("What it means: A task used more memory than it had asked for.")
     expect(error).to_contain_text("Who can act: the pipeline's author.")
+    expect(error).to_contain_text("Tasks: 1 failed, 1 completed.")
+    expect(error).to_contain_text("Failed task 1: CallVariants")
+    expect(error).to_contain_text("exit code: 137, killed, usually out of memory")
+    expect(browser.page.get_by_text("| Killed", exact=True)).to_be_visible()
     error.click()  # folds the traceback
-    error.scroll_into_view_if_needed()
-    browser.photograph(pictures / "gate-failed.png", height=815)
+    browser.scroll_to("Failed task 1: CallVariants")
+    browser.photograph(pictures / "gate-failed.png", height=872)
     browser.open_tab("Details")
-    assert browser.links() == links_of(run_id)
-    assert browser.follow("HealthOmics engine log") == links_of(run_id)["HealthOmics engine log"]
+    assert browser.links() == links_of(failing_run)
+    assert browser.follow("HealthOmics engine log") == links_of(failing_run)["HealthOmics engine log"]
