@@ -46,3 +46,11 @@ def _no_connection_was_read_before() -> Iterator[None]:
     yield
     if (named := sys.modules.get("airflow_omics.hooks.named")) is not None:
         named._READ.clear()
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Record the IAM action of each call that is made, as ``asked.actions``."""
+    from tests.support.iam import record_calls
+
+    return record_calls(monkeypatch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 from collections.abc import Mapping
@@ -209,7 +210,14 @@ def _fault_of_answer(error: aws_errors.ClientError) -> Fault:
 
 
 def _iam_action(error: aws_errors.ClientError) -> str:
-    """Name the IAM action behind an operation; a connection with a role also calls STS."""
+    """Name the IAM action that was denied.
+
+    AWS names it in the message: StartRun is also denied without ``iam:PassRole`` or ``omics:TagResource``. If
+    the message does not, it is that of the operation; a connection with a role also calls STS.
+    """
+    message = str((error.response.get("Error") or {}).get("Message") or "")
+    if named := re.search(r"not authorized to perform: ([a-z0-9-]+:[A-Za-z0-9]+)", message):
+        return named[1]
     service = _SERVICES.get(error.operation_name, "omics")
     if error.operation_name.startswith("AssumeRole"):
         service = "sts"

@@ -16,6 +16,7 @@ from airflow_omics._steering.kills import Kills
 from airflow_omics._watching.rate_limit import RATES
 from airflow_omics.emulator import Emulator, EmulatorServer
 from airflow_omics.triggers import OmicsRunTrigger, OmicsStartedRunTrigger
+from tests.support.iam import OPTIONAL, REQUIRED, Asked, allow_only
 from tests.triggerer.conftest import Clients
 from tests.triggerer.drive import (
     LISTENING,
@@ -441,6 +442,18 @@ def test_two_kills_of_a_run_make_one_cancellation(
 async def _on_kill(trigger: Any, log: Lines) -> None:
     LISTENING.set(log)
     await trigger.on_kill()
+
+
+def test_a_kill_asks_for_no_other_action_than_the_table_has(
+    server: EmulatorServer, omics: Emulator, airflow: Supervisor, asked: Asked
+) -> None:
+    allow_only(omics, {"omics:GetRun", "omics:CancelRun"})
+    [run_id] = omics.start_runs(1, life="pending-forever")
+    run_loop(lambda: _on_kill(trigger_of(server, run_id), Lines()))
+    assert cancelled(omics) == [run_id]
+    assert asked.actions == {"omics:GetRun", "omics:CancelRun"}
+    assert REQUIRED["OmicsStartedRunTrigger"] == ("omics:GetRun",)
+    assert OPTIONAL["OmicsStartedRunTrigger"] == ("omics:ListRuns", "omics:CancelRun")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,148 @@
+"""Which IAM actions each operator, sensor and trigger uses.
+
+The documentation prints this table, and the tests hold the product to it: each use runs with exactly its
+required actions, fails with an error that names each of them where it is denied, and asks for no action that
+is not listed. The table imports neither Airflow nor botocore.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+_TELLS_ACCOUNTS_APART: Final = (
+    'recognising that "not found" is the answer of the run\'s own account, if `aws_default` is not defined'
+)
+_DIAGNOSIS: Final[Mapping[str, str]] = {
+    "omics:ListRunTasks": "which tasks of a run failed",
+    "omics:GetRunTask": "why each of them failed",
+    "omics:GetRunGroup": "which limit of its run group a run met",
+    "logs:GetLogEvents": 'the last lines of logs; not used with `diagnose="without logs"`',
+}
+
+
+@dataclass(frozen=True)
+class Use:
+    """One way to use this package.
+
+    :param name: the class, and the arguments that make the difference.
+    :param required: the actions without which it fails.
+    :param optional: the actions without which it does less, and what each is for.
+    """
+
+    name: str
+    required: tuple[str, ...]
+    optional: Mapping[str, str] = field(default_factory=dict)
+
+
+USES: Final = (
+    Use(
+        "OmicsRunSensor",
+        ("omics:GetRun",),
+        {"omics:ListRuns": _TELLS_ACCOUNTS_APART, **_DIAGNOSIS},
+    ),
+    Use(
+        "OmicsRunTrigger",
+        ("omics:GetRun",),
+        {"omics:ListRuns": "one request for a hundred waits; without it, one request for each"},
+    ),
+    Use(
+        "OmicsStartRunOperator",
+        ("omics:StartRun", "omics:TagResource", "iam:PassRole", "omics:GetRun"),
+        {
+            "omics:ListRuns": "finding the run of an earlier try after AWS has forgotten the token",
+            "omics:CancelRun": "cancelling the run at a kill, at a timeout, and when the task is cleared",
+            **_DIAGNOSIS,
+        },
+    ),
+    Use(
+        "OmicsStartRunOperator(wait_for_completion=False)",
+        ("omics:StartRun", "omics:TagResource", "iam:PassRole", "omics:GetRun"),
+        {"omics:ListRuns": "finding the run of an earlier try after AWS has forgotten the token"},
+    ),
+    Use(
+        "OmicsStartedRunTrigger",
+        ("omics:GetRun",),
+        {
+            "omics:ListRuns": "one request for a hundred waits; without it, one request for each",
+            "omics:CancelRun": "cancelling the run when a person ends the task",
+        },
+    ),
+    Use("OmicsGetRunOperator", ("omics:GetRun",)),
+    Use(
+        "OmicsCancelRunOperator",
+        ("omics:GetRun", "omics:CancelRun"),
+        {"omics:ListRuns": _TELLS_ACCOUNTS_APART},
+    ),
+    Use(
+        "OmicsDeleteRunOperator",
+        ("omics:GetRun", "omics:DeleteRun"),
+        {"omics:ListRuns": _TELLS_ACCOUNTS_APART},
+    ),
+    Use("OmicsListRunTasksOperator", ("omics:GetRun", "omics:ListRunTasks")),
+    Use(
+        "OmicsListRunTasksOperator(details=True)",
+        ("omics:GetRun", "omics:ListRunTasks", "omics:GetRunTask"),
+    ),
+    Use(
+        "OmicsDiagnoseRunOperator",
+        ("omics:GetRun",),
+        {
+            **_DIAGNOSIS,
+            "logs:GetLogEvents": "the last lines of logs; not used with `logs=False`",
+            "logs:DescribeLogStreams": "a run that HealthOmics has forgotten and whose uuid is not known",
+            "omics:ListRuns": "how many runs of its run group are active, while a run is PENDING",
+        },
+    ),
+)
+"""Every use. A connection with ``role_arn`` needs ``sts:AssumeRole`` on that role as well."""
+
+_RUN: Final = "arn:aws:omics:{region}:{account}:run/*"
+_LOGS: Final = "arn:aws:logs:{region}:{account}:log-group:/aws/omics/WorkflowLog:*"
+RESOURCES: Final[Mapping[str, tuple[str, ...]]] = {
+    "omics:StartRun": (
+        _RUN,
+        "arn:aws:omics:{region}:{account}:workflow/*",
+        "arn:aws:omics:{region}:{account}:runGroup/*",
+    ),
+    "omics:TagResource": (_RUN,),
+    "omics:GetRun": (_RUN,),
+    "omics:CancelRun": (_RUN,),
+    "omics:DeleteRun": (_RUN,),
+    "omics:ListRunTasks": (_RUN,),
+    "omics:GetRunTask": (_RUN, "arn:aws:omics:{region}:{account}:task/*"),
+    "omics:GetRunGroup": ("arn:aws:omics:{region}:{account}:runGroup/*",),
+    "omics:ListRuns": ("*",),
+    "logs:GetLogEvents": (_LOGS,),
+    "logs:DescribeLogStreams": (_LOGS,),
+    "iam:PassRole": ("arn:aws:iam::{account}:role/{run_role}",),
+}
+"""What each action is allowed on. ListRuns has no resource, and no condition on a tag narrows it."""
+
+
+def policy(
+    actions: Iterable[str], *, region: str, account: str, run_role: str = "omics-run"
+) -> dict[str, Any]:
+    """Return an IAM policy that allows these actions, a statement for each kind of resource.
+
+    :param actions: actions of the table, such as ``omics:GetRun``.
+    :param region: the Region of the runs.
+    :param account: the account of the runs, 12 digits.
+    :param run_role: the name of the role that the runs assume.
+    """
+    by_resources: dict[tuple[str, ...], list[str]] = {}
+    for action in dict.fromkeys(actions):
+        by_resources.setdefault(RESOURCES[action], []).append(action)
+    statements: list[dict[str, Any]] = []
+    for resources, allowed in by_resources.items():
+        named = [part.format(region=region, account=account, run_role=run_role) for part in resources]
+        statement: dict[str, Any] = {
+            "Effect": "Allow",
+            "Action": allowed if len(allowed) > 1 else allowed[0],
+            "Resource": named if len(named) > 1 else named[0],
+        }
+        if "iam:PassRole" in allowed:
+            statement["Condition"] = {"StringEquals": {"iam:PassedToService": "omics.amazonaws.com"}}
+        statements.append(statement)
+    return {"Version": "2012-10-17", "Statement": statements}
