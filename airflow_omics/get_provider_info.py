@@ -1,4 +1,4 @@
-"""What ``airflow providers`` reads of this package.
+"""What ``airflow providers`` reads of this package, and the metrics that it sends through Airflow.
 
 The keys are those of Airflow's ``provider_info.schema.json``; no connection type is declared, since
 the Amazon provider's ``aws`` connection is used as it is.
@@ -9,6 +9,16 @@ from __future__ import annotations
 from typing import Any
 
 INTEGRATION = "AWS HealthOmics"
+METRICS = {
+    "omics.watcher.waiting": ("gauge", "Runs that a triggerer waits for, on one connection."),
+    "omics.watcher.requests": ("counter", "Requests that the waits of a triggerer have sent."),
+    "omics.watcher.throttled": ("counter", "Those of them that HealthOmics throttled."),
+    "omics.watcher.detection_delay": (
+        "timing, in milliseconds",
+        "From the end of a run (`stopTime`) until its end was seen.",
+    ),
+}
+"""Kind and meaning of each metric."""
 
 
 def get_provider_info() -> dict[str, Any]:
@@ -46,8 +56,8 @@ def get_provider_info() -> dict[str, Any]:
                     "deployment": {
                         "description": (
                             "A name for this Airflow, for the tokens and tags of the runs that it starts. "
-                            "Set it where several Airflows with DAGs of the same ids start runs in one AWS "
-                            "account: otherwise a task of one would take up the run of the other's."
+                            "Set it if several Airflows with DAGs of the same ids start runs in one AWS "
+                            "account: otherwise a task of one would take up a run that the other started."
                         ),
                         "version_added": "0.1.0",
                         "type": "string",
@@ -57,9 +67,9 @@ def get_provider_info() -> dict[str, Any]:
                     "log_tails": {
                         "description": (
                             "Whether the last lines of the logs of a failed run's tasks and of its engine "
-                            "may be read to explain it. They are what programs print, which may name "
-                            "patients; they reach the task's log, XCom and whom notifiers tell. False "
-                            "reads nothing of CloudWatch Logs, whatever a DAG says."
+                            "may be read to explain the failure. They are what programs print, which may "
+                            "name patients. They go to the task's log, to XCom and to what notifiers send. "
+                            "False reads nothing from CloudWatch Logs, whatever a DAG says."
                         ),
                         "version_added": "0.2.0",
                         "type": "boolean",

@@ -226,8 +226,8 @@ class Emulator:
 
         :param operation: ``GetRun`` and so on, or ``*`` for every operation of HealthOmics; of CloudWatch
             Logs ``GetLogEvents`` and ``DescribeLogStreams`` can have an error.
-        :param kind: One of :data:`airflow_omics.emulator.faults.KINDS`, or an error code such as
-            ``ThrottlingException``.
+        :param kind: A kind of fault, such as ``throttle`` (docs/use/emulator.md has them all), or an error
+            code such as ``ThrottlingException``.
         :param rate: The share of calls it strikes, 0 to 1.
         :param times: Strike this many calls, then no more.
         :param run_id: Strike only calls about this run.

@@ -31,9 +31,9 @@ _KNOWN = ("PENDING", "STARTING", "RUNNING", "STOPPING", *sorted(TERMINAL | _PSEU
 class Stage:
     """One status and how long it lasts.
 
-    :param status: A ``RunStatus`` (or ``TaskStatus``) of the service, a word no SDK knows, :data:`VANISHED`
+    :param status: A ``RunStatus`` (or ``TaskStatus``) of the service, a word no SDK knows, ``VANISHED``
         or
-        :data:`REUSED`.
+        ``REUSED``.
     :param seconds: Service seconds until the next stage; ``None`` lasts for ever.
     """
 
@@ -109,7 +109,7 @@ class Task:
 class Life:
     """The script of one run, from StartRun to its end and beyond.
 
-    :param name: What the tag :data:`LIFE_TAG` says.
+    :param name: What the tag ``airflow-omics:life`` says.
     :param stages: Its statuses in order. PENDING comes first.
     :param description: One sentence for the documentation.
     :param failure_reason: ``failureReason``, shown while the run is FAILED.
@@ -118,7 +118,7 @@ class Life:
     :param engine_log: Lines of the engine log, spread over the running time.
     :param outputs: Files written below ``runOutputUri`` on COMPLETED: relative key to text.
     :param cancel_seconds: Service seconds in STOPPING after a CancelRun.
-    :param next_life: The life of the run that takes the id over at :data:`REUSED`.
+    :param next_life: The life of the run that takes the id over at ``REUSED``.
     :param storage_gib: ``storageCapacity`` of a DYNAMIC run once it has ended; ``None`` leaves it out.
     :param exports: Whether outputs reach S3 at all (an EXPORT_FAILED run has none).
     """

@@ -7,6 +7,7 @@ import inspect
 import json
 import os
 import pkgutil
+import re
 import subprocess
 import sys
 import zipfile
@@ -17,7 +18,7 @@ import jsonschema
 import pytest
 
 import airflow_omics
-from airflow_omics.get_provider_info import get_provider_info
+from airflow_omics.get_provider_info import METRICS, get_provider_info
 
 REPOSITORY = Path(__file__).parents[2]
 SCHEMAS = REPOSITORY / ".cache" / "schemas"
@@ -151,3 +152,19 @@ def test_wheel_holds_types_and_emulator_and_nothing_beside_the_package(tmp_path:
     info = f"airflow_omics-{airflow_omics.__version__}.dist-info"
     assert {name.split("/")[0] for name in names} == {"airflow_omics", info}
     assert f"{info}/licenses/LICENSE" in names
+
+
+def test_every_metric_that_is_sent_is_in_the_table_with_its_kind() -> None:
+    sent = set()
+    for path in Path(airflow_omics.__file__).parent.rglob("*.py"):
+        sent |= set(re.findall(r'stats\(\)\.(\w+)\(\s*"([^"]+)"', path.read_text()))
+    kinds = {"incr": "counter", "gauge": "gauge", "timing": "timing, in milliseconds"}
+    assert {(name, kinds[method]) for method, name in sent} == {
+        ("omics.watcher.waiting", "gauge"),
+        ("omics.watcher.requests", "counter"),
+        ("omics.watcher.throttled", "counter"),
+        ("omics.watcher.detection_delay", "timing, in milliseconds"),
+    }
+    assert {(name, kind) for name, (kind, _) in METRICS.items()} == {
+        (name, kinds[method]) for method, name in sent
+    }
