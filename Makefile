@@ -15,7 +15,7 @@ ARGS ?=
 # What Airflow keeps its own state in for `make demo` and `make up`: sqlite, or postgresql.
 DATABASE ?= sqlite
 
-.PHONY: help demo up test lint matrix screenshots chaos gates kills bench-parse bench-lines environment schemas clean
+.PHONY: help demo up test lint docs matrix screenshots chaos gates kills bench-parse bench-lines environment schemas clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -37,6 +37,11 @@ lint: environment ## Run ruff and mypy
 
 matrix: environment schemas ## Run the tests on every supported Airflow (ROWS='lowest 3.0' picks some)
 	@$(RUN) scripts/matrix.py $(ROWS)
+
+docs: environment ## Build the documentation site, in build/docs
+	@$(RUN) docs/tables.py
+	@$(RUN) -m sphinx --fail-on-warning --keep-going --quiet docs build/docs
+	@echo "build/docs/index.html"
 
 screenshots: environment ## Take the pictures of the README anew, in docs/images
 	@SCREENSHOTS=docs/images $(RUN) -m pytest -q tests/airflow/test_browser.py
