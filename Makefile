@@ -1,5 +1,5 @@
-# Needs Python 3.11 to 3.13 and make; everything else goes into .venv and .cache. `make test` and `make matrix`
-# need a PostgreSQL server besides, `make test` Chromium too, and they say how to get them.
+# Needs Python 3.11 to 3.13 and make. Everything else is brought, into .venv and .cache, but for what only the
+# system's packages have: of a PostgreSQL server and Chromium, those that are missing and needed.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -15,19 +15,25 @@ ARGS ?=
 # What Airflow keeps its own state in for `make demo` and `make up`: sqlite, or postgresql.
 DATABASE ?= sqlite
 
-.PHONY: help demo up test lint docs matrix screenshots chaos gates kills bench-parse bench-lines environment schemas clean
+# What `make check` runs: the tests that start no Airflow, no browser and no database.
+CHECKED := tests/unit tests/triggerer tests/emulator -m "not slow"
+
+.PHONY: help demo up check test lint docs matrix screenshots chaos gates kills bench-parse bench-lines environment \
+	programs postgresql schemas clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
-demo: environment ## Run a gate through real Airflow against the local HealthOmics, and watch it
+demo: $(filter postgresql,$(DATABASE)) environment ## Run a gate through real Airflow against the local HealthOmics, and watch it
 	@$(RUN) -m scripts.demo --database $(DATABASE)
 
-up: environment ## Open Airflow's UI with the local HealthOmics beside it, until Ctrl-C
+up: $(filter postgresql,$(DATABASE)) environment ## Open Airflow's UI with the local HealthOmics beside it, until Ctrl-C
 	@$(RUN) -m scripts.up --database $(DATABASE)
 
-test: lint schemas ## Lint, type-check and run every test on the newest Airflow
-	@$(RUN) -m scripts.programs || true
+check: lint schemas ## Lint, type-check and run the tests that need no Airflow process, in about a minute
+	@$(RUN) -m pytest -n 2 $(CHECKED) $(ARGS)
+
+test: programs lint schemas ## Lint, type-check and run every test on the newest Airflow
 	@$(RUN) -m pytest -n 2 $(ARGS)
 
 lint: environment ## Run ruff and mypy
@@ -35,21 +41,21 @@ lint: environment ## Run ruff and mypy
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m mypy
 
-matrix: environment schemas ## Run the tests on every supported Airflow (ROWS='lowest 3.0' picks some)
-	@$(RUN) scripts/matrix.py $(ROWS)
+matrix: postgresql schemas ## Run the tests on every supported Airflow (ROWS='lowest 3.0' picks some)
+	@$(RUN) -m scripts.matrix $(ROWS)
 
 docs: environment ## Build the documentation site, in build/docs
 	@$(RUN) docs/tables.py
 	@$(RUN) -m sphinx --fail-on-warning --keep-going --quiet docs build/docs
 	@echo "build/docs/index.html"
 
-screenshots: environment ## Take the pictures of the README anew, in docs/images
-	@SCREENSHOTS=docs/images $(RUN) -m pytest -q tests/airflow/test_browser.py
+screenshots: programs ## Take the pictures of the README anew, in docs/images
+	@SCREENSHOTS=docs/images $(RUN) -m pytest -q tests/stack/test_browser.py
 
-chaos: environment ## Kill Airflow's processes with gates and starts in flight, and print what is left
+chaos: postgresql ## Kill Airflow's processes with gates and starts in flight, and print what is left
 	@$(RUN) -m benchmarks.chaos
 
-gates: environment ## Measure 1,000 gates on a real Airflow beside Airflow's own sensor, in about an hour
+gates: postgresql ## Measure 1,000 gates on a real Airflow beside Airflow's own sensor, in about an hour
 	@$(RUN) -m benchmarks.airflow_gates
 
 kills: environment ## Kill 20, 100 and 300 deferred starts at once, and count the runs that are cancelled
@@ -64,10 +70,16 @@ bench-lines: environment ## Measure what the worst log lines cost a diagnosis
 environment:
 	@if [ -z "$(PYTHON)" ]; then \
 		echo "airflow-omics needs Python 3.11, 3.12 or 3.13, and none of them is on the PATH." >&2; exit 1; fi
-	@$(PYTHON) scripts/environment.py airflow-3.3 .venv
+	@$(PYTHON) -m scripts.environment
+
+programs: environment ## Bring PostgreSQL's server and Chromium if they are missing
+	@$(RUN) -m scripts.programs postgresql chromium
+
+postgresql: environment
+	@$(RUN) -m scripts.programs postgresql
 
 schemas: environment
-	@$(RUN) scripts/schemas.py
+	@$(RUN) -m scripts.schemas
 
 clean: ## Remove every environment, cache and build
 	rm -rf .venv .venv-* .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

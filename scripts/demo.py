@@ -6,9 +6,7 @@ is not what the service answers.
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 import sys
 import time
 import urllib.parse
@@ -18,13 +16,13 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from scripts.stack import DATABASES, Stack, StackError, running
+from scripts.stack import Stack, StackError, running
+from scripts.stack.terminal import chosen_database, paint, say
 
 DAG_ID = "gate_and_use_record"
 PACE = 40
 POKE_INTERVAL = 3
 ORDER = ["PENDING", "STARTING", "RUNNING", "STOPPING", "COMPLETED"]
-_COLOURED = sys.stdout.isatty() and "NO_COLOR" not in os.environ
 _COLOURS = {
     "PENDING": "33",
     "STARTING": "36",
@@ -37,16 +35,6 @@ _COLOURS = {
     "running": "34",
     "deferred": "35",
 }
-
-
-def paint(text: str, code: str) -> str:
-    """Return the text in a colour, where the terminal has any."""
-    return f"\033[{code}m{text}\033[0m" if _COLOURED and code else text
-
-
-def say(text: str) -> None:
-    """Tell a step."""
-    print(f"  {paint('·', '2')} {text} ...", flush=True)
 
 
 def demonstrate(stack: Stack) -> None:
@@ -158,13 +146,6 @@ def lines_of(value: Any) -> list[str]:
             f"{key}: {inner if isinstance(inner, str) else json.dumps(inner)}" for key, inner in value.items()
         ]
     return [value if isinstance(value, str) else json.dumps(value)]
-
-
-def chosen_database(name: str) -> Any:
-    """Return the database that the command line asks for."""
-    parser = argparse.ArgumentParser(prog=name)
-    parser.add_argument("--database", choices=DATABASES, default="sqlite", help="default: %(default)s")
-    return parser.parse_args().database
 
 
 def main() -> int:

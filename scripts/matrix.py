@@ -1,26 +1,29 @@
-"""Run the tests on every supported Airflow, each in an environment of its own, and print one table.
+"""``make matrix``: run the tests on every supported Airflow, and print one table.
 
-The end-to-end tests need a PostgreSQL server; where there is none, they fail and say how to get it.
-
-``python scripts/matrix.py [ROW ...]``, where a row is ``lowest``, ``2.11``, ``3.0`` ... or ``3.3-py3.13``.
-The whole output of a row's tests is in ``.cache/matrix-<row>.log``. The row that ``make test`` has made
-already, 3.3 on its Python, uses that environment.
+``python -m scripts.matrix [ROW ...]``, where a row is ``lowest``, ``2.11``, ... or ``3.3-py3.13``. Each
+has an environment of its own; the one of ``make test``, 3.3 on its Python, is used if that is asked for. The
+tests of a row are divided into parts, two of which run side by side, of the same row or of two; the whole
+output of one is in ``.cache/matrix-<row>-<part>.log``.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
+import threading
 import time
 import xml.etree.ElementTree as ElementTree
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from environment import CACHE, REPOSITORY, SetupError, make, pins
+from scripts.setup import environments
+from scripts.setup.commands import SetupError
+from scripts.setup.places import OUTPUT, REPOSITORY, pins
+from scripts.setup.pythons import find_python
 
 ROWS = {
     "lowest": ("lowest", "3.11"),
@@ -33,15 +36,6 @@ ROWS = {
     "3.2-py3.13": ("airflow-3.2", "3.13"),
     "3.3-py3.13": ("airflow-3.3", "3.13"),
 }
-# What meets Airflow is tested on each, by the last of these end to end: on a scheduler, a triggerer, a DAG
-# processor and a PostgreSQL server of their own, asked through Airflow's REST API. The emulator meets moto
-# and botocore, and Airflow only in its page's example; the watcher is plain asyncio; and some unit tests are
-# marked as such that any Airflow passes alike: once on the oldest AWS libraries and once on the newest
-# Python is enough for these, since `make test` runs them as well.
-_END_TO_END = "tests/stack/test_core.py"
-_EVERYWHERE = ("tests/unit", "tests/task_runner", _END_TO_END)
-_APART = ("tests/emulator", "tests/triggerer")
-_APART_TOO = ("lowest", "3.3-py3.13")
 _WATCHED = ("apache-airflow", "apache-airflow-providers-amazon", "botocore", "aiobotocore")
 _VERSIONS = """
 import importlib.metadata, json, platform, airflow
@@ -50,38 +44,111 @@ print("VERSIONS", json.dumps({**got, "airflow": airflow.__version__, "python": p
 """
 
 
-@dataclass
-class Result:
-    """One row of the table.
+@dataclass(frozen=True)
+class Part:
+    """Some of the tests, which run in one process.
 
-    :ivar end_to_end: how many of those that passed are of the end-to-end suite.
+    :ivar tests: paths and options for pytest.
+    :ivar alone: they start a whole Airflow, beside which no other must run: it expects a core for itself.
     """
 
-    row: str
+    name: str
+    tests: tuple[str, ...]
+    alone: bool = False
+
+
+# What meets Airflow is tested on each, by the first of these end to end: on a scheduler, a triggerer, a DAG
+# processor and a PostgreSQL server of their own, asked through Airflow's REST API.
+_END_TO_END = Part("end-to-end", ("tests/stack/test_core.py",), alone=True)
+_TASK_RUNNER = Part("task-runner", ("tests/task_runner",))
+_UNIT = Part("unit", ("tests/unit", "-m", "not any_airflow"))
+_ALL_UNIT = Part("unit", ("tests/unit",))
+# Some unit tests are marked as such that any Airflow passes alike, the triggerer is plain asyncio, and the
+# emulator meets moto and botocore, and Airflow only in its page's example. `make test` runs them all on the
+# newest; here they run once on the oldest AWS libraries, and what asyncio could break on the newest Python.
+_TRIGGERER = Part("triggerer", ("tests/triggerer",))
+_EMULATOR = Part("emulator", ("tests/emulator",))
+
+
+@dataclass
+class Row:
+    """One row of the table.
+
+    :ivar passed: how many tests passed, by part.
+    :ivar seconds: what the environment and the parts took, together.
+    :ivar note: what kept the tests from being run.
+    """
+
+    name: str
+    python: str = ""
+    interpreter: Path | None = None
     versions: dict[str, str] = field(default_factory=dict)
-    passed: int = 0
-    end_to_end: int = 0
+    passed: dict[str, int] = field(default_factory=dict)
     failed: int = 0
     seconds: float = 0.0
     note: str = ""
-    green: bool = False
+    green: bool = True
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """What is tested."""
+        if self.name == "lowest":
+            return (_END_TO_END, _ALL_UNIT, _TRIGGERER, _EMULATOR, _TASK_RUNNER)
+        if self.name == "3.3-py3.13":
+            return (_END_TO_END, _ALL_UNIT, _TRIGGERER, _TASK_RUNNER)
+        return (_END_TO_END, _UNIT, _TASK_RUNNER)
 
 
-def find_python(series: str) -> str | None:
-    """Return the path of a Python of one minor version, or None where the machine has none.
+class Queue:
+    """The parts of all rows, for two who work on them side by side.
 
-    A pyenv shim answers for a version that is installed but not selected with an error, so each candidate
-    is asked, and pyenv's own folders are looked through as well.
+    The first of the two takes parts that must be alone as long as there are any; the second takes none of
+    them, and begins with the last row, so that each makes environments while the other tests.
     """
-    candidates = [shutil.which(f"python{series}"), sys.executable, shutil.which("python3")]
-    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    candidates += [str(path) for path in sorted(root.glob(f"versions/{series}.*/bin/python{series}"))]
-    for candidate in filter(None, candidates):
-        script = "import sys; print('%d.%d' % sys.version_info[:2])"
-        done = subprocess.run([candidate, "-c", script], capture_output=True, text=True, check=False)
-        if done.returncode == 0 and done.stdout.strip() == series:
-            return candidate
-    return None
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self._alone = deque((row, part) for row in rows for part in row.parts if part.alone)
+        self._others = deque((row, part) for row in reversed(rows) for part in row.parts if not part.alone)
+        self._lock = threading.Lock()
+
+    def take(self, first: bool) -> tuple[Row, Part] | None:
+        """Return the next part for one of the two; None if nothing is left for it."""
+        with self._lock:
+            for parts in (self._alone, self._others) if first else (self._others,):
+                if parts:
+                    return parts.popleft()
+        return None
+
+
+def work_off(queue: Queue, first: bool) -> None:
+    """Run parts until none is left."""
+    while taken := queue.take(first):
+        row, part = taken
+        try:
+            with row.lock:
+                if not (row.interpreter or row.note):
+                    _prepare(row)
+            if not row.note:
+                _run_tests(row, part)
+        except Exception as error:
+            row.note, row.green = f"{type(error).__name__}: {error}", False
+
+
+def _prepare(row: Row) -> None:
+    """Make the row's environment, and look at what it holds."""
+    started = time.monotonic()
+    constraints, series = ROWS[row.name]
+    same = constraints == "airflow-3.3" and series == "{}.{}".format(*sys.version_info)
+    path = REPOSITORY / (".venv" if same else f".venv-{row.name}")
+    try:
+        row.interpreter = environments.make(constraints, path, row.python)
+        row.versions = versions_in(row.interpreter, OUTPUT / f"home-{row.name}")
+        row.note = check_versions(row.name, constraints, row.versions)
+    except SetupError as error:
+        row.note = str(error)
+    row.green = not row.note
+    row.seconds += time.monotonic() - started
 
 
 def versions_in(interpreter: Path, home: Path) -> dict[str, str]:
@@ -110,81 +177,55 @@ def check_versions(row: str, constraints: str, got: dict[str, str]) -> str:
     return ", ".join(wrong)
 
 
-def run_row(row: str) -> Result:
-    """Make one row's environment and run the tests in it."""
-    constraints, series = ROWS[row]
-    result = Result(row)
+def _run_tests(row: Row, part: Part) -> None:
     started = time.monotonic()
-    python = find_python(series)
-    if python is None:
-        # The rows of 3.11 are the promise; another Python is a bonus where there is one.
-        result.note, result.green = f"Python {series} is not on this machine", row.endswith("3.13")
-        return result
-    try:
-        same = constraints == "airflow-3.3" and series == "{}.{}".format(*sys.version_info)
-        interpreter = make(constraints, REPOSITORY / (".venv" if same else f".venv-{row}"), python)
-    except SetupError as error:
-        result.note = str(error)
-        return result
-    home = CACHE / f"home-{row}"
-    result.versions = versions_in(interpreter, home)
-    result.note = check_versions(row, constraints, result.versions)
-    if not result.note:
-        _run_tests(result, interpreter)
-    result.seconds = time.monotonic() - started
-    return result
-
-
-def _run_tests(result: Result, interpreter: Path) -> None:
-    report = CACHE / f"matrix-{result.row}.xml"
-    log = CACHE / f"matrix-{result.row}.log"
+    report = OUTPUT / f"matrix-{row.name}-{part.name}.xml"
+    log = report.with_suffix(".log")
     report.unlink(missing_ok=True)
-    chosen = [*_EVERYWHERE, *_APART] if result.row in _APART_TOO else [*_EVERYWHERE, "-m", "not any_airflow"]
-    options = ["-n", "2", "-q", "-p", "no:cacheprovider", f"--junitxml={report}"]
+    options = ["-q", "-p", "no:cacheprovider", f"--junitxml={report}"]
     with log.open("wb") as output:
         done = subprocess.run(
-            [str(interpreter), "-m", "pytest", *options, *chosen],
+            [str(row.interpreter), "-m", "pytest", *options, *part.tests],
             cwd=REPOSITORY,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             check=False,
         )
+    row.seconds += time.monotonic() - started
+    passed = 0
     if report.exists():
         suite = next(ElementTree.parse(report).getroot().iter("testsuite"))
-        result.failed = int(suite.attrib["failures"]) + int(suite.attrib["errors"])
+        row.failed += int(suite.attrib["failures"]) + int(suite.attrib["errors"])
         # What went wrong with a test, or why it was skipped, would be inside its element.
-        passed = [
-            case.attrib["classname"]
-            for case in suite.iter("testcase")
-            if not {child.tag for child in case} & {"failure", "error", "skipped"}
-        ]
-        result.passed = len(passed)
-        result.end_to_end = passed.count(_END_TO_END.removesuffix(".py").replace("/", "."))
-    result.green = done.returncode == 0 and result.end_to_end > 0
+        bad = {"failure", "error", "skipped"}
+        passed = sum(not {child.tag for child in case} & bad for case in suite.iter("testcase"))
+    row.passed[part.name] = passed
+    green = done.returncode == 0 and passed > 0
     lines = log.read_text(errors="replace").splitlines() or ["no output"]
-    if result.green:
+    if green:
         closing = next(line for line in reversed(lines) if " passed" in line)
-        print(f"{result.row}: {closing}", flush=True)
+        print(f"{row.name}, {part.name}: {closing}", flush=True)
     else:
-        print("\n".join([f"--- {result.row}; all of it is in {log}", *lines[-60:]]), flush=True)
+        row.green = False
+        print("\n".join([f"--- {row.name}, {part.name}; all of it is in {log}", *lines[-60:]]), flush=True)
 
 
-def table(results: Sequence[Result]) -> str:
+def table(rows: Sequence[Row]) -> str:
     """Return the results, aligned."""
     head = ("row", "python", "airflow", "amazon", "botocore", "passed", "end to end", "failed", "seconds", "")
     names = ("python", "airflow", "apache-airflow-providers-amazon", "botocore")
     lines = [
         (
-            result.row,
-            *(result.versions.get(name, "-") for name in names),
-            str(result.passed),
-            str(result.end_to_end),
-            str(result.failed),
-            f"{result.seconds:.0f}",
-            result.note.splitlines()[0] if result.note else ("" if result.green else "FAILED"),
+            row.name,
+            *(row.versions.get(name, "-") for name in names),
+            str(sum(row.passed.values())),
+            str(row.passed.get(_END_TO_END.name, 0)),
+            str(row.failed),
+            f"{row.seconds:.0f}",
+            row.note.splitlines()[0] if row.note else ("" if row.green else "FAILED"),
         )
-        for result in results
+        for row in rows
     ]
     widths = [max(len(line[column]) for line in (head, *lines)) for column in range(len(head))]
     return "\n".join(
@@ -198,13 +239,25 @@ def main(arguments: Sequence[str]) -> int:
     if unknown := [row for row in arguments if row not in ROWS]:
         print(f"unknown row {', '.join(unknown)}; the rows are {', '.join(ROWS)}", file=sys.stderr)
         return 2
-    CACHE.mkdir(exist_ok=True)
-    results = [run_row(row) for row in (arguments or ROWS)]
-    print(f"\n{table(results)}", flush=True)
-    for result in results:
-        if result.note and not result.green:
-            print(f"\n{result.row}: {result.note}", file=sys.stderr)
-    return 0 if all(result.green for result in results) else 1
+    OUTPUT.mkdir(exist_ok=True)
+    rows = [Row(name) for name in (arguments or ROWS)]
+    for row in rows:
+        series = ROWS[row.name][1]
+        row.python = find_python(series) or ""
+        if not row.python:
+            # The rows of 3.11 are the promise; another Python is a bonus if there is one.
+            row.note, row.green = f"Python {series} is not on this machine", series != "3.11"
+    queue = Queue([row for row in rows if row.python])
+    workers = [threading.Thread(target=work_off, args=(queue, first)) for first in (True, False)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    print(f"\n{table(rows)}", flush=True)
+    for row in rows:
+        if row.note and not row.green:
+            print(f"\n{row.name}: {row.note}", file=sys.stderr)
+    return 0 if all(row.green for row in rows) else 1
 
 
 if __name__ == "__main__":

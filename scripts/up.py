@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 
 from airflow_omics.emulator import EmulatorClient
-from scripts.demo import chosen_database, paint, say
+from scripts.setup.commands import SetupError
 from scripts.stack import Stack, StackError, running
+from scripts.stack.terminal import chosen_database, paint, say
 
 PACE = 20
 POKE_INTERVAL = 5
@@ -59,7 +60,7 @@ def main() -> int:
     except KeyboardInterrupt:
         print("\n  stopped")
         return 0
-    except StackError as error:
+    except (StackError, SetupError) as error:
         print(f"\n  {paint('something is off', '31')}: {error}", file=sys.stderr)
         return 1
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from playwright.sync_api import Locator, Page, Route, expect, sync_playwright
 
-from scripts.programs import chromium
+from scripts.setup.programs import chromium
 from scripts.stack import Stack
 from tests.stack.pipeline import Pipeline
 
@@ -107,8 +107,9 @@ class Browser:
 @contextmanager
 def window(stack: Stack) -> Iterator[Browser]:
     """Open a browser in which AWS's console answers with an empty page, and nothing else outside answers."""
+    browser = chromium()
     with sync_playwright() as playwright:
-        program = playwright.chromium.launch(executable_path=chromium(), args=_OPTIONS)
+        program = playwright.chromium.launch(executable_path=browser, args=_OPTIONS)
         context = program.new_context(
             viewport={"width": 1280, "height": 900}, locale="en-GB", timezone_id="UTC"
         )

@@ -25,14 +25,12 @@ from typing import Any, Literal, TypeVar
 
 import psutil
 
-from scripts.airflow_versions import JOBS, installed
-from scripts.postgres import Postgres
-from scripts.processes import Processes, StackError, Usage, family_of, free_port, usage_of
-from scripts.rest import Rest
+from scripts.stack.postgres import Postgres
+from scripts.stack.processes import Processes, StackError, Usage, family_of, free_port, usage_of
+from scripts.stack.rest import Rest
+from scripts.stack.versions import JOBS, ApiQuestion, installed
 
-__all__ = ["DATABASES", "EXAMPLE_DAGS", "PARTS", "Stack", "StackError", "running"]
-
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 EXAMPLE_DAGS = REPOSITORY / "example_dags"
 DATABASES = ("sqlite", "postgresql")
 PARTS = ("api-server", "scheduler", "dag-processor", "triggerer")
@@ -64,7 +62,7 @@ class Stack:
     :param revive: a part of Airflow that has ended by itself is started again, as systemd or Kubernetes
         would, when :meth:`check` or :meth:`wait_for` notices, and named in ``revived``.
     :ivar airflow: what is peculiar to the Airflow that it is.
-    :raises StackError: if PostgreSQL is asked for and not on this machine.
+    :raises MissingProgramError: if PostgreSQL is asked for and not on this machine.
     """
 
     user = "admin"
@@ -141,7 +139,7 @@ class Stack:
         )
         # Nobody but this machine can reach it, and it holds nothing: a login is for those who test it.
         self.airflow_url = f"http://127.0.0.1:{free_port()}"
-        self._rest = Rest(self.airflow, self.airflow_url, self.user, self.password)
+        self._rest = Rest(self.airflow_url, self.airflow.login(self.user, self.password))
         connection = {
             "conn_type": "aws",
             "login": "test",
@@ -173,12 +171,18 @@ class Stack:
         return next((word for word in words if word.startswith("http://127.0.0.1:")), None)
 
     def _is_healthy(self) -> bool:
-        health = self._rest.health()
+        health = self._rest.ask_as_nobody(self.airflow.health)
         parts = {"metadatabase", *(_kind(part).replace("-", "_") for part in self._parts)} - {"api_server"}
         healthy = all((health.get(part) or {}).get("status") == "healthy" for part in parts)
         return healthy and all(
-            self.airflow.jobs(self, kind) >= sum(_kind(part) == kind for part in self._parts) for kind in JOBS
+            self._jobs(kind) >= sum(_kind(part) == kind for part in self._parts) for kind in JOBS
         )
+
+    def _jobs(self, kind: str) -> int:
+        """Return how many processes of a kind Airflow has seen, with those that have ended."""
+        question = self.airflow.jobs(kind)
+        answer = self.get(question.path) if isinstance(question, ApiQuestion) else self.psql(question.sql)
+        return int(question.read(answer))
 
     # -- waiting and asking ----------------------------------------------------------------------------------
 
@@ -269,9 +273,9 @@ class Stack:
             self.wait_for(f"the {part}", lambda: self.get(f"{self.airflow.api}/version"), 120)
         else:
             kind = _kind(part)
-            before = self.wait_for("Airflow's API", lambda: self.airflow.jobs(self, kind), 60)
+            before = self.wait_for("Airflow's API", lambda: self._jobs(kind), 60)
             self._start_part(part)
-            self.wait_for(f"the {part}", lambda: self.airflow.jobs(self, kind) > before, 120)
+            self.wait_for(f"the {part}", lambda: self._jobs(kind) > before, 120)
 
     def _server(self) -> Postgres:
         if self._postgres is None:

@@ -6,40 +6,36 @@ import json
 import urllib.request
 from typing import Any
 
-from scripts.airflow_versions import Airflow
+from scripts.stack.versions import ApiQuestion
 
 
 class Rest:
     """One user of an Airflow.
 
-    :param airflow: which Airflow it is.
     :param url: where it listens.
-    :param password: of ``user``; empty where everybody is an admin.
+    :param login: the question for the headers of the user's requests; None if they need none.
     """
 
-    def __init__(self, airflow: Airflow, url: str, user: str, password: str) -> None:
-        self._airflow = airflow
+    def __init__(self, url: str, login: ApiQuestion | None) -> None:
         self._url = url
-        self._user = user
-        self._password = password
-        self._headers: dict[str, str] | None = None
+        self._login = login
+        self._headers: dict[str, str] | None = None if login else {}
         # A proxy of the environment is no way to a server on this machine.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def ask(self, path: str, body: dict[str, Any] | None = None, method: str | None = None) -> Any:
-        """Return the answer to a request: a GET, or a POST where there is a body."""
-        if self._headers is None:
-            self._headers = self._airflow.headers(self, self._user, self._password)
-        return self.send(path, body, self._headers, method)
+        """Return the answer to a request: a GET, or a POST if there is a body."""
+        if self._headers is None and self._login:
+            self._headers = self._login.read(self._send(self._login.path, self._login.body, {}))
+        return self._send(path, body, self._headers or {}, method)
 
-    def health(self) -> Any:
-        """Return how Airflow's parts are; anybody may ask for it."""
-        return self.send(self._airflow.health, None, {})
+    def ask_as_nobody(self, path: str) -> Any:
+        """Return the answer to a GET that needs no login."""
+        return self._send(path, None, {})
 
-    def send(
+    def _send(
         self, path: str, body: dict[str, Any] | None, headers: dict[str, str], method: str | None = None
     ) -> Any:
-        """Send one request with these headers alone, and return its answer."""
         request = urllib.request.Request(
             self._url + path,
             data=None if body is None else json.dumps(body).encode(),

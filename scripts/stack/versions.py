@@ -1,6 +1,7 @@
 """What differs between Airflow 2.11 and Airflow 3 for one who runs it and asks it through its REST API.
 
-Only here is it known which of the two is installed; everything else asks :func:`installed`.
+Only here is it known which of the two is installed; everything else asks :func:`installed`. Nothing is asked
+of a running Airflow here: the question is returned, for who has the connection to ask it.
 """
 
 from __future__ import annotations
@@ -8,27 +9,49 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from scripts.processes import StackError
+from scripts.stack.processes import StackError
 
-if TYPE_CHECKING:
-    from scripts.rest import Rest
-    from scripts.stack import Stack
-
-__all__ = ["Airflow", "installed"]
+__all__ = ["JOBS", "Airflow", "ApiQuestion", "SqlQuestion", "installed"]
 
 # What Airflow calls the record that such a part keeps of itself in the database.
 JOBS = {"scheduler": "SchedulerJob", "dag-processor": "DagProcessorJob", "triggerer": "TriggererJob"}
+
+
+@dataclass(frozen=True)
+class ApiQuestion:
+    """A request to Airflow's REST API.
+
+    :ivar read: makes what was wanted of the answer.
+    :ivar body: what is posted; without it the request is a GET.
+    """
+
+    path: str
+    read: Callable[[Any], Any]
+    body: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class SqlQuestion:
+    """A statement for Airflow's database.
+
+    :ivar read: makes what was wanted of the lines that ``psql`` prints.
+    """
+
+    sql: str
+    read: Callable[[str], Any]
 
 
 class Airflow(Protocol):
     """An Airflow, as its series would have it.
 
     :ivar api: where its REST API begins.
-    :ivar health: where it tells how its parts are.
+    :ivar health: where it says how its parts are.
     """
 
     api: str
@@ -42,14 +65,14 @@ class Airflow(Protocol):
 
         :param home: Airflow's home.
         :param url: where it listens, on this machine alone.
-        :param password: of ``user``; where it is empty, everybody is an admin.
+        :param password: of ``user``; if it is empty, everybody is an admin.
         """
 
-    def headers(self, rest: Rest, user: str, password: str) -> dict[str, str]:
-        """Return what a request has to carry, so that Airflow knows who asks."""
+    def login(self, user: str, password: str) -> ApiQuestion | None:
+        """Return the question for the headers that a user's requests carry; None if they need none."""
 
-    def jobs(self, stack: Stack, kind: str) -> int:
-        """Return how many processes of a kind Airflow has seen so far, those that have ended included."""
+    def jobs(self, kind: str) -> ApiQuestion | SqlQuestion:
+        """Return the question how many processes of a kind Airflow has seen, with those that have ended."""
 
     def dag_run(self, conf: dict[str, Any], dag_run_id: str | None = None) -> dict[str, Any]:
         """Return what a DAG run is triggered with.
@@ -88,13 +111,16 @@ class Airflow3:
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
         }
 
-    def headers(self, rest: Rest, user: str, password: str) -> dict[str, str]:
-        credentials = {"username": user, "password": password} if password else None
-        token = rest.send("/auth/token", credentials, {})["access_token"]
-        return {"Authorization": f"Bearer {token}"}
+    def login(self, user: str, password: str) -> ApiQuestion | None:
+        def headers(answer: dict[str, Any]) -> dict[str, str]:
+            return {"Authorization": f"Bearer {answer['access_token']}"}
 
-    def jobs(self, stack: Stack, kind: str) -> int:
-        return int(stack.get(f"{self.api}/jobs?limit=1&job_type={JOBS[kind]}")["total_entries"])
+        credentials = {"username": user, "password": password} if password else None
+        return ApiQuestion("/auth/token", headers, credentials)
+
+    def jobs(self, kind: str) -> ApiQuestion | SqlQuestion:
+        path = f"{self.api}/jobs?limit=1&job_type={JOBS[kind]}"
+        return ApiQuestion(path, lambda answer: int(answer["total_entries"]))
 
     def dag_run(self, conf: dict[str, Any], dag_run_id: str | None = None) -> dict[str, Any]:
         return {"logical_date": None, "conf": conf, **({"dag_run_id": dag_run_id} if dag_run_id else {})}
@@ -127,11 +153,11 @@ class Airflow2:
             "AIRFLOW__WEBSERVER__WORKERS": "1",
         }
 
-    def headers(self, rest: Rest, user: str, password: str) -> dict[str, str]:
-        return {}
+    def login(self, user: str, password: str) -> ApiQuestion | None:
+        return None
 
-    def jobs(self, stack: Stack, kind: str) -> int:
-        return int(stack.psql(f"SELECT count(*) FROM job WHERE job_type = '{JOBS[kind]}'"))
+    def jobs(self, kind: str) -> ApiQuestion | SqlQuestion:
+        return SqlQuestion(f"SELECT count(*) FROM job WHERE job_type = '{JOBS[kind]}'", int)
 
     def dag_run(self, conf: dict[str, Any], dag_run_id: str | None = None) -> dict[str, Any]:
         return {"conf": conf, **({"dag_run_id": dag_run_id} if dag_run_id else {})}

@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from scripts.processes import StackError, family_of, free_port, kill_all
-from scripts.programs import postgres_programs
+from scripts.setup.programs import movable, postgres_programs
+from scripts.stack.processes import StackError, family_of, free_port, kill_all
 
 _USER = "airflow"
 _DATABASE = "postgres"
@@ -35,8 +35,8 @@ _SETTINGS = {
 class Postgres:
     """A server with a password, reachable from this machine alone.
 
-    PostgreSQL refuses to run as root; started by root, it runs as ``postgres``, or as ``nobody`` where there
-    is no such user.
+    PostgreSQL refuses to run as root; started by root, it runs as ``postgres``, or as ``nobody`` if there is
+    no such user. If that user may not enter the folder of the programs, a copy of them is run.
 
     :raises MissingProgramError: if PostgreSQL is not on this machine.
     """
@@ -56,6 +56,7 @@ class Postgres:
             for path in (self._folder, password_file):
                 os.chown(path, user.pw_uid, user.pw_gid)
             self._as_user = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+            self._programs = self._reachable(self._programs)
 
     @property
     def url(self) -> str:
@@ -149,6 +150,18 @@ class Postgres:
     @property
     def _data(self) -> Path:
         return self._folder / "data"
+
+    def _reachable(self, programs: Path) -> Path:
+        """Return a folder of the programs, or of a copy of them, that the server's user may enter."""
+        version: list[str | Path] = [programs / "postgres", "--version"]
+        try:
+            subprocess.run(version, capture_output=True, check=True, **self._as_user)
+        except PermissionError:
+            source = movable(programs)
+            copy = self._folder / "programs"
+            shutil.copytree(source, copy, symlinks=True)
+            return copy / programs.relative_to(source)
+        return programs
 
     def _end(self) -> None:
         if self._process:

