@@ -8,6 +8,8 @@ import re
 import sys
 from pathlib import Path
 
+import yaml
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPTS = REPOSITORY / "scripts"
 LIBRARIES = ("scripts.setup", "scripts.stack")
@@ -101,3 +103,17 @@ def test_the_rows_that_ci_runs_are_rows_of_the_matrix() -> None:
     ]
     [named] = re.findall(r'ROWS="(.+)"', CI)
     assert set(named.split()) < set(rows)
+
+
+def test_the_hooks_run_what_make_lint_runs() -> None:
+    configuration = yaml.safe_load((REPOSITORY / ".pre-commit-config.yaml").read_text())
+    [hook] = [hook for repository in configuration["repos"] for hook in repository["hooks"]]
+    assert hook["entry"] == "make lint"
+
+
+def test_the_public_workflow_runs_what_ci_runs() -> None:
+    workflow = yaml.safe_load((REPOSITORY / ".github" / "workflows" / "ci.yml").read_text())
+    commands = [step["run"] for job in workflow["jobs"].values() for step in job["steps"] if "run" in step]
+    assert commands == ["bash .ci/run"]
+    actions = [step["uses"] for job in workflow["jobs"].values() for step in job["steps"] if "uses" in step]
+    assert all(re.fullmatch(r"[\w/-]+@v\d+", action) for action in actions)
