@@ -65,7 +65,7 @@ def postgres_programs() -> Path:
     )[::-1]
     on_path = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
     for folder in (*newest_first, *on_path, _wheel() / "bin"):
-        if all((folder / name).exists() for name in ("initdb", "postgres", "psql")):
+        if all(os.access(folder / name, os.X_OK) for name in ("initdb", "postgres", "psql")):
             return folder
     raise MissingProgramError(
         f"PostgreSQL's server programs (initdb, postgres, psql) are neither on the PATH nor in "

@@ -115,6 +115,14 @@ def test_a_client_alone_is_no_server(machine: Machine) -> None:
         postgres_programs()
 
 
+def test_programs_that_nobody_may_run_are_none(machine: Machine) -> None:
+    for name in ("initdb", "postgres", "psql"):
+        machine.write(machine.folder / "bin" / name)
+        (machine.folder / "bin" / name).chmod(0o644)
+    with pytest.raises(MissingProgramError, match="neither on the PATH"):
+        postgres_programs()
+
+
 def test_a_chromium_that_does_not_run_is_none(machine: Machine) -> None:
     machine.write(machine.folder / "bin" / "chromium", "exit 127")
     with pytest.raises(MissingProgramError, match="none that runs"):
