@@ -14,10 +14,10 @@ except ModuleNotFoundError as error:
 
 from airflow_omics.emulator.client import EmulatorClient
 from airflow_omics.emulator.control import Emulator
-from airflow_omics.emulator.lives import LIVES
-from airflow_omics.emulator.mock import mock_omics
-from airflow_omics.emulator.script import LIFE_TAG, Life, Stage, Task
-from airflow_omics.emulator.server import EmulatorServer
+from airflow_omics.emulator.lives.library import LIVES
+from airflow_omics.emulator.lives.script import LIFE_TAG, Life, Stage, Task
+from airflow_omics.emulator.serving.mock import mock_omics
+from airflow_omics.emulator.serving.server import EmulatorServer
 
 __all__ = [
     "LIFE_TAG",

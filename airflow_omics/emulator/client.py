@@ -8,7 +8,7 @@ import urllib.request
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_omics.emulator.script import Life
+from airflow_omics.emulator.lives.script import Life
 
 
 class EmulatorClient:

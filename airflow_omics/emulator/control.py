@@ -10,12 +10,12 @@ from moto.core.base_backend import BackendDict
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.moto_api import state_manager
 
-from airflow_omics.emulator import account
-from airflow_omics.emulator.models import OmicsBackend, omics_backends
-from airflow_omics.emulator.responses import backend_for
-from airflow_omics.emulator.script import REUSED, TERMINAL, VANISHED, Life, Stage
-from airflow_omics.emulator.timeline import Run
-from airflow_omics.emulator.world import CANCEL_POLICIES, REPEAT_POLICIES, STATE_MODEL, WORLD
+from airflow_omics.emulator.lives.run import Run
+from airflow_omics.emulator.lives.script import REUSED, TERMINAL, VANISHED, Life, Stage
+from airflow_omics.emulator.other_services import written_by_runs
+from airflow_omics.emulator.service.backend import OmicsBackend, omics_backends
+from airflow_omics.emulator.serving.answers import backend_for
+from airflow_omics.emulator.world.shared import CANCEL_POLICIES, REPEAT_POLICIES, STATE_MODEL, WORLD
 
 _BULK_MEMBERS: dict[str, Any] = {
     "workflowId": "1234567",
@@ -289,7 +289,7 @@ class Emulator:
 
     def settle(self) -> None:
         """Write to CloudWatch Logs and S3 what runs have produced by now, as reading either does."""
-        account.settle()
+        written_by_runs.settle()
 
     def reset(self) -> None:
         """Forget everything: runs, faults, lives of your own, requests, and all of moto's other services.

@@ -12,7 +12,7 @@ import pytest
 
 from airflow_omics.emulator import LIVES, Emulator
 from airflow_omics.emulator.__main__ import parser
-from airflow_omics.emulator.faults import KINDS
+from airflow_omics.emulator.world.faults import KINDS
 
 PAGE = pathlib.Path(__file__).parents[2] / "docs" / "use" / "emulator.md"
 

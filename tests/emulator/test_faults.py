@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
 from airflow_omics.emulator import Emulator, EmulatorServer
-from airflow_omics.emulator.faults import KINDS
+from airflow_omics.emulator.world.faults import KINDS
 
 from .conftest import refused, start
 

@@ -12,7 +12,7 @@ import pytest
 from moto import mock_aws
 
 from airflow_omics.emulator import Emulator, mock_omics
-from airflow_omics.emulator.register import register
+from airflow_omics.emulator.serving.register import register
 
 from .conftest import aws, start
 

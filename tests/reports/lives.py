@@ -44,7 +44,7 @@ def emulator() -> Iterator[Any]:
     connection = json.dumps({"conn_type": "aws", "extra": {"region_name": REGION}})
     with (
         mock.patch.dict(os.environ, {"AIRFLOW_CONN_AWS_DEFAULT": connection}),
-        mock.patch("airflow_omics.emulator.clock.time", _Noon),
+        mock.patch("airflow_omics.emulator.world.clock.time", _Noon),
         mock_omics(seed=20260101) as control,
     ):
         control.freeze()

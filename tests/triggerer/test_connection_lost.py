@@ -12,7 +12,7 @@ import pytest
 from moto.iam.models import iam_backends
 
 from airflow_omics.emulator import Emulator, EmulatorServer
-from airflow_omics.emulator.models import omics_backends
+from airflow_omics.emulator.service.backend import omics_backends
 from airflow_omics.hooks import OmicsAsyncClient
 from airflow_omics.triggers import OmicsRunTrigger, OmicsStartedRunTrigger
 from tests.triggerer.conftest import Clients

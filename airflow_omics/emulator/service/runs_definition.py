@@ -10,9 +10,9 @@ import io
 import zipfile
 from urllib.parse import urlencode
 
-from airflow_omics.emulator import stores
-from airflow_omics.emulator.models import OmicsBackend
-from airflow_omics.emulator.timeline import Run
+from airflow_omics.emulator.lives.run import Run
+from airflow_omics.emulator.service.backend import OmicsBackend
+from airflow_omics.emulator.world import moto_stores
 
 _TEXTS = {
     "main.wdl": "version 1.0\n\nworkflow emulated {\n}\n",
@@ -37,7 +37,7 @@ def url(backend: OmicsBackend, run: Run, host: str, moment: float) -> str:
     bucket = f"omics-emulator-{backend.account_id}-{backend.region_name}"
     _, main = source(run)
     key = f"definition/{run.members['workflowId']}/{main}.zip"
-    stores.put_objects(backend, bucket, {key: _zipped(main)}, moment)
+    moto_stores.put_objects(backend, bucket, {key: _zipped(main)}, moment)
     domain = "amazonaws.com.cn" if backend.partition == "aws-cn" else "amazonaws.com"
     if host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws")):
         address = f"https://{bucket}.s3.{backend.region_name}.{domain}/{key}"

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from airflow_omics.emulator.clock import Clock
-from airflow_omics.emulator.script import REUSED, TERMINAL, VANISHED, Life, Stage, Task
+from airflow_omics.emulator.lives.script import REUSED, TERMINAL, VANISHED, Life, Stage, Task
+from airflow_omics.emulator.world.clock import Clock
 
 _LEFT_RUNNING = TERMINAL | {"STOPPING", VANISHED, REUSED}
 

@@ -17,8 +17,8 @@ from urllib.parse import parse_qs, unquote
 import botocore.session
 from botocore.model import OperationModel, ServiceModel
 
-from airflow_omics.emulator.exceptions import OmicsServiceError, validation
-from airflow_omics.emulator.faults import OPERATIONS
+from airflow_omics.emulator.wire.exceptions import OmicsServiceError, validation
+from airflow_omics.emulator.world.faults import OPERATIONS
 
 
 @cache

@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import boto3
 from moto.core.base_backend import BackendDict, BaseBackend
 from moto.moto_api import state_manager
 
-from airflow_omics.emulator.exceptions import conflict, not_found, validation
-from airflow_omics.emulator.script import REUSED, TERMINAL, VANISHED, Life, Stage
-from airflow_omics.emulator.timeline import Entry, Run
-from airflow_omics.emulator.world import STATE_MODEL, WORLD
+from airflow_omics.emulator.lives.run import Entry, Run
+from airflow_omics.emulator.lives.script import REUSED, TERMINAL, VANISHED, Life, Stage
+from airflow_omics.emulator.wire.exceptions import conflict, not_found, validation
+from airflow_omics.emulator.world.shared import STATE_MODEL, WORLD
 
 state_manager.register_default_transition(STATE_MODEL, {"progression": "clock"})
 
@@ -31,6 +31,9 @@ _DELETABLE = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 class OmicsBackend(BaseBackend):
     """The runs of one account and Region."""
 
+    #: The module with ``url_bases`` and ``url_paths``, for moto's dispatcher; set when it is registered.
+    addresses: ClassVar[Any] = None
+
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
         self._runs: dict[str, Run] = {}
@@ -44,6 +47,11 @@ class OmicsBackend(BaseBackend):
         self.unwritten: dict[int, Run] = {}
         #: What GetRunGroup answers, by id.
         self.run_groups: dict[str, dict[str, Any]] = {}
+
+    @property
+    def _url_module(self) -> Any:
+        # moto finds it by the name of the module that a backend is in, where it expects "models".
+        return self.addresses
 
     @property
     def arn_prefix(self) -> str:

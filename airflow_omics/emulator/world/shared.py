@@ -8,12 +8,12 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_omics.emulator.clock import Clock
-from airflow_omics.emulator.exceptions import validation
-from airflow_omics.emulator.faults import FaultBook
-from airflow_omics.emulator.ledger import Ledger
-from airflow_omics.emulator.lives import DEFAULT_LIFE, LIVES
-from airflow_omics.emulator.script import LIFE_TAG, Life
+from airflow_omics.emulator.lives.library import DEFAULT_LIFE, LIVES
+from airflow_omics.emulator.lives.script import LIFE_TAG, Life
+from airflow_omics.emulator.wire.exceptions import validation
+from airflow_omics.emulator.world.clock import Clock
+from airflow_omics.emulator.world.faults import FaultBook
+from airflow_omics.emulator.world.request_log import Ledger
 
 #: The model name under which moto's state manager knows runs.
 STATE_MODEL = "omics::run"

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
-from airflow_omics.emulator.exceptions import OmicsServiceError, service_error
+from airflow_omics.emulator.wire.exceptions import OmicsServiceError, service_error
 
 #: The operations that are emulated.
 OPERATIONS = (

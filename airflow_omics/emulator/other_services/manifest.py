@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from airflow_omics.emulator import definitions, views
-from airflow_omics.emulator.models import OmicsBackend
-from airflow_omics.emulator.timeline import Run, TaskState, tasks_of
-from airflow_omics.emulator.wire import timestamp
-from airflow_omics.emulator.world import WORLD
+from airflow_omics.emulator.lives.run import Run, TaskState, tasks_of
+from airflow_omics.emulator.service import runs_definition, runs_record
+from airflow_omics.emulator.service.backend import OmicsBackend
+from airflow_omics.emulator.wire.codec import timestamp
+from airflow_omics.emulator.world.shared import WORLD
 
 #: vCPUs of an instance, by its size.
 VCPUS = {
@@ -47,13 +47,13 @@ def _time(moment: float | None) -> str | None:
 
 
 def _run(backend: OmicsBackend, run: Run) -> dict[str, Any]:
-    record = views.run_record(backend, run)
+    record = runs_record.run_record(backend, run)
     started, stopped = record.get("startTime"), record.get("stopTime")
     seconds = None if started is None or stopped is None else round(stopped - started, 3)
     # The run may be DELETED or gone by now; the manifest tells how it ended.
     status = run.ended.status if run.ended is not None else run.status
     gib = float(record.get("storageCapacity", 1200))
-    engine, main = definitions.source(run)
+    engine, main = runs_definition.source(run)
     as_is = [
         "arn",
         "uuid",
@@ -132,7 +132,7 @@ def instance_size(instance_type: str) -> tuple[int, int]:
 
 
 def _task(backend: OmicsBackend, run: Run, task: TaskState) -> dict[str, Any]:
-    record = views.task_record(backend, run, task)
+    record = runs_record.task_record(backend, run, task)
     started, stopped = record.get("startTime"), record.get("stopTime")
     vcpus, gib = instance_size(task.script.instance_type)
     metrics = None

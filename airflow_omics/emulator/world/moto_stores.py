@@ -11,7 +11,7 @@ from moto.backends import get_backend
 from moto.core.exceptions import ServiceException
 from werkzeug.exceptions import HTTPException
 
-from airflow_omics.emulator.models import OmicsBackend
+from airflow_omics.emulator.service.backend import OmicsBackend
 
 log = logging.getLogger(__name__)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -9,10 +9,10 @@ from typing import Any
 
 import moto.moto_server.werkzeug_app as moto_app
 
-from airflow_omics.emulator import account, elsewhere
 from airflow_omics.emulator.control import Emulator
-from airflow_omics.emulator.responses import Answer, Incoming, answer, credential_scope
-from airflow_omics.emulator.wire import is_emulated
+from airflow_omics.emulator.other_services import requests, written_by_runs
+from airflow_omics.emulator.serving.answers import Answer, Incoming, answer, credential_scope
+from airflow_omics.emulator.wire.codec import is_emulated
 
 #: Below this path lies the control.
 CONTROL_PATH = "/omics-emulator"
@@ -59,9 +59,9 @@ class EmulatorApplication:
         """Let moto answer; what runs have written is there before anyone reads logs or S3."""
         scope = credential_scope(environ.get("HTTP_AUTHORIZATION", ""))
         if scope is None or scope[2] in _WRITTEN_BY_RUNS:
-            account.settle()
+            written_by_runs.settle()
         if scope is not None:
-            return elsewhere.answer(self._moto, scope[2], environ, start_response)
+            return requests.answer(self._moto, scope[2], environ, start_response)
         answered: Iterable[bytes] = self._moto(environ, start_response)
         if environ.get("PATH_INFO") == "/moto-api/reset" and environ.get("REQUEST_METHOD") == "POST":
             self._control.reset()

@@ -2,7 +2,7 @@
 
 A member is present only when the service would have it. What the installed botocore does not know is left out
 later, by
-:mod:`airflow_omics.emulator.wire`.
+:mod:`airflow_omics.emulator.wire.codec`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import uuid as uuids
 from functools import cache
 from typing import Any
 
-from airflow_omics.emulator.models import OmicsBackend
-from airflow_omics.emulator.script import TERMINAL
-from airflow_omics.emulator.timeline import Entry, Run, TaskState
-from airflow_omics.emulator.wire import service_model
+from airflow_omics.emulator.lives.run import Entry, Run, TaskState
+from airflow_omics.emulator.lives.script import TERMINAL
+from airflow_omics.emulator.service.backend import OmicsBackend
+from airflow_omics.emulator.wire.codec import service_model
 
 LOG_GROUP = "/aws/omics/WorkflowLog"
 _NAMESPACE = uuids.UUID("6f1a4f3c-7f0e-4d27-9d8a-4b9b7d4f2f10")

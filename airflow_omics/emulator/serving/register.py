@@ -17,6 +17,10 @@ import botocore.handlers
 import moto.backend_index
 import moto.backends
 
+from airflow_omics.emulator.other_services import cloudwatch_logs, written_by_runs
+from airflow_omics.emulator.service import backend
+from airflow_omics.emulator.serving import urls
+
 log = logging.getLogger(__name__)
 _lock = threading.Lock()
 
@@ -27,26 +31,25 @@ def register() -> bool:
     :returns: Whether moto uses this backend; False if it has one of its own.
     """
     with _lock:
-        from airflow_omics.emulator import account, logs, models, urls
-
-        if sys.modules.get("moto.omics") is models:
+        if sys.modules.get("moto.omics") is backend:
             return True
         if any(name == "omics" for name, _ in moto.backend_index.backend_url_patterns):
             log.warning(
                 "moto %s has a backend for omics of its own; the emulator is not registered", _moto_version()
             )
             return False
-        sys.modules["moto.omics"] = models
+        sys.modules["moto.omics"] = backend
+        backend.OmicsBackend.addresses = urls
         moto.backend_index.backend_url_patterns.append(("omics", re.compile(urls.HOST_PATTERN)))
 
         def settle(**_: Any) -> None:
-            account.settle()
+            written_by_runs.settle()
 
         # Clients made from here on see what the runs have written to CloudWatch Logs and S3 by the time they
         # ask.
         for service in ("cloudwatch-logs", "s3"):
             botocore.handlers.BUILTIN_HANDLERS.append((f"before-call.{service}", settle))
-        logs.adapt()
+        cloudwatch_logs.adapt()
         return True
 
 

@@ -13,8 +13,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from airflow_omics.emulator.exceptions import OmicsServiceError
-from airflow_omics.emulator.manifest import VCPUS
+from airflow_omics.emulator.other_services.manifest import VCPUS
+from airflow_omics.emulator.wire.exceptions import OmicsServiceError
 
 SERVICE_CODE = "AmazonOmics"
 # USD for a vCPU and hour; each family is linear in its vCPUs, but for the largest sizes nobody knows that.

@@ -22,10 +22,11 @@ import moto.backends
 import moto.moto_server.werkzeug_app as moto_app
 from botocore.exceptions import UnknownServiceError
 
-from airflow_omics.emulator import pricing, wire
-from airflow_omics.emulator.exceptions import OmicsServiceError
-from airflow_omics.emulator.ledger import UNKNOWN
-from airflow_omics.emulator.world import WORLD
+from airflow_omics.emulator.other_services import pricing
+from airflow_omics.emulator.wire import codec
+from airflow_omics.emulator.wire.exceptions import OmicsServiceError
+from airflow_omics.emulator.world.request_log import UNKNOWN
+from airflow_omics.emulator.world.shared import WORLD
 
 _REST_XML = frozenset({"cloudfront", "route53", "s3", "s3control", "s3express"})
 
@@ -142,7 +143,7 @@ def _asked(service: str, environ: Mapping[str, Any], body: bytes) -> Asked:
 @cache
 def _routes(service: str) -> list[tuple[str, re.Pattern[str], str]]:
     try:
-        return wire.routes_of(botocore.session.Session().get_service_model(service))
+        return codec.routes_of(botocore.session.Session().get_service_model(service))
     except UnknownServiceError:
         # Not every service signs by the name that it has in botocore.
         return []
@@ -174,7 +175,7 @@ def _respond(
             "status": status,
             "error": code,
             "run_id": None,
-            "time": wire.timestamp(WORLD.clock.now()),
+            "time": codec.timestamp(WORLD.clock.now()),
             "user_agent": environ.get("HTTP_USER_AGENT"),
         }
     )

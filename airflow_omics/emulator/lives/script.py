@@ -1,6 +1,6 @@
 """The script of a life: what happens to a run, and when, told as frozen, JSON-able data.
 
-The library of ready-made scripts is in :mod:`airflow_omics.emulator.lives`.
+The library of ready-made scripts is in :mod:`airflow_omics.emulator.lives.library`.
 """
 
 from __future__ import annotations

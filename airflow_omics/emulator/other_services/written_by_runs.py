@@ -11,11 +11,12 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from airflow_omics.emulator import stores, views
-from airflow_omics.emulator.manifest import manifest_lines
-from airflow_omics.emulator.models import OmicsBackend, omics_backends
-from airflow_omics.emulator.timeline import Run, TaskState, scripted_running_seconds, tasks_of
-from airflow_omics.emulator.world import WORLD
+from airflow_omics.emulator.lives.run import Run, TaskState, scripted_running_seconds, tasks_of
+from airflow_omics.emulator.other_services.manifest import manifest_lines
+from airflow_omics.emulator.service import runs_record
+from airflow_omics.emulator.service.backend import OmicsBackend, omics_backends
+from airflow_omics.emulator.world import moto_stores
+from airflow_omics.emulator.world.shared import WORLD
 
 _LOG_OF_STATUS = {
     "PENDING": (("CREATING_RUN", "Creating your workflow run."),),
@@ -135,7 +136,7 @@ def _write_logs(backend: OmicsBackend, run: Run) -> None:
         fresh = known[run.written.get(stream, 0) :]
         if fresh:
             events = [(int(line.moment * 1000), line.message) for line in fresh]
-            stores.write_events(backend, views.LOG_GROUP, stream, events)
+            moto_stores.write_events(backend, runs_record.LOG_GROUP, stream, events)
             run.written[stream] = len(known)
 
 
@@ -146,7 +147,7 @@ def _write_outputs(backend: OmicsBackend, run: Run) -> None:
     ended = run.ended
     if ended is None or ended.status not in ("COMPLETED", "FAILED") or not run.life.exports:
         return
-    bucket, _, prefix = views.output_uri(run).removeprefix("s3://").partition("/")
+    bucket, _, prefix = runs_record.output_uri(run).removeprefix("s3://").partition("/")
     objects: dict[str, str] = {}
     engine = [text for _, text in engine_lines(run, WORLD.clock.service())]
     if engine and run.members["logLevel"] != "OFF":
@@ -154,8 +155,9 @@ def _write_outputs(backend: OmicsBackend, run: Run) -> None:
     if ended.status == "COMPLETED":
         objects.update(run.life.outputs)
         if run.life.outputs:
-            located = {key.rpartition("/")[2]: f"{views.output_uri(run)}/{key}" for key in run.life.outputs}
+            uri = runs_record.output_uri(run)
+            located = {key.rpartition("/")[2]: f"{uri}/{key}" for key in run.life.outputs}
             objects["logs/outputs.json"] = json.dumps(located, indent=2) + "\n"
     if objects:
         contents = {f"{prefix}/{key}".lstrip("/"): text.encode() for key, text in objects.items()}
-        stores.put_objects(backend, bucket, contents, ended.reported)
+        moto_stores.put_objects(backend, bucket, contents, ended.reported)

@@ -19,13 +19,14 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.iam.models import get_account_id_from
 from werkzeug.http import http_date
 
-from airflow_omics.emulator import definitions, views, wire
-from airflow_omics.emulator.exceptions import OmicsServiceError, not_found, service_error, validation
-from airflow_omics.emulator.faults import OPERATIONS, WIRE_FAULTS, Fault
-from airflow_omics.emulator.ledger import UNKNOWN
-from airflow_omics.emulator.models import OmicsBackend, omics_backends
-from airflow_omics.emulator.timeline import Entry, Run, tasks_of
-from airflow_omics.emulator.world import WORLD
+from airflow_omics.emulator.lives.run import Entry, Run, tasks_of
+from airflow_omics.emulator.service import runs_definition, runs_record
+from airflow_omics.emulator.service.backend import OmicsBackend, omics_backends
+from airflow_omics.emulator.wire import codec
+from airflow_omics.emulator.wire.exceptions import OmicsServiceError, not_found, service_error, validation
+from airflow_omics.emulator.world.faults import OPERATIONS, WIRE_FAULTS, Fault
+from airflow_omics.emulator.world.request_log import UNKNOWN
+from airflow_omics.emulator.world.shared import WORLD
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +103,7 @@ def answer(request: Incoming) -> Answer:
         if result.fault is not None:
             seen["fault"] = result.fault.kind
         seen["status"] = result.status or None
-    seen["time"] = wire.timestamp(WORLD.clock.now())
+    seen["time"] = codec.timestamp(WORLD.clock.now())
     seen["user_agent"] = request.headers.get("User-Agent")
     WORLD.ledger.add(seen)
     result.headers.setdefault("Content-Type", "application/json")
@@ -113,7 +114,7 @@ def answer(request: Incoming) -> Answer:
 
 
 def _answer(request: Incoming, seen: dict[str, Any]) -> Answer:
-    operation, path = wire.route(request.method, request.path)
+    operation, path = codec.route(request.method, request.path)
     name = operation.name
     seen.update(operation=name, run_id=path.get("id"))
     scope = credential_scope(request.headers.get("Authorization") or "")
@@ -137,15 +138,15 @@ def _answer(request: Incoming, seen: dict[str, Any]) -> Answer:
             return Answer(0, fault=fault)
         if fault.kind not in WIRE_FAULTS:
             arn = f"{backend.arn_prefix}run/{path.get('id', '*')}"
-            raise fault.error(name, arn, views.started_by(backend))
-    members = wire.read(operation, path, request.query, request.body)
+            raise fault.error(name, arn, runs_record.started_by(backend))
+    members = codec.read(operation, path, request.query, request.body)
     if name == "StartRun":
         seen.update(request_id=members.get("requestId"), name=members.get("name"))
     with WORLD.lock:
         result = _OPERATIONS[name](backend, members)
         if name == "GetRun":
             result |= _definition(backend, members, request.host)
-        status, body = wire.write(operation, result)
+        status, body = codec.write(operation, result)
     if name == "StartRun":
         seen["run_id"] = result["id"]
     # A lost answer: the request has been carried out, and nobody hears of it.
@@ -156,17 +157,18 @@ def _answer(request: Incoming, seen: dict[str, Any]) -> Answer:
 
 
 def _start_run(backend: OmicsBackend, members: dict[str, Any]) -> dict[str, Any]:
-    return views.started_run(backend, backend.start_run(members))
+    return runs_record.started_run(backend, backend.start_run(members))
 
 
 def _get_run(backend: OmicsBackend, members: dict[str, Any]) -> dict[str, Any]:
-    return views.run_record(backend, backend.get_run(members["id"], tick=True))
+    return runs_record.run_record(backend, backend.get_run(members["id"], tick=True))
 
 
 def _definition(backend: OmicsBackend, members: dict[str, Any], host: str) -> dict[str, str]:
     if "DEFINITION" not in members.get("export", ()):
         return {}
-    return {"definition": definitions.url(backend, backend.get_run(members["id"]), host, WORLD.clock.now())}
+    run = backend.get_run(members["id"])
+    return {"definition": runs_definition.url(backend, run, host, WORLD.clock.now())}
 
 
 def _cancel_run(backend: OmicsBackend, members: dict[str, Any]) -> dict[str, Any]:
@@ -192,7 +194,7 @@ def _list_runs(backend: OmicsBackend, members: dict[str, Any]) -> dict[str, Any]
         return None if entry is None or (wanted is not None and entry.status != wanted) else (run, entry)
 
     found, more = backend.list_runs(look, _position(members), members.get("maxResults", 100))
-    items = [views.run_item(backend, run, entry) for run, entry in found]
+    items = [runs_record.run_item(backend, run, entry) for run, entry in found]
     for fault in faults:
         if fault.kind == "list-wrong-arn":
             for item in items:
@@ -224,7 +226,7 @@ def _list_run_tasks(backend: OmicsBackend, members: dict[str, Any]) -> dict[str,
         if members.get("status") in (None, task.status)
     ]
     page = [(number, task) for number, task in tasks if number > after][: limit + 1]
-    items = [views.task_item(task) for _, task in page[:limit]]
+    items = [runs_record.task_item(task) for _, task in page[:limit]]
     return (
         {"items": items, "nextToken": _token(page[limit - 1][0])} if len(page) > limit else {"items": items}
     )
@@ -234,7 +236,7 @@ def _get_run_task(backend: OmicsBackend, members: dict[str, Any]) -> dict[str, A
     run = backend.get_run(members["id"])
     for task in tasks_of(run, WORLD.clock.service(), WORLD.clock):
         if task.id == members["taskId"]:
-            return views.task_record(backend, run, task)
+            return runs_record.task_record(backend, run, task)
     raise not_found(f"Task {members['taskId']} of run {run.id}")
 
 

@@ -13,9 +13,9 @@ from typing import Any
 from moto.core.exceptions import JsonRESTError
 from moto.logs.responses import LogsResponse
 
-from airflow_omics.emulator.faults import LOG_OPERATIONS, error_text
-from airflow_omics.emulator.views import LOG_GROUP
-from airflow_omics.emulator.world import WORLD
+from airflow_omics.emulator.service.runs_record import LOG_GROUP
+from airflow_omics.emulator.world.faults import LOG_OPERATIONS, error_text
+from airflow_omics.emulator.world.shared import WORLD
 
 _RUN = re.compile(r"\brun/(\d+)")
 _METHODS = {"DescribeLogStreams": "describe_log_streams", "GetLogEvents": "get_log_events"}

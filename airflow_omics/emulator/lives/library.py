@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_omics.emulator.lives_failed import FAILED_LIVES
-from airflow_omics.emulator.script import REUSED, VANISHED, Life, Stage, Task
+from airflow_omics.emulator.lives.failed import FAILED_LIVES
+from airflow_omics.emulator.lives.script import REUSED, VANISHED, Life, Stage, Task
 
 # Recorded runs spent 557 to 710 seconds between creation and start, and minutes in STOPPING.
 _PENDING, _STARTING, _RUNNING, _STOPPING = (

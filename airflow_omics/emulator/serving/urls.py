@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow_omics.emulator.responses import OmicsResponse
+from airflow_omics.emulator.serving.answers import OmicsResponse
 
 HOST_PATTERN = (
     r"https?://(?:(?:workflows|control-storage|storage|analytics|tags)-)?omics(?:-fips)?"

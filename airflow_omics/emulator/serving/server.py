@@ -14,9 +14,9 @@ import moto.moto_server.werkzeug_app as moto_app
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
 from airflow_omics.emulator.control import Emulator
-from airflow_omics.emulator.register import register
-from airflow_omics.emulator.routes import EmulatorApplication
-from airflow_omics.emulator.world import WORLD
+from airflow_omics.emulator.serving.register import register
+from airflow_omics.emulator.serving.routes import EmulatorApplication
+from airflow_omics.emulator.world.shared import WORLD
 
 log = logging.getLogger(__name__)
 

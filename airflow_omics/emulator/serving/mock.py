@@ -13,8 +13,8 @@ from moto import mock_aws
 from moto.core.models import MockAWS
 
 from airflow_omics.emulator.control import Emulator
-from airflow_omics.emulator.register import register
-from airflow_omics.emulator.world import WORLD
+from airflow_omics.emulator.serving.register import register
+from airflow_omics.emulator.world.shared import WORLD
 
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any] | type)
 _SETUP_METHODS = ("setUp", "setup_method")

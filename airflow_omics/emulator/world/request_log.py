@@ -8,7 +8,7 @@ from collections import Counter, deque
 from difflib import get_close_matches
 from typing import Any
 
-from airflow_omics.emulator import wire
+from airflow_omics.emulator.wire import codec
 
 #: How many requests are kept; the counts go on beyond it.
 CAPACITY = 20_000
@@ -76,7 +76,7 @@ def _checked(operation: str) -> None:
 
     :raises ValueError: Naming those that are like it.
     """
-    names = wire.service_model().operation_names
+    names = codec.service_model().operation_names
     if operation in ("*", UNKNOWN) or operation in names or ":" in operation:
         return
     like = {name.lower(): name for name in names}

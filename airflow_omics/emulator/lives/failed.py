@@ -5,7 +5,7 @@ Reasons: https://docs.aws.amazon.com/omics/latest/dev/workflows-run-errors.html
 
 from __future__ import annotations
 
-from airflow_omics.emulator.script import Life, Stage, Task
+from airflow_omics.emulator.lives.script import Life, Stage, Task
 
 _BEFORE_START = (Stage("PENDING", 2), Stage("STARTING", 300), Stage("STOPPING", 30), Stage("FAILED"))
 _BEFORE_TASKS = (
