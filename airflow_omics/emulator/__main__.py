@@ -37,9 +37,9 @@ def parser() -> argparse.ArgumentParser:
 def _check(options: argparse.Namespace) -> None:
     """Refuse what the server could not say by the name of its option.
 
-    :raises ValueError: In one sentence.
+    :raises ValueError: in one sentence.
     """
-    from airflow_omics.emulator.world.faults import MOST_A_SECOND, is_rate
+    from airflow_omics.emulator.world.limits import MOST_A_SECOND, is_rate
 
     if not 0 <= options.port <= 65535:
         raise ValueError(f"--port is {options.port}; give one from 1 to 65535, or 0 for any that is free")

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
 from moto.core.base_backend import BackendDict
-from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.moto_api import state_manager
 
-from airflow_omics.emulator.lives.run import Run
+from airflow_omics.emulator.control_table import Control, control
 from airflow_omics.emulator.lives.script import REUSED, TERMINAL, VANISHED, Life, Stage
-from airflow_omics.emulator.other_services import written_by_runs
-from airflow_omics.emulator.service.backend import OmicsBackend, omics_backends
-from airflow_omics.emulator.serving.answers import backend_for
+from airflow_omics.emulator.other_services.written_by_runs import write_due
+from airflow_omics.emulator.service import operations, run_groups, runs_start
+from airflow_omics.emulator.service.common.backend import default_backend
+from airflow_omics.emulator.service.runs_state import locate, runs_of
+from airflow_omics.emulator.world.faults import LOG_OPERATIONS
 from airflow_omics.emulator.world.shared import CANCEL_POLICIES, REPEAT_POLICIES, STATE_MODEL, WORLD
 
-_BULK_MEMBERS: dict[str, Any] = {
-    "workflowId": "1234567",
-    "workflowType": "PRIVATE",
-    "roleArn": "arn:aws:iam::123456789012:role/OmicsRole",
-    "outputUri": "s3://airflow-omics-emulator/runs",
-    "retentionMode": "RETAIN",
-    "storageType": "DYNAMIC",
-    "logLevel": "ALL",
-    "tags": {},
-}
+__all__ = ["Emulator"]
 
 
 class Emulator:
@@ -35,35 +26,45 @@ class Emulator:
     :class:`airflow_omics.emulator.EmulatorClient` has the same methods for an emulator in another process.
     """
 
+    def _apply(self, control: Control, *args: Any, **kwargs: Any) -> Any:
+        return control.function(self, *args, **kwargs)
+
     # -- clock -----------------------------------------------------------------------------------------------
 
+    @control(reads=True)
     def now(self) -> float:
         """Return the time that the emulator's answers tell, in seconds since the epoch."""
         return WORLD.clock.now()
 
     @property
+    @control(reads=True)
     def pace(self) -> float:
         """Service seconds in a real second: at 60, a run of 20 minutes takes 20 seconds."""
         return WORLD.clock.pace
 
+    @control()
     def set_pace(self, pace: float) -> None:
         """Let the clock run at ``pace``, also after :meth:`freeze`; answers tell wall-clock time again."""
         WORLD.clock.set_pace(pace)
 
+    @control()
     def freeze(self) -> None:
         """Stop the clock; only :meth:`advance` moves it now."""
         WORLD.clock.freeze()
 
+    @control()
     def advance(self, seconds: float) -> None:
         """Turn the clock forward by ``seconds`` of service time, freezing it first if it was running."""
         WORLD.clock.advance(seconds)
 
     # -- lives -----------------------------------------------------------------------------------------------
 
+    @control(reads=True)
     def lives(self) -> list[str]:
         """Return the names of every life, the registered ones among them."""
         return sorted(WORLD.lives)
 
+    @control()
     def add_life(self, life: Life | Mapping[str, Any]) -> None:
         """Register a life of your own, or replace one of the library's until :meth:`reset`."""
         if not isinstance(life, Life):
@@ -73,14 +74,22 @@ class Emulator:
     @property
     def default_life(self) -> str:
         """The life of a run whose StartRun names none; may be set."""
-        return WORLD.default_life
+        return self._default_life()
 
     @default_life.setter
     def default_life(self, name: str) -> None:
-        WORLD.default_life = WORLD.life(name).name
+        self._default_life(str(name))
+
+    @control(name="default_life", reads=True)
+    def _default_life(self, value: str | None = None) -> str:
+        """Return the default life, after setting it if a value is given."""
+        if value is not None:
+            WORLD.default_life = WORLD.life(value).name
+        return WORLD.default_life
 
     # -- runs ------------------------------------------------------------------------------------------------
 
+    @control()
     def start_runs(
         self,
         count: int,
@@ -93,29 +102,23 @@ class Emulator:
     ) -> list[str]:
         """Start many runs at once, past the API: no limit, no fault, no entry in the request log.
 
-        :param count: How many.
-        :param life: The life of each; the default life if left out.
-        :param logs: Whether they write logs and outputs, which is slow for thousands.
-        :param account_id: Defaults to moto's account.
-        :param region_name: Defaults to ``AWS_DEFAULT_REGION``, or us-east-1.
-        :param members: Members of StartRun in the API's spelling, and ``batchId``; ``{n}`` in ``name``
+        :param count: how many.
+        :param life: the life of each; the default life if left out.
+        :param logs: whether they write logs and outputs, which is slow for thousands.
+        :param account_id: defaults to moto's account.
+        :param region_name: defaults to ``AWS_DEFAULT_REGION``, or us-east-1.
+        :param members: members of StartRun in the API's spelling, and ``batchId``; ``{n}`` in ``name``
             becomes the number of the run, from 1.
-        :returns: The ids, in order of creation.
+        :returns: the ids, in order of creation.
         """
         if isinstance(count, bool) or not isinstance(count, int) or count < 0:
             raise ValueError(f"count is {count!r}; give a number of runs >= 0")
         script = WORLD.life(life or WORLD.default_life)
-        backend = _backend(account_id, region_name)
-        name = members.get("name")
         with WORLD.lock:
-            complete = {**_BULK_MEMBERS, **members}
-            ids = []
-            for number in range(1, count + 1):
-                if isinstance(name, str) and "{n}" in name:
-                    complete = {**complete, "name": name.replace("{n}", str(number))}
-                ids.append(backend.add_run(complete, script, quiet=not logs).id)
-            return ids
+            runs = runs_of(default_backend(account_id, region_name))
+            return runs_start.start_many(runs, count, script, members, quiet=not logs)
 
+    @control()
     def move(
         self,
         run_id: str,
@@ -128,15 +131,15 @@ class Emulator:
     ) -> None:
         """Put one run into a status now; it leaves its script and stays there until moved again.
 
-        :param run_id: The run.
-        :param status: A status of the service, or a word no SDK knows.
-        :param failure_reason: Replaces the ``failureReason`` of its life.
-        :param status_message: Replaces the ``statusMessage`` of its life.
-        :param account_id: Needed only if the id exists in several accounts.
-        :param region_name: Needed only if the id exists in several Regions.
+        :param run_id: the run.
+        :param status: a status of the service, or a word no SDK knows.
+        :param failure_reason: replaces the ``failureReason`` of its life.
+        :param status_message: replaces the ``statusMessage`` of its life.
+        :param account_id: needed only if the id exists in several accounts.
+        :param region_name: needed only if the id exists in several Regions.
         """
         with WORLD.lock:
-            backend, run = _locate(run_id, account_id, region_name)
+            runs, run = locate(run_id, account_id, region_name)
             stage = Stage(status)
             if status in (VANISHED, REUSED):
                 raise ValueError(f"{status} is no status; use vanish() or reuse_id()")
@@ -146,14 +149,16 @@ class Emulator:
                 run.reason = failure_reason
             if status_message is not None:
                 run.says = status_message
-            backend.replan(run, (stage,))
+            runs.replan(run, (stage,))
 
+    @control()
     def vanish(self, run_id: str, *, account_id: str | None = None, region_name: str | None = None) -> None:
         """Let a run not be found from now on, as after retention mode REMOVE took it away."""
         with WORLD.lock:
-            backend, run = _locate(run_id, account_id, region_name)
-            backend.vanish(run)
+            runs, run = locate(run_id, account_id, region_name)
+            runs.remove(run)
 
+    @control()
     def reuse_id(
         self,
         run_id: str,
@@ -164,13 +169,14 @@ class Emulator:
     ) -> str:
         """Give a run's id to another run, created now.
 
-        :returns: The uuid of the other run.
+        :returns: the uuid of the other run.
         """
         script = WORLD.life(life or WORLD.default_life)
         with WORLD.lock:
-            backend, run = _locate(run_id, account_id, region_name)
-            return backend.reuse(run, script).uuid
+            runs, run = locate(run_id, account_id, region_name)
+            return runs.reuse(run, script).uuid
 
+    @control()
     def run_group(
         self,
         run_group_id: str,
@@ -185,34 +191,28 @@ class Emulator:
     ) -> None:
         """Say what GetRunGroup tells of a run group. It holds no run back: a life says how long one waits.
 
-        :param run_group_id: Its id, such as a run's ``runGroupId``.
-        :param name: Its name.
-        :param max_runs: Runs at once.
+        :param run_group_id: its id, such as a run's ``runGroupId``.
+        :param name: its name.
+        :param max_runs: runs at once.
         :param max_cpus: vCPUs at once.
         :param max_gpus: GPUs at once.
-        :param max_duration: Minutes a run may take.
-        :param account_id: Defaults to moto's account.
-        :param region_name: Defaults to ``AWS_DEFAULT_REGION``, or us-east-1.
+        :param max_duration: minutes a run may take.
+        :param account_id: defaults to moto's account.
+        :param region_name: defaults to ``AWS_DEFAULT_REGION``, or us-east-1.
         """
-        if not (str(run_group_id).isascii() and str(run_group_id).isdigit()):
-            raise ValueError(f"run_group_id is {run_group_id!r}; ids of run groups are digits, such as '7'")
+        group = {
+            "name": name,
+            "maxRuns": max_runs,
+            "maxCpus": max_cpus,
+            "maxGpus": max_gpus,
+            "maxDuration": max_duration,
+        }
         with WORLD.lock:
-            backend = _backend(account_id, region_name)
-            group: dict[str, Any] = {
-                "arn": f"{backend.arn_prefix}runGroup/{run_group_id}",
-                "id": str(run_group_id),
-                "name": name,
-                "maxRuns": max_runs,
-                "maxCpus": max_cpus,
-                "maxGpus": max_gpus,
-                "maxDuration": max_duration,
-                "creationTime": WORLD.clock.now(),
-                "tags": {},
-            }
-            backend.run_groups[str(run_group_id)] = {k: v for k, v in group.items() if v is not None}
+            run_groups.describe(default_backend(account_id, region_name), run_group_id, group)
 
     # -- faults ----------------------------------------------------------------------------------------------
 
+    @control()
     def fault(
         self,
         operation: str,
@@ -226,31 +226,36 @@ class Emulator:
 
         :param operation: ``GetRun`` and so on, or ``*`` for every operation of HealthOmics; of CloudWatch
             Logs ``GetLogEvents`` and ``DescribeLogStreams`` can have an error.
-        :param kind: A kind of fault, such as ``throttle`` (docs/use/emulator.md has them all), or an error
+        :param kind: a kind of fault, such as ``throttle`` (docs/use/emulator.md has them all), or an error
             code such as ``ThrottlingException``.
-        :param rate: The share of calls it strikes, 0 to 1.
-        :param times: Strike this many calls, then no more.
-        :param run_id: Strike only calls about this run.
+        :param rate: the share of calls it strikes, 0 to 1.
+        :param times: strike this many calls, then no more.
+        :param run_id: strike only calls about this run.
         :param options: ``message`` of an error; ``seconds`` (real) of a hang or a lost answer; ``status`` of
             an HTML answer; ``seconds`` (service time) a ListRuns lags behind; ``status`` a ListRuns lies
             about.
-        :returns: The fault's id.
+        :returns: the fault's id.
         """
+        if operation not in LOG_OPERATIONS:
+            operations.checked(operation)
         return WORLD.faults.add(operation, kind, rate, times, run_id, options)
 
+    @control()
     def clear_faults(self) -> None:
         """End every fault; connections that hang are dropped."""
         WORLD.faults.clear()
         WORLD.release()
 
+    @control()
     def limit(self, operation: str, per_second: float | None) -> None:
         """Limit an operation (``*``: each) to ``per_second`` calls a real second; ``None`` lifts the limit.
 
         A call beyond it gets ThrottlingException. The service's default quota is 10 for most operations and 1
         for StartRun: https://docs.aws.amazon.com/omics/latest/dev/api-quotas.html
         """
-        WORLD.faults.limit(operation, per_second)
+        WORLD.limits.set(operations.checked(operation), per_second)
 
+    @control()
     def repeat_request_id(self, policy: str) -> None:
         """Say what StartRun answers to a ``requestId`` it has seen: nobody has documented it.
 
@@ -262,6 +267,7 @@ class Emulator:
             raise ValueError(f"policy {policy!r} is unknown; give one of {', '.join(REPEAT_POLICIES)}")
         WORLD.repeat_policy = policy
 
+    @control()
     def cancel_ended_run(self, policy: str) -> None:
         """Say what CancelRun answers for a run that has ended: ``conflict`` or ``validation``."""
         if policy not in CANCEL_POLICIES:
@@ -270,27 +276,32 @@ class Emulator:
 
     # -- what happened ---------------------------------------------------------------------------------------
 
+    @control(reads=True)
     def requests(self, operation: str | None = None) -> list[dict[str, Any]]:
         """Return the latest requests, oldest first: time, operation, status, error, run_id and more."""
-        return WORLD.ledger.requests(operation)
+        return WORLD.requests.latest(operation)
 
+    @control(reads=True)
     def counts(self) -> dict[str, int]:
         """Return how many requests each operation has had since :meth:`reset`."""
-        return WORLD.ledger.counts()
+        return WORLD.requests.counts()
 
+    @control()
     def wait_for(self, operation: str | None = None, count: int = 1, timeout: float = 10.0) -> int:
         """Block until ``count`` requests of an operation (or of any) were seen since :meth:`reset`.
 
-        :param timeout: Real seconds.
-        :returns: How many were seen.
-        :raises TimeoutError: If they were not seen in time.
+        :param timeout: real seconds.
+        :returns: how many were seen.
+        :raises TimeoutError: if they were not seen in time.
         """
-        return WORLD.ledger.wait_for(operation, count, timeout)
+        return WORLD.requests.wait_for(operation, count, timeout)
 
+    @control()
     def settle(self) -> None:
         """Write to CloudWatch Logs and S3 what runs have produced by now, as reading either does."""
-        written_by_runs.settle()
+        write_due()
 
+    @control()
     def reset(self) -> None:
         """Forget everything: runs, faults, lives of your own, requests, and all of moto's other services.
 
@@ -300,29 +311,3 @@ class Emulator:
             WORLD.reset()
             BackendDict.reset()
             state_manager.unset_transition(STATE_MODEL)
-
-
-def _backend(account_id: str | None, region_name: str | None) -> OmicsBackend:
-    return backend_for(
-        account_id or os.environ.get("MOTO_ACCOUNT_ID") or DEFAULT_ACCOUNT_ID,
-        region_name or os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION") or "us-east-1",
-    )
-
-
-def _locate(run_id: str, account_id: str | None, region_name: str | None) -> tuple[OmicsBackend, Run]:
-    found: list[tuple[OmicsBackend, Run]] = []
-    for account_key, region_key, backend in list(omics_backends.iter_backends()):
-        if not isinstance(backend, OmicsBackend):
-            continue
-        if account_id in (None, account_key) and region_name in (None, region_key):
-            run = backend.find(str(run_id))
-            if run is not None:
-                backend.settle(run)
-                run = backend.find(str(run_id))
-            if run is not None:
-                found.append((backend, run))
-    if not found:
-        raise ValueError(f"run {run_id!r} is not in the emulator")
-    if len(found) > 1:
-        raise ValueError(f"run {run_id!r} is in several accounts or Regions; give account_id and region_name")
-    return found[0]

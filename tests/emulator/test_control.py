@@ -9,12 +9,15 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 import boto3
 import pytest
 from botocore.config import Config
 
 from airflow_omics.emulator import Emulator, EmulatorClient, EmulatorServer, Life, Stage
+from airflow_omics.emulator.control_table import CONTROLS
+from airflow_omics.emulator.control_table import control as declare
 
 from .conftest import KEYS, refused, start
 
@@ -32,16 +35,63 @@ def omics(connect: Callable[..., Any]) -> Any:
     return connect(region_name="us-east-1")
 
 
-def public(kind: type) -> dict[str, Any]:
-    return {name: member for name, member in vars(kind).items() if not name.startswith("_")}
+NAMES = sorted(name for name in dir(Emulator) if not name.startswith("_"))
 
 
 def test_both_have_the_same_methods_with_the_same_parameters() -> None:
-    here, there = public(Emulator), public(EmulatorClient)
-    assert set(here) == set(there)
-    for name, member in here.items():
+    assert sorted(name for name in dir(EmulatorClient) if not name.startswith("_")) == NAMES
+    for name in NAMES:
+        member = getattr(Emulator, name)
         if inspect.isfunction(member):
-            assert inspect.signature(member) == inspect.signature(there[name]), name
+            assert inspect.signature(member) == inspect.signature(getattr(EmulatorClient, name)), name
+
+
+def use(control: Control, name: str) -> None:
+    """Read a property, or call a method with something for each argument that it needs."""
+    member = getattr(Emulator, name)
+    if isinstance(member, property):
+        getattr(control, name)
+        return
+    needed = {
+        each.name: 1
+        for each in list(inspect.signature(member).parameters.values())[1:]
+        if each.default is each.empty and each.kind is not each.VAR_KEYWORD
+    }
+    getattr(control, name)(**needed)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_that_a_client_does_is_done_in_its_own_process(name: str) -> None:
+    with EmulatorServer() as server:
+        nobody = EmulatorClient(server.endpoint_url)
+    with pytest.raises(ConnectionError, match="no emulator answers at"):
+        use(nobody, name)
+
+
+def test_the_default_life_of_another_process_is_not_set_in_this_one() -> None:
+    with EmulatorServer() as server:
+        nobody = EmulatorClient(server.endpoint_url)
+    with pytest.raises(ConnectionError):
+        nobody.default_life = "cancelled"
+    assert Emulator().default_life == "completed"
+
+
+def test_one_declaration_makes_a_control(server: EmulatorServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    with mock.patch.dict(CONTROLS):
+
+        @declare(reads=True)
+        def doubled(self: Any, number: int, *, times: int = 1) -> int:
+            """Return a number, doubled so many times."""
+            return number * 2**times
+
+        monkeypatch.setattr(Emulator, "doubled", doubled, raising=False)
+        client: Any = EmulatorClient(server.endpoint_url)
+        assert client.doubled(4) == server.control.doubled(4) == 8  # type: ignore[attr-defined]
+        assert client.doubled(4, times=2) == 16
+        assert ask(server, "POST", "doubled", b'{"number": 5}')[:2] == (200, {"result": 10})
+        assert ask(server, "POST", "doubled", b"five")[1] == {
+            "error": "/omics-emulator/doubled takes a JSON object with number, times, not b'five'"
+        }
 
 
 def test_clock(control: Control, omics: Any) -> None:

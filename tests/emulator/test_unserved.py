@@ -11,7 +11,7 @@ import pytest
 from botocore import xform_name
 
 from airflow_omics.emulator import EmulatorClient, EmulatorServer
-from airflow_omics.emulator.world.faults import OPERATIONS
+from airflow_omics.emulator.service.operations import OPERATIONS
 
 from .conftest import refused, signed
 from .shapes import made_up

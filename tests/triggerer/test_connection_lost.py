@@ -12,7 +12,8 @@ import pytest
 from moto.iam.models import iam_backends
 
 from airflow_omics.emulator import Emulator, EmulatorServer
-from airflow_omics.emulator.service.backend import omics_backends
+from airflow_omics.emulator.service.common.backend import omics_backends
+from airflow_omics.emulator.service.runs_state import runs_of
 from airflow_omics.hooks import OmicsAsyncClient
 from airflow_omics.triggers import OmicsRunTrigger, OmicsStartedRunTrigger
 from tests.triggerer.conftest import Clients
@@ -126,9 +127,9 @@ def test_aws_default_that_was_never_read_is_read_anew_before_anything_ends(
     come_back = lose(monkeypatch)
     if kind == "another run":
         [foreign] = omics.start_runs(1, account_id=OTHER_ACCOUNT)
-        runs = omics_backends[OTHER_ACCOUNT]["us-east-1"]._runs
-        runs[run_id] = runs.pop(foreign)
-        runs[run_id].id = run_id
+        runs = runs_of(omics_backends[OTHER_ACCOUNT]["us-east-1"])
+        other = runs.get(foreign)
+        runs.add(other.members, other.life, run_id=run_id)
 
     async def body() -> dict[Any, str]:
         if kind == "denied":

@@ -68,7 +68,7 @@ def test_200_mapped_starts_against_one_a_second_are_200_runs(
     start_task: StartTask, omics: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The limit counts on this clock, too: as many tries as a pool of 20 would make, in minutes of its time.
-    monkeypatch.setattr("airflow_omics.emulator.world.faults.time", clock)
+    monkeypatch.setattr("airflow_omics.emulator.world.limits.time", clock)
     omics.limit("StartRun", 1)
     omics.default_life = "running-forever"
     clock.limit = 100_000

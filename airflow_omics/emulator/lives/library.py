@@ -216,7 +216,7 @@ _BASIC = (
     ),
 )
 
-#: Every life of the library, by name.
 LIVES: Mapping[str, Life] = {life.name: life for life in (*_BASIC, *FAILED_LIVES)}
-#: The life of a run whose StartRun does not name one.
+"""Every life of the library, by name."""
 DEFAULT_LIFE = "completed"
+"""The life of a run whose StartRun does not name one."""

@@ -1,21 +1,18 @@
-"""A run's passage through its life: which status it shows at a moment, and which tasks.
+"""A run's passage through its life: which status it shows at a moment.
 
-Nothing happens by itself: a run is *settled* whenever someone looks, which enters every stage that has fallen
-due.
+Nothing happens by itself. Whoever reads a run settles it first, and it enters every stage that is due.
 """
 
 from __future__ import annotations
 
 import math
-import uuid as uuids
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from airflow_omics.emulator.lives.script import REUSED, TERMINAL, VANISHED, Life, Stage, Task
-from airflow_omics.emulator.world.clock import Clock
+from airflow_omics.emulator.lives.script import REUSED, TERMINAL, VANISHED, Life, Stage
 
-_LEFT_RUNNING = TERMINAL | {"STOPPING", VANISHED, REUSED}
+LEFT_RUNNING = TERMINAL | {"STOPPING", VANISHED, REUSED}
+"""Statuses in which no task of a run goes on."""
 
 
 class Entry(NamedTuple):
@@ -69,14 +66,14 @@ class Run:
         self.reason = life.failure_reason
         self.says = life.status_message
         self.history: list[Entry] = []
-        #: The stages not entered yet; the life's own tuple until something interferes.
         self.plan: Sequence[Stage] = life.stages
+        """The stages not entered yet; the life's own tuple until something interferes."""
         self.gone = False
-        #: Whether a cancel or a ``move`` ended it before its script did.
         self.cut = False
+        """Whether a cancel or a ``move`` ended it before its script did."""
         self.ticks = 0
-        #: Whether it writes no logs and no outputs.
         self.quiet = quiet
+        """Whether it writes no logs and no outputs."""
         self.written: dict[str, int] = {}
         self.due = created[0]
         self._enter(*created)
@@ -111,32 +108,40 @@ class Run:
         """How many stages are still to come."""
         return len(self.plan) - len(self.history) if self.plan is self.life.stages else len(self.plan)
 
-    def settle(self, now: float, clock: Clock, transition: Mapping[str, Any]) -> None:
-        """Enter every stage that has fallen due by ``now`` (service time)."""
+    def settle(self, now: float, reported: Callable[[float], float], transition: Mapping[str, Any]) -> None:
+        """Enter every stage that is due by ``now``.
+
+        :param now: the present, in service time.
+        :param reported: gives the reported time of a moment of service time.
+        :param transition: what moto's state manager says of runs.
+        """
         kind = transition["progression"]
         if kind == "manual":
             return
         if kind == "immediate":
             while self.left and not self.gone:
-                self._enter(now, clock.reported(now))
+                self._enter(now, reported(now))
             return
         if kind == "time":
             seconds = float(transition["seconds"])
             while self.left and not self.gone and self.history[-1].service + seconds <= now:
                 moment = self.history[-1].service + seconds
-                self._enter(moment, clock.reported(moment))
+                self._enter(moment, reported(moment))
             return
         while self.due <= now and not self.gone:
-            self._enter(self.due, clock.reported(self.due))
+            self._enter(self.due, reported(self.due))
 
-    def tick(self, clock: Clock, transition: Mapping[str, Any]) -> None:
-        """Count a GetRun towards a ``manual`` transition of moto's state manager."""
+    def tick(self, moment: tuple[float, float], transition: Mapping[str, Any]) -> None:
+        """Count a GetRun towards a ``manual`` transition of moto's state manager.
+
+        :param moment: the present, in service time and in reported time.
+        """
         if transition["progression"] != "manual":
             return
         self.ticks += 1
         if self.ticks >= int(transition["times"]) and self.left and not self.gone:
             self.ticks = 0
-            self._enter(*clock.read())
+            self._enter(*moment)
 
     def replan(self, stages: Sequence[Stage], moment: tuple[float, float]) -> None:
         """Enter ``stages[0]`` at ``moment`` and go on with the others, forgetting the script."""
@@ -160,79 +165,4 @@ class Run:
     @property
     def left_running(self) -> Entry | None:
         """The entry at which the run's tasks came to an end."""
-        return self.entered(*_LEFT_RUNNING)
-
-
-@dataclass(frozen=True)
-class TaskState:
-    """One task of a run at a moment; times are reported times."""
-
-    id: str
-    uuid: str
-    script: Task
-    status: str
-    created: float | None
-    started: float | None
-    stopped: float | None
-
-
-def scripted_running_seconds(life: Life) -> float:
-    """Return how many service seconds a life spends between entering RUNNING and leaving it."""
-    total, counting = 0.0, False
-    for stage in life.stages:
-        counting = counting or stage.status == "RUNNING"
-        if counting and stage.status in _LEFT_RUNNING:
-            break
-        if counting:
-            total += math.inf if stage.seconds is None else stage.seconds
-    return total
-
-
-def tasks_of(run: Run, now: float, clock: Clock) -> Iterator[TaskState]:
-    """Yield the tasks that exist at ``now`` (service time), in order of creation."""
-    began = run.entered("RUNNING")
-    if began is None:
-        return
-    end = run.left_running
-    limit = now if end is None else end.service
-    scripted = scripted_running_seconds(run.life)
-    first = 1_000_000 + uuids.UUID(run.uuid).int % 8_900_000
-    for index, script in enumerate(run.life.tasks):
-        played = end is not None and not run.cut and script.at + script.seconds <= scripted
-        state = _walk(script, began.service + script.at, limit, end is not None, played)
-        if state is None:
-            continue
-        status, moments = state
-        reported = [None if m is None or script.cache_hit else clock.reported(m) for m in moments]
-        yield TaskState(
-            str(first + index),
-            str(uuids.uuid5(uuids.UUID(run.uuid), str(index))),
-            script,
-            status,
-            *reported,
-        )
-
-
-def _walk(
-    script: Task, created: float, limit: float, over: bool, played: bool
-) -> tuple[str, tuple[float | None, float | None, float | None]] | None:
-    """Return a task's status and (created, started, stopped) in service time; None before its creation."""
-    if created > limit and not played:
-        return None
-    started = stopped = None
-    status, moment = "PENDING", created
-    for stage in script.stages:
-        if moment > limit and not played:
-            break
-        status = stage.status
-        when = min(moment, limit)
-        if status == "RUNNING":
-            started = when
-        if status in TERMINAL:
-            stopped = when
-        moment = math.inf if stage.seconds is None else moment + stage.seconds
-        if played and moment == math.inf:
-            break
-    if over and stopped is None:
-        status, stopped = "CANCELLED", limit
-    return status, (min(created, limit), started, stopped)
+        return self.entered(*LEFT_RUNNING)

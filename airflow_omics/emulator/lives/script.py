@@ -12,15 +12,15 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
-#: The tag on StartRun whose value names the life of the run.
 LIFE_TAG = "airflow-omics:life"
+"""The tag on StartRun whose value names the life of the run."""
 
-#: Not a status of the service: from this stage on the run is not found, as after retention mode REMOVE took
-#: it away.
 VANISHED = "VANISHED"
-#: Not a status of the service: from this stage on the id belongs to another run, which lives
-#: ``Life.next_life``.
+"""Not a status of the service: from this stage on the run is not found, as after retention mode REMOVE took
+it away."""
 REUSED = "REUSED"
+"""Not a status of the service: from this stage on the id belongs to another run, which lives
+``Life.next_life``."""
 
 TERMINAL = frozenset({"COMPLETED", "FAILED", "CANCELLED", "DELETED"})
 _PSEUDO = frozenset({VANISHED, REUSED})
@@ -31,10 +31,9 @@ _KNOWN = ("PENDING", "STARTING", "RUNNING", "STOPPING", *sorted(TERMINAL | _PSEU
 class Stage:
     """One status and how long it lasts.
 
-    :param status: A ``RunStatus`` (or ``TaskStatus``) of the service, a word no SDK knows, ``VANISHED``
-        or
-        ``REUSED``.
-    :param seconds: Service seconds until the next stage; ``None`` lasts for ever.
+    :param status: a ``RunStatus`` (or ``TaskStatus``) of the service, a word no SDK knows, ``VANISHED``
+        or ``REUSED``.
+    :param seconds: service seconds until the next stage; ``None`` lasts for ever.
     """
 
     status: str
@@ -64,20 +63,20 @@ class Stage:
 class Task:
     """The script of one task of a run.
 
-    :param name: As GetRunTask shows it.
-    :param at: Service seconds after the run entered RUNNING at which the task is created.
-    :param stages: Its statuses; the last one is where it ends.
-    :param cpus: Requested vCPUs.
-    :param memory: Requested memory in GiB.
-    :param gpus: Requested GPUs.
-    :param instance_type: The instance it runs on, such as ``omics.c.large``.
+    :param name: as GetRunTask shows it.
+    :param at: service seconds after the run entered RUNNING at which the task is created.
+    :param stages: its statuses; the last one is where it ends.
+    :param cpus: requested vCPUs.
+    :param memory: requested memory in GiB.
+    :param gpus: requested GPUs.
+    :param instance_type: the instance it runs on, such as ``omics.c.large``.
     :param cache_hit: ``True`` for a task answered by the run cache: it has no times. ``None`` leaves the
         member out.
-    :param cache_s3_uri: Where the cached outputs lie.
-    :param failure_reason: Shown once the task is FAILED.
-    :param status_message: Shown once the task is FAILED.
-    :param image: The container image; ``{registry}`` stands for the account's own registry.
-    :param log_lines: What it writes to its log stream, spread over its running time.
+    :param cache_s3_uri: where the cached outputs lie.
+    :param failure_reason: shown once the task is FAILED.
+    :param status_message: shown once the task is FAILED.
+    :param image: the container image; ``{registry}`` stands for the account's own registry.
+    :param log_lines: what it writes to its log stream, spread over its running time.
     """
 
     name: str
@@ -109,18 +108,18 @@ class Task:
 class Life:
     """The script of one run, from StartRun to its end and beyond.
 
-    :param name: What the tag ``airflow-omics:life`` says.
-    :param stages: Its statuses in order. PENDING comes first.
-    :param description: One sentence for the documentation.
+    :param name: what the tag ``airflow-omics:life`` says.
+    :param stages: its statuses in order. PENDING comes first.
+    :param description: one sentence for the documentation.
     :param failure_reason: ``failureReason``, shown while the run is FAILED.
     :param status_message: ``statusMessage``, shown once the run has ended.
-    :param tasks: Its tasks.
-    :param engine_log: Lines of the engine log, spread over the running time.
-    :param outputs: Files written below ``runOutputUri`` on COMPLETED: relative key to text.
-    :param cancel_seconds: Service seconds in STOPPING after a CancelRun.
-    :param next_life: The life of the run that takes the id over at ``REUSED``.
+    :param tasks: its tasks.
+    :param engine_log: lines of the engine log, spread over the running time.
+    :param outputs: files written below ``runOutputUri`` on COMPLETED: relative key to text.
+    :param cancel_seconds: service seconds in STOPPING after a CancelRun.
+    :param next_life: the life of the run that takes the id over at ``REUSED``.
     :param storage_gib: ``storageCapacity`` of a DYNAMIC run once it has ended; ``None`` leaves it out.
-    :param exports: Whether outputs reach S3 at all (an EXPORT_FAILED run has none).
+    :param exports: whether outputs reach S3 at all (an EXPORT_FAILED run has none).
     """
 
     name: str
@@ -168,8 +167,8 @@ class Life:
     def from_dict(cls, value: Mapping[str, Any]) -> Life:
         """Make a life from plain JSON.
 
-        :param value: The keys of this class; stages are ``{"status": ..., "seconds": ...}``.
-        :raises ValueError: In one sentence, when it cannot be played.
+        :param value: the keys of this class; stages are ``{"status": ..., "seconds": ...}``.
+        :raises ValueError: in one sentence, when it cannot be played.
         """
         if not isinstance(value, Mapping):
             raise ValueError(f"a life is an object with 'name' and 'stages', not {value!r}")

@@ -13,7 +13,7 @@ from typing import Any
 from moto.core.exceptions import JsonRESTError
 from moto.logs.responses import LogsResponse
 
-from airflow_omics.emulator.service.runs_record import LOG_GROUP
+from airflow_omics.emulator.wire.names import LOG_GROUP
 from airflow_omics.emulator.world.faults import LOG_OPERATIONS, error_text
 from airflow_omics.emulator.world.shared import WORLD
 

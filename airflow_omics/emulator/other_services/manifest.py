@@ -6,13 +6,13 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from airflow_omics.emulator.lives.run import Run, TaskState, tasks_of
-from airflow_omics.emulator.service import runs_definition, runs_record
-from airflow_omics.emulator.service.backend import OmicsBackend
+from airflow_omics.emulator.lives.run import Run
+from airflow_omics.emulator.lives.tasks import TaskState
+from airflow_omics.emulator.service import run_tasks, runs_definition, runs_record
+from airflow_omics.emulator.wire import names
 from airflow_omics.emulator.wire.codec import timestamp
-from airflow_omics.emulator.world.shared import WORLD
+from airflow_omics.emulator.wire.names import Place
 
-#: vCPUs of an instance, by its size.
 VCPUS = {
     "large": 2,
     "xlarge": 4,
@@ -25,14 +25,15 @@ VCPUS = {
     "32xlarge": 128,
     "48xlarge": 192,
 }
+"""vCPUs of an instance, by its size."""
 _GIB_PER_VCPU = {"c": 2, "m": 4, "r": 8}
 
 
-def manifest_lines(backend: OmicsBackend, run: Run) -> Iterator[str]:
+def manifest_lines(place: Place, run: Run) -> Iterator[str]:
     """Yield the manifest of a run that has ended: the run first, then each task."""
-    yield _line(_run(backend, run))
-    for task in tasks_of(run, WORLD.clock.service(), WORLD.clock):
-        yield _line(_task(backend, run, task))
+    yield _line(_run(place, run))
+    for task in run_tasks.present_tasks(run):
+        yield _line(_task(place, run, task))
 
 
 def _line(value: dict[str, Any]) -> str:
@@ -46,8 +47,8 @@ def _time(moment: float | None) -> str | None:
     return None if moment is None else timestamp(int(moment * 1000) / 1000)
 
 
-def _run(backend: OmicsBackend, run: Run) -> dict[str, Any]:
-    record = runs_record.run_record(backend, run)
+def _run(place: Place, run: Run) -> dict[str, Any]:
+    record = runs_record.run_record(place, run)
     started, stopped = record.get("startTime"), record.get("stopTime")
     seconds = None if started is None or stopped is None else round(stopped - started, 3)
     # The run may be DELETED or gone by now; the manifest tells how it ended.
@@ -80,7 +81,7 @@ def _run(backend: OmicsBackend, run: Run) -> dict[str, Any]:
         "creationTime": _time(record["creationTime"]),
         "startTime": _time(started),
         "stopTime": _time(stopped),
-        **_references(backend, run),
+        **_references(place, run),
         "engine": engine,
         "main": main,
         "metrics": None
@@ -94,26 +95,19 @@ def _run(backend: OmicsBackend, run: Run) -> dict[str, Any]:
     }
 
 
-def _references(backend: OmicsBackend, run: Run) -> dict[str, Any]:
+def _references(place: Place, run: Run) -> dict[str, Any]:
     """Return what the manifest names by ARN where the API has ids."""
     members = run.members
     # A workflow of the service's own has no account; a shared one has its owner's.
-    owner = members.get("workflowOwnerId", backend.account_id)
-    account = "" if members["workflowType"] == "READY2RUN" else owner
-    workflow = (
-        f"arn:{backend.partition}:omics:{backend.region_name}:{account}:workflow/{members['workflowId']}"
-    )
+    owner = "" if members["workflowType"] == "READY2RUN" else members.get("workflowOwnerId")
+    workflow = names.arn(place, "workflow", members["workflowId"], account_id=owner)
     version = members.get("workflowVersionName")
     given = {"run": "runId", "runGroup": "runGroupId", "runCache": "cacheId"}
     return {
         "workflow": workflow,
         "workflowVersion": None if version is None else f"{workflow}/version/{version}",
         "runCacheBehavior": members.get("cacheBehavior"),
-        **{
-            kind: f"{backend.arn_prefix}{kind}/{members[name]}"
-            for kind, name in given.items()
-            if name in members
-        },
+        **{kind: names.arn(place, kind, members[name]) for kind, name in given.items() if name in members},
     }
 
 
@@ -131,8 +125,8 @@ def instance_size(instance_type: str) -> tuple[int, int]:
     return vcpus, vcpus * _GIB_PER_VCPU.get(family, 4)
 
 
-def _task(backend: OmicsBackend, run: Run, task: TaskState) -> dict[str, Any]:
-    record = runs_record.task_record(backend, run, task)
+def _task(place: Place, run: Run, task: TaskState) -> dict[str, Any]:
+    record = run_tasks.task_record(place, run, task)
     started, stopped = record.get("startTime"), record.get("stopTime")
     vcpus, gib = instance_size(task.script.instance_type)
     metrics = None
@@ -149,7 +143,7 @@ def _task(backend: OmicsBackend, run: Run, task: TaskState) -> dict[str, Any]:
             "runningSeconds": round(stopped - started, 3),
         }
     return {
-        "arn": f"{backend.arn_prefix}task/{task.id}",
+        "arn": names.arn(place, "task", task.id),
         "name": record["name"],
         "run": run.arn,
         "uuid": task.uuid,

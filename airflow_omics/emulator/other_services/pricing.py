@@ -29,7 +29,7 @@ _EFFECTIVE = "2026-07-01T00:00:00Z"
 def answer(operation: str, request: Mapping[str, Any]) -> dict[str, Any] | None:
     """Answer an operation of AWS Price List; None for those that there are no answers for.
 
-    :raises OmicsServiceError: For what the emulator has no prices of, and what AWS would refuse.
+    :raises OmicsServiceError: for what the emulator has no prices of, and what AWS would refuse.
     """
     served = {"GetProducts": _get_products, "DescribeServices": _describe_services}
     return served[operation](request) if operation in served else None

@@ -25,6 +25,7 @@ from botocore.exceptions import UnknownServiceError
 from airflow_omics.emulator.other_services import pricing
 from airflow_omics.emulator.wire import codec
 from airflow_omics.emulator.wire.exceptions import OmicsServiceError
+from airflow_omics.emulator.wire.model import routes_of
 from airflow_omics.emulator.world.request_log import UNKNOWN
 from airflow_omics.emulator.world.shared import WORLD
 
@@ -57,7 +58,7 @@ def answer(
 ) -> Iterable[bytes]:
     """Answer a signed request to a service that is not HealthOmics: by moto, where it can.
 
-    :param service: The service's name in the signature.
+    :param service: the service's name in the signature.
     """
     if service != "pricing" and not _lacks(app, environ):
         # Only a form has its operation in the body, and moto reads that.
@@ -143,7 +144,7 @@ def _asked(service: str, environ: Mapping[str, Any], body: bytes) -> Asked:
 @cache
 def _routes(service: str) -> list[tuple[str, re.Pattern[str], str]]:
     try:
-        return codec.routes_of(botocore.session.Session().get_service_model(service))
+        return routes_of(botocore.session.Session().get_service_model(service))
     except UnknownServiceError:
         # Not every service signs by the name that it has in botocore.
         return []
@@ -162,14 +163,14 @@ def _respond(
 ) -> Iterable[bytes]:
     """Answer a request by WSGI, and keep it in the request log.
 
-    :param result: The answer's members, for a service whose protocol is ``json``; or the error.
+    :param result: the answer's members, for a service whose protocol is ``json``; or the error.
     """
     if isinstance(result, OmicsServiceError):
         status, code = result.status, result.code
         kind, content = _error(what.protocol, result)
     else:
         status, code, kind, content = 200, None, "application/x-amz-json-1.1", json.dumps(result).encode()
-    WORLD.ledger.add(
+    WORLD.requests.add(
         {
             "operation": what.name,
             "status": status,

@@ -1,7 +1,7 @@
-"""The rest of the account: what runs write to CloudWatch Logs and S3, written to moto's ``logs`` and ``s3``.
+"""What runs write to CloudWatch Logs and S3, written to moto's ``logs`` and ``s3``.
 
-Nothing is written in the background. :func:`settle` writes what has fallen due, and is called before anyone
-reads logs or S3.
+Nothing is written in the background. :func:`write_due` writes what is due, and is called before anyone reads
+logs or S3.
 """
 
 from __future__ import annotations
@@ -11,10 +11,13 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from airflow_omics.emulator.lives.run import Run, TaskState, scripted_running_seconds, tasks_of
+from airflow_omics.emulator.lives.run import Run
+from airflow_omics.emulator.lives.tasks import TaskState, scripted_running_seconds
 from airflow_omics.emulator.other_services.manifest import manifest_lines
-from airflow_omics.emulator.service import runs_record
-from airflow_omics.emulator.service.backend import OmicsBackend, omics_backends
+from airflow_omics.emulator.service import run_tasks, runs_record
+from airflow_omics.emulator.service.common.backend import backends
+from airflow_omics.emulator.service.runs_state import Runs, runs_of
+from airflow_omics.emulator.wire.names import LOG_GROUP, Place
 from airflow_omics.emulator.world import moto_stores
 from airflow_omics.emulator.world.shared import WORLD
 
@@ -40,23 +43,26 @@ class LogLine(NamedTuple):
     message: str
 
 
-def settle() -> None:
-    """Write every log event and output that has fallen due, in every account and Region."""
+def write_due() -> None:
+    """Write every log event and output that is due, in every account and Region."""
     with WORLD.lock:
-        for _, _, backend in list(omics_backends.iter_backends()):
-            if isinstance(backend, OmicsBackend):
-                for run in list(backend.unwritten.values()):
-                    backend.settle(run)
-                # Asked for again: a run that took over an id has come to them.
-                runs = list(backend.unwritten.values())
-                for run in runs:
-                    _write_logs(backend, run)
-                # Two runs may write to one place: the one that ended later has the last word.
-                for run in sorted((run for run in runs if run.ended is not None), key=_end):
-                    _write_outputs(backend, run)
-                for run in runs:
-                    if run.ended is not None or run.gone:
-                        backend.unwritten.pop(run.seq, None)
+        for backend in backends():
+            _write_due(backend, runs_of(backend))
+
+
+def _write_due(place: Place, runs: Runs) -> None:
+    for run in list(runs.unwritten.values()):
+        runs.settle(run)
+    # Read again: a run that took over an id is among them now.
+    unwritten = list(runs.unwritten.values())
+    for run in unwritten:
+        _write_logs(place, run)
+    # Two runs may write to one key. The one that ended later is the one whose text stays.
+    for run in sorted((run for run in unwritten if run.ended is not None), key=_end):
+        _write_outputs(place, run)
+    for run in unwritten:
+        if run.ended is not None or run.gone:
+            runs.unwritten.pop(run.seq, None)
 
 
 def _end(run: Run) -> float:
@@ -73,7 +79,7 @@ def _lines(run: Run, now: float) -> Iterator[LogLine]:
             yield _run_line(stream, entry.reported, entry.status, code, message)
     for moment, text in engine_lines(run, now):
         yield LogLine(moment, f"{stream}/engine", text)
-    for task in tasks_of(run, now, WORLD.clock):
+    for task in run_tasks.present_tasks(run):
         if task.created is None:
             continue
         named = f"Workflow run task: name: {task.script.name} and taskId: {task.id}"
@@ -122,13 +128,13 @@ def engine_lines(run: Run, now: float) -> list[tuple[float, str]]:
     return lines
 
 
-def _write_logs(backend: OmicsBackend, run: Run) -> None:
+def _write_logs(place: Place, run: Run) -> None:
     if run.members["logLevel"] == "OFF":
         return
     lines = sorted(_lines(run, WORLD.clock.service()), key=lambda line: line.moment)
     if run.ended is not None:
         stream = f"manifest/run/{run.id}/{run.uuid}"
-        lines += [LogLine(run.ended.reported, stream, text) for text in manifest_lines(backend, run)]
+        lines += [LogLine(run.ended.reported, stream, text) for text in manifest_lines(place, run)]
     streams: dict[str, list[LogLine]] = {}
     for line in lines:
         streams.setdefault(line.stream, []).append(line)
@@ -136,14 +142,14 @@ def _write_logs(backend: OmicsBackend, run: Run) -> None:
         fresh = known[run.written.get(stream, 0) :]
         if fresh:
             events = [(int(line.moment * 1000), line.message) for line in fresh]
-            moto_stores.write_events(backend, runs_record.LOG_GROUP, stream, events)
+            moto_stores.write_events(place, LOG_GROUP, stream, events)
             run.written[stream] = len(known)
 
 
 # -- outputs -------------------------------------------------------------------------------------------------
 
 
-def _write_outputs(backend: OmicsBackend, run: Run) -> None:
+def _write_outputs(place: Place, run: Run) -> None:
     ended = run.ended
     if ended is None or ended.status not in ("COMPLETED", "FAILED") or not run.life.exports:
         return
@@ -160,4 +166,4 @@ def _write_outputs(backend: OmicsBackend, run: Run) -> None:
             objects["logs/outputs.json"] = json.dumps(located, indent=2) + "\n"
     if objects:
         contents = {f"{prefix}/{key}".lstrip("/"): text.encode() for key, text in objects.items()}
-        moto_stores.put_objects(backend, bucket, contents, ended.reported)
+        moto_stores.put_objects(place, bucket, contents, ended.reported)

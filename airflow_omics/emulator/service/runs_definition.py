@@ -11,7 +11,7 @@ import zipfile
 from urllib.parse import urlencode
 
 from airflow_omics.emulator.lives.run import Run
-from airflow_omics.emulator.service.backend import OmicsBackend
+from airflow_omics.emulator.wire.names import Place
 from airflow_omics.emulator.world import moto_stores
 
 _TEXTS = {
@@ -28,19 +28,19 @@ def source(run: Run) -> tuple[str, str]:
     return ("NEXTFLOW", "main.nf") if run.members.get("engineSettings") else ("WDL", "main.wdl")
 
 
-def url(backend: OmicsBackend, run: Run, host: str, moment: float) -> str:
+def url(place: Place, run: Run, host: str, moment: float) -> str:
     """Put a run's definition into S3 and return a URL for it that needs no keys, as a presigned one does not.
 
-    :param host: Where HealthOmics was asked: the S3 of an emulator over HTTP is at the same place.
-    :param moment: The present, in seconds since the epoch.
+    :param host: where HealthOmics was asked: the S3 of an emulator over HTTP is at the same place.
+    :param moment: the present, in seconds since the epoch.
     """
-    bucket = f"omics-emulator-{backend.account_id}-{backend.region_name}"
+    bucket = f"omics-emulator-{place.account_id}-{place.region_name}"
     _, main = source(run)
     key = f"definition/{run.members['workflowId']}/{main}.zip"
-    moto_stores.put_objects(backend, bucket, {key: _zipped(main)}, moment)
-    domain = "amazonaws.com.cn" if backend.partition == "aws-cn" else "amazonaws.com"
+    moto_stores.put_objects(place, bucket, {key: _zipped(main)}, moment)
+    domain = "amazonaws.com.cn" if place.partition == "aws-cn" else "amazonaws.com"
     if host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws")):
-        address = f"https://{bucket}.s3.{backend.region_name}.{domain}/{key}"
+        address = f"https://{bucket}.s3.{place.region_name}.{domain}/{key}"
     else:
         address = f"http://{host}/{bucket}/{key}"
     # moto wants to see a signature, and looks no closer.

@@ -127,11 +127,11 @@ def mock_omics(
     emulator:``. aiobotocore, and so an Airflow trigger, cannot be mocked in process; it needs
     :class:`airflow_omics.emulator.EmulatorServer`.
 
-    :param pace: Service seconds in a real second.
-    :param life: The default life.
-    :param seed: Makes run ids and uuids repeatable.
-    :param config: As for ``mock_aws``: https://docs.getmoto.org/en/latest/docs/configuration/index.html
-    :returns: The decorated function or class, or a context manager that yields the :class:`Emulator`.
+    :param pace: service seconds in a real second.
+    :param life: the default life.
+    :param seed: makes run ids and uuids repeatable.
+    :param config: as for ``mock_aws``: https://docs.getmoto.org/en/latest/docs/configuration/index.html
+    :returns: the decorated function or class, or a context manager that yields the :class:`Emulator`.
     """
     mock = MockOmics(pace=pace, life=life, seed=seed, config=config)
     return mock if decorated is None else mock(decorated)

@@ -18,7 +18,7 @@ import moto.backend_index
 import moto.backends
 
 from airflow_omics.emulator.other_services import cloudwatch_logs, written_by_runs
-from airflow_omics.emulator.service import backend
+from airflow_omics.emulator.service.common import backend
 from airflow_omics.emulator.serving import urls
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ _lock = threading.Lock()
 def register() -> bool:
     """Add the backend to moto's tables; calling it again changes nothing.
 
-    :returns: Whether moto uses this backend; False if it has one of its own.
+    :returns: whether moto uses this backend; False if it has one of its own.
     """
     with _lock:
         if sys.modules.get("moto.omics") is backend:
@@ -42,13 +42,13 @@ def register() -> bool:
         backend.OmicsBackend.addresses = urls
         moto.backend_index.backend_url_patterns.append(("omics", re.compile(urls.HOST_PATTERN)))
 
-        def settle(**_: Any) -> None:
-            written_by_runs.settle()
+        def write_due(**_: Any) -> None:
+            written_by_runs.write_due()
 
         # Clients made from here on see what the runs have written to CloudWatch Logs and S3 by the time they
         # ask.
         for service in ("cloudwatch-logs", "s3"):
-            botocore.handlers.BUILTIN_HANDLERS.append((f"before-call.{service}", settle))
+            botocore.handlers.BUILTIN_HANDLERS.append((f"before-call.{service}", write_due))
         cloudwatch_logs.adapt()
         return True
 

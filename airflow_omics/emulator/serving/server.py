@@ -125,12 +125,12 @@ class EmulatorServer:
             client = boto3.client("omics", endpoint_url=server.endpoint_url,
             config=Config(inject_host_prefix=False))
 
-    :param host: The address to listen on.
+    :param host: the address to listen on.
     :param port: 0 picks a free one.
-    :param pace: Service seconds in a real second.
-    :param life: The default life.
-    :param seed: Makes run ids and uuids repeatable.
-    :param limit: Calls a real second, for each operation; the service's default is 10 for most.
+    :param pace: service seconds in a real second.
+    :param life: the default life.
+    :param seed: makes run ids and uuids repeatable.
+    :param limit: calls a real second, for each operation; the service's default is 10 for most.
 
     Starting and stopping it forgets everything in moto; one may run in a process at a time.
     """

@@ -1,4 +1,4 @@
-"""The REST-JSON wire, as botocore's own model of the service describes it: routing, reading and writing.
+"""Requests and answers in REST-JSON, as botocore's own model of the service describes them.
 
 moto's serialiser is not used because it rounds timestamps to seconds, which the service does not.
 """
@@ -12,67 +12,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs
 
-import botocore.session
-from botocore.model import OperationModel, ServiceModel
+from botocore.model import OperationModel
 
 from airflow_omics.emulator.wire.exceptions import OmicsServiceError, validation
-from airflow_omics.emulator.world.faults import OPERATIONS
-
-
-@cache
-def service_model() -> ServiceModel:
-    """Return the installed botocore's model of HealthOmics."""
-    return botocore.session.Session().get_service_model("omics")
-
-
-@cache
-def _routes() -> list[tuple[str, re.Pattern[str], str]]:
-    # The emulated operations come first, so that most requests match at once.
-    return sorted(routes_of(service_model()), key=lambda route: route[2] not in OPERATIONS)
-
-
-def routes_of(model: ServiceModel) -> list[tuple[str, re.Pattern[str], str]]:
-    """Return HTTP method, path and name of each operation of a REST service."""
-    routes = []
-    for name in model.operation_names:
-        http = model.operation_model(name).http
-        pattern = re.sub(r"\{(\w+)\+?\}", _segment, http["requestUri"].split("?")[0])
-        routes.append((http["method"], re.compile(pattern + "/?"), name))
-    return routes
-
-
-def _segment(member: re.Match[str]) -> str:
-    # Not every client encodes the slashes of an ARN, which is the last thing in a path wherever there is one.
-    return f"(?P<{member[1]}>{'.+' if member[1].endswith('Arn') else '[^/]+'})"
-
-
-def route(method: str, path: str) -> tuple[OperationModel, dict[str, str]]:
-    """Return the operation a request asks for, emulated or not, and the members in its path.
-
-    :param path: as it was sent: a member of it may hold an encoded slash.
-    """
-    for candidate, pattern, name in _routes():
-        if candidate == method and (match := pattern.fullmatch(path)):
-            return _operation(name), {key: unquote(value) for key, value in match.groupdict().items()}
-    raise OmicsServiceError(
-        "UnknownOperationException", 404, f"{method} {path} is no operation of HealthOmics"
-    )
-
-
-def is_emulated(method: str, path: str) -> bool:
-    """Return whether a request asks for an operation that is emulated; ``path`` is as it was sent."""
-    return any(
-        candidate == method and name in OPERATIONS and pattern.fullmatch(path)
-        for candidate, pattern, name in _routes()
-    )
-
-
-@cache
-def _operation(name: str) -> OperationModel:
-    return service_model().operation_model(name)
-
 
 # -- reading a request ---------------------------------------------------------------------------------------
 
@@ -80,7 +24,7 @@ def _operation(name: str) -> OperationModel:
 def read(operation: OperationModel, path: Mapping[str, str], query: str, body: bytes) -> dict[str, Any]:
     """Return the members of a request, checked against the model as the service would.
 
-    :raises OmicsServiceError: A ValidationException that lists everything wrong with it.
+    :raises OmicsServiceError: a ValidationException that lists everything wrong with it.
     """
     shape = operation.input_shape
     if shape is None:

@@ -10,9 +10,9 @@ from __future__ import annotations
 class OmicsServiceError(Exception):
     """An error answer of the service.
 
-    :param code: What botocore reports as the error code.
-    :param status: The HTTP status.
-    :param message: The text in the body.
+    :param code: what botocore reports as the error code.
+    :param status: the HTTP status.
+    :param message: the text in the body.
     """
 
     def __init__(self, code: str, status: int, message: str) -> None:
@@ -22,7 +22,6 @@ class OmicsServiceError(Exception):
         self.message = message
 
 
-#: Error code to HTTP status.
 STATUS_OF: dict[str, int] = {
     "AccessDeniedException": 403,
     "ConflictException": 409,
@@ -35,6 +34,7 @@ STATUS_OF: dict[str, int] = {
     "UnrecognizedClientException": 403,
     "ValidationException": 400,
 }
+"""Error code to HTTP status."""
 
 
 def service_error(code: str, message: str) -> OmicsServiceError:

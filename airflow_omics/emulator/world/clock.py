@@ -15,8 +15,10 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-#: The last moment that a date can tell, give or take a day.
+from airflow_omics.emulator.world.numbers import is_number
+
 _LATEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+"""The last moment that a date can tell, give or take a day."""
 # Far beyond what a test needs, and far from where the sums overflow.
 _SLOWEST, _FASTEST = 1e-6, 1e9
 
@@ -96,10 +98,10 @@ class Clock:
     def advance(self, seconds: float) -> None:
         """Turn the clock forward by hand, freezing it first if it was running.
 
-        :param seconds: Service seconds; reported time moves by as many.
+        :param seconds: service seconds; reported time moves by as many.
         """
         # A comparison with NaN is never true.
-        if not (_is_number(seconds) and seconds >= 0):
+        if not (is_number(seconds) and seconds >= 0):
             raise ValueError(
                 f"seconds is {seconds!r}; the clock only turns forward, by a number of seconds >= 0"
             )
@@ -125,12 +127,8 @@ class Clock:
             self._segments.append(_Segment(service, time.time(), 1.0 / pace))
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def _checked_pace(pace: float) -> float:
-    if not (_is_number(pace) and _SLOWEST <= pace <= _FASTEST):
+    if not (is_number(pace) and _SLOWEST <= pace <= _FASTEST):
         raise ValueError(
             f"pace is {pace!r}; give a number from {_SLOWEST:f} to {_FASTEST:.0f} "
             "(60 makes a run of 20 minutes take 20 seconds)"

@@ -11,7 +11,7 @@ from moto.backends import get_backend
 from moto.core.exceptions import ServiceException
 from werkzeug.exceptions import HTTPException
 
-from airflow_omics.emulator.service.backend import OmicsBackend
+from airflow_omics.emulator.wire.names import Place
 
 log = logging.getLogger(__name__)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -29,14 +29,12 @@ def _dated(today: Any, millis: int) -> Any:
     return (_EPOCH + timedelta(milliseconds=millis, microseconds=500)).replace(tzinfo=today.tzinfo)
 
 
-def write_events(
-    backend: OmicsBackend, group_name: str, stream_name: str, events: Sequence[tuple[int, str]]
-) -> None:
+def write_events(place: Place, group_name: str, stream_name: str, events: Sequence[tuple[int, str]]) -> None:
     """Append events to a log stream, which is made when it is missing, as is its group.
 
     :param events: milliseconds since the epoch and message of each, at least one.
     """
-    logs: Any = get_backend("logs")[backend.account_id][backend.region_name]
+    logs: Any = get_backend("logs")[place.account_id][place.region_name]
     first, last = min(moment for moment, _ in events), max(moment for moment, _ in events)
     if group_name not in logs.groups:
         logs.ensure_log_group(group_name)
@@ -55,7 +53,7 @@ def write_events(
         event.ingestion_time = event.timestamp
 
 
-def put_objects(backend: OmicsBackend, bucket_name: str, objects: Mapping[str, bytes], moment: float) -> None:
+def put_objects(place: Place, bucket_name: str, objects: Mapping[str, bytes], moment: float) -> None:
     """Put objects into a bucket, which is made when it is missing.
 
     A bucket that cannot be written is logged, and nothing else.
@@ -63,14 +61,14 @@ def put_objects(backend: OmicsBackend, bucket_name: str, objects: Mapping[str, b
     :param objects: key to content.
     :param moment: when they were written, in seconds since the epoch.
     """
-    s3: Any = get_backend("s3")[backend.account_id][backend.partition]
+    s3: Any = get_backend("s3")[place.account_id][place.partition]
     millis = int(moment * 1000)
     try:
         if bucket_name not in get_backend("s3").bucket_accounts:  # type: ignore[attr-defined]
             # The service would end in EXPORT_FAILED (there is a life for that); whoever plays with an
             # emulator expects to find the outputs.
             log.info("bucket %s does not exist; the emulator makes it", bucket_name)
-            bucket = s3.create_bucket(bucket_name, backend.region_name)
+            bucket = s3.create_bucket(bucket_name, place.region_name)
             bucket.creation_date = _dated(bucket.creation_date, millis)
         for key, content in objects.items():
             written = s3.put_object(bucket_name, key, content)

@@ -8,16 +8,16 @@ from collections import Counter, deque
 from difflib import get_close_matches
 from typing import Any
 
-from airflow_omics.emulator.wire import codec
+from airflow_omics.emulator.wire.model import service_model
 
-#: How many requests are kept; the counts go on beyond it.
 CAPACITY = 20_000
-#: The operation of a request that is none of HealthOmics. One of a service that moto lacks is kept as
-#: ``service:Operation``.
+"""How many requests are kept; the counts go on beyond it."""
 UNKNOWN = "Unknown"
+"""The operation of a request that is none of HealthOmics. One of a service that moto lacks is kept as
+``service:Operation``."""
 
 
-class Ledger:
+class RequestLog:
     """A bounded record of requests, with a count for each operation."""
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Ledger:
             self._counts[request["operation"]] += 1
             self._seen.notify_all()
 
-    def requests(self, operation: str | None = None) -> list[dict[str, Any]]:
+    def latest(self, operation: str | None = None) -> list[dict[str, Any]]:
         """Return the requests kept, oldest first."""
         if operation is not None:
             _checked(operation)
@@ -52,7 +52,7 @@ class Ledger:
     def wait_for(self, operation: str | None, count: int, timeout: float) -> int:
         """Block until ``count`` requests were seen; return how many there are.
 
-        :raises TimeoutError: After ``timeout`` real seconds.
+        :raises TimeoutError: after ``timeout`` real seconds.
         """
         if operation is not None:
             _checked(operation)
@@ -74,9 +74,9 @@ class Ledger:
 def _checked(operation: str) -> None:
     """Refuse a name under which nothing is ever kept.
 
-    :raises ValueError: Naming those that are like it.
+    :raises ValueError: naming those that are like it.
     """
-    names = codec.service_model().operation_names
+    names = service_model().operation_names
     if operation in ("*", UNKNOWN) or operation in names or ":" in operation:
         return
     like = {name.lower(): name for name in names}

@@ -13,10 +13,11 @@ from airflow_omics.emulator.lives.script import LIFE_TAG, Life
 from airflow_omics.emulator.wire.exceptions import validation
 from airflow_omics.emulator.world.clock import Clock
 from airflow_omics.emulator.world.faults import FaultBook
-from airflow_omics.emulator.world.request_log import Ledger
+from airflow_omics.emulator.world.limits import Limits
+from airflow_omics.emulator.world.request_log import RequestLog
 
-#: The model name under which moto's state manager knows runs.
 STATE_MODEL = "omics::run"
+"""The model name under which moto's state manager knows runs."""
 REPEAT_POLICIES = ("earlier", "conflict", "validation", "forgotten")
 CANCEL_POLICIES = ("conflict", "validation")
 
@@ -29,9 +30,10 @@ class World:
         self.lock = threading.RLock()
         self.clock = Clock()
         self.faults = FaultBook()
-        self.ledger = Ledger()
-        #: Set and replaced by ``reset``: ends whatever hangs.
+        self.limits = Limits()
+        self.requests = RequestLog()
         self.released = threading.Event()
+        """Set and replaced by ``reset``: ends whatever hangs."""
         self._fresh()
 
     def configure(
@@ -66,14 +68,15 @@ class World:
             self.release()
             self.clock.reset(pace)
             self.faults.reset(seed or 0)
-            self.ledger.reset()
+            self.limits.reset()
+            self.requests.reset()
             self._fresh()
             self.seed = seed
             self.random = random.Random(seed)
             if life is not None:
                 self.default_life = self.life(life).name
             if limit is not None:
-                self.faults.limit("*", limit)
+                self.limits.set("*", limit)
 
     def release(self) -> None:
         """End every connection that hangs."""
@@ -91,7 +94,7 @@ class World:
     def life(self, name: str) -> Life:
         """Return the life called ``name``.
 
-        :raises ValueError: Naming those there are.
+        :raises ValueError: naming those there are.
         """
         try:
             return self.lives[name]

@@ -1,0 +1,7 @@
+"""What every resource is made of: its place in an account and Region, ids, not-found errors, pages.
+
+Floor: the ground of ``service``; knows no resource.
+
+Doors: ``backend`` (an account and Region), ``resource`` (what a resource file declares), ``table`` (things
+by id) and ``paging`` (lists).
+"""

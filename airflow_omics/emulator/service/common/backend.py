@@ -1,0 +1,93 @@
+"""The moto backend: HealthOmics in one account and Region."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar, TypeVar
+
+import boto3
+from moto.core.base_backend import BackendDict, BaseBackend
+from moto.core.models import DEFAULT_ACCOUNT_ID
+
+from airflow_omics.emulator.wire.exceptions import validation
+
+_State = TypeVar("_State")
+
+
+class OmicsBackend(BaseBackend):
+    """HealthOmics in one account and Region. It keeps a state for each resource, and knows none of them."""
+
+    addresses: ClassVar[Any] = None
+    """The module with ``url_bases`` and ``url_paths``, for moto's dispatcher; set when moto is told of us."""
+
+    def __init__(self, region_name: str, account_id: str) -> None:
+        super().__init__(region_name, account_id)
+        self._states: dict[Any, Any] = {}
+
+    @property
+    def _url_module(self) -> Any:
+        # moto derives it from the name of the backend's module, which it expects to be "models".
+        return self.addresses
+
+    def state(self, kind: Callable[[OmicsBackend], _State]) -> _State:
+        """Return what a resource keeps here; it is made when it is first asked for.
+
+        :param kind: the class of it, made from the backend.
+        """
+        if kind not in self._states:
+            self._states[kind] = kind(self)
+        found: _State = self._states[kind]
+        return found
+
+
+def _regions() -> list[str]:
+    session = boto3.Session(aws_access_key_id="emulator", aws_secret_access_key="emulator")
+    return [
+        region
+        for partition in session.get_available_partitions()
+        for region in session.get_available_regions("ec2", partition_name=partition)
+    ]
+
+
+omics_backends: BackendDict[OmicsBackend] = BackendDict(
+    OmicsBackend, "omics", use_boto3_regions=False, additional_regions=_regions()
+)
+"""Account to Region to backend. HealthOmics is not in every Region; the emulator is."""
+
+
+def backend_for(account_id: str, region_name: str) -> OmicsBackend:
+    """Return the backend of an account and Region.
+
+    :raises OmicsServiceError: the Region is none of AWS.
+    """
+    try:
+        return omics_backends[account_id][region_name]
+    except KeyError:
+        raise validation(f"Region {region_name!r} is not an AWS Region") from None
+
+
+def default_backend(account_id: str | None, region_name: str | None) -> OmicsBackend:
+    """Return the backend that a control means.
+
+    :param account_id: moto's account if it is None.
+    :param region_name: the Region of the environment, or else us-east-1, if it is None.
+    """
+    return backend_for(
+        account_id or os.environ.get("MOTO_ACCOUNT_ID") or DEFAULT_ACCOUNT_ID,
+        region_name or os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION") or "us-east-1",
+    )
+
+
+def backends(account_id: str | None = None, region_name: str | None = None) -> Iterator[OmicsBackend]:
+    """Yield every backend that anyone has used.
+
+    :param account_id: only those of this account.
+    :param region_name: only those of this Region.
+    """
+    for account_key, region_key, backend in list(omics_backends.iter_backends()):
+        # moto keeps backends for all of a service's own needs in the same dict.
+        if not isinstance(backend, OmicsBackend):
+            continue
+        if account_id in (None, account_key) and region_name in (None, region_key):
+            yield backend

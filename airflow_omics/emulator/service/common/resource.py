@@ -1,0 +1,36 @@
+"""What a resource file declares: its kind, and a function for each operation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_omics.emulator.service.common.backend import OmicsBackend
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of an operation, checked against the service's model.
+
+    :param backend: the account and Region that it is for.
+    :param members: the members of the request.
+    :param host: the host that was asked, for URLs in the answer.
+    """
+
+    backend: OmicsBackend
+    members: dict[str, Any]
+    host: str = ""
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One resource of the API.
+
+    :param kind: how ARNs spell its kind, such as ``runGroup``.
+    :param operations: the name of each operation, and what carries it out: it takes the call and returns the
+        members of the answer, or raises an OmicsServiceError.
+    """
+
+    kind: str
+    operations: Mapping[str, Callable[[Call], dict[str, Any]]]

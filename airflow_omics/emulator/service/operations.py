@@ -1,0 +1,88 @@
+"""Which operations there are: those that the files of this folder declare, each as its ``RESOURCE``.
+
+A new resource is a new file here. Nothing else lists it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from functools import cache
+from typing import Any
+from urllib.parse import unquote
+
+from botocore.model import OperationModel
+
+from airflow_omics.emulator import service
+from airflow_omics.emulator.service.common.resource import Call, Resource
+from airflow_omics.emulator.wire.exceptions import OmicsServiceError
+from airflow_omics.emulator.wire.model import operation_model, routes_of, service_model
+
+
+def _resources() -> list[Resource]:
+    names = sorted(found.name for found in pkgutil.iter_modules(service.__path__) if not found.ispkg)
+    modules = [importlib.import_module(f"{service.__name__}.{name}") for name in names]
+    return [module.RESOURCE for module in modules if hasattr(module, "RESOURCE")]
+
+
+_RESOURCE_OF = {name: resource for resource in _resources() for name in resource.operations}
+
+OPERATIONS = tuple(sorted(_RESOURCE_OF))
+"""The operations that are emulated."""
+
+
+def checked(operation: str) -> str:
+    """Return ``operation`` if it is emulated or ``*``.
+
+    :raises ValueError: it is neither; the error lists those that are emulated.
+    """
+    if operation != "*" and operation not in OPERATIONS:
+        raise ValueError(
+            f"operation {operation!r} is not emulated; give '*' or one of {', '.join(OPERATIONS)}"
+        )
+    return operation
+
+
+def resource_of(operation: str) -> Resource | None:
+    """Return the resource that an operation belongs to; None if it is not emulated."""
+    return _RESOURCE_OF.get(operation)
+
+
+def carry_out(operation: str, call: Call) -> dict[str, Any]:
+    """Carry out an emulated operation, and return the members of the answer.
+
+    :raises OmicsServiceError: what the service answers instead.
+    """
+    return _RESOURCE_OF[operation].operations[operation](call)
+
+
+@cache
+def _routes() -> list[tuple[str, re.Pattern[str], str]]:
+    # The emulated operations come first, so that most requests match at once.
+    return sorted(routes_of(service_model()), key=lambda route: route[2] not in _RESOURCE_OF)
+
+
+def route(method: str, path: str) -> tuple[OperationModel, dict[str, str]]:
+    """Return the operation that a request asks for, emulated or not, and the members in its path.
+
+    :param path: as it was sent: a member of it may hold an encoded slash.
+    :raises OmicsServiceError: there is no such operation.
+    """
+    for candidate, pattern, name in _routes():
+        if candidate == method and (match := pattern.fullmatch(path)):
+            return operation_model(name), {key: unquote(value) for key, value in match.groupdict().items()}
+    raise OmicsServiceError(
+        "UnknownOperationException", 404, f"{method} {path} is no operation of HealthOmics"
+    )
+
+
+def is_emulated(method: str, path: str) -> bool:
+    """Return whether a request asks for an operation that is emulated.
+
+    :param path: as it was sent.
+    """
+    return any(
+        candidate == method and name in _RESOURCE_OF and pattern.fullmatch(path)
+        for candidate, pattern, name in _routes()
+    )

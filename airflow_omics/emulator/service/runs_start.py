@@ -1,0 +1,116 @@
+"""How a run begins: by StartRun, or many at once by the control.
+
+https://docs.aws.amazon.com/omics/latest/api/API_StartRun.html
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_omics.emulator.lives.run import Run
+from airflow_omics.emulator.lives.script import Life
+from airflow_omics.emulator.service.runs_state import Runs
+from airflow_omics.emulator.wire.exceptions import conflict, validation
+from airflow_omics.emulator.world.shared import WORLD
+
+# What a rerun (``runId`` in StartRun) does not take over. It takes over all else, members to come included.
+_NOT_TAKEN_OVER = frozenset(
+    {"runId", "requestId", "roleArn", "outputUri", "tags", "sessionPolicy", "batchId"}
+)
+# Members of which a request has one or the other.
+_EITHER = {"parameters": "parametersUri", "parametersUri": "parameters"}
+_BULK_MEMBERS: dict[str, Any] = {
+    "workflowId": "1234567",
+    "workflowType": "PRIVATE",
+    "roleArn": "arn:aws:iam::123456789012:role/OmicsRole",
+    "outputUri": "s3://airflow-omics-emulator/runs",
+    "retentionMode": "RETAIN",
+    "storageType": "DYNAMIC",
+    "logLevel": "ALL",
+    "tags": {},
+}
+
+
+def start(runs: Runs, members: Mapping[str, Any]) -> Run:
+    """Start a run, or return the earlier one with the same ``requestId``.
+
+    :param members: the members of the request.
+    :raises OmicsServiceError: what StartRun refuses.
+    """
+    request_id = members.get("requestId")
+    fingerprint = json.dumps(
+        {name: value for name, value in members.items() if name != "requestId"}, sort_keys=True, default=str
+    )
+    earlier = runs.requests.get(request_id) if request_id else None
+    if earlier is not None and WORLD.repeat_policy != "forgotten":
+        run, before = earlier
+        if WORLD.repeat_policy == "conflict":
+            raise conflict(f"A run with requestId {request_id} already exists")
+        if WORLD.repeat_policy == "validation" and before != fingerprint:
+            raise validation(f"requestId {request_id} was used before with other parameters")
+        runs.settle(run)
+        return run
+    run = runs.add(_completed(runs, members), WORLD.life_of(members.get("tags")))
+    if request_id:
+        runs.requests[request_id] = (run, fingerprint)
+    return run
+
+
+def _completed(runs: Runs, members: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the members of a request with what the service adds to them."""
+    members = dict(members)
+    _check_output_uri(members.get("outputUri", ""))
+    if "parameters" in members and "parametersUri" in members:
+        raise validation("give either parameters or parametersUri, not both")
+    if "runId" in members:
+        _take_over(members, runs.get(members["runId"]).members)
+    if "workflowId" not in members:
+        raise validation("either workflowId or runId must be given")
+    if members.get("networkingMode") == "VPC" and "configurationName" not in members:
+        raise validation("configurationName is required when networkingMode is VPC")
+    members.setdefault("workflowType", "PRIVATE")
+    members.setdefault("retentionMode", "RETAIN")
+    if members["workflowType"] == "PRIVATE":
+        members.setdefault("storageType", "DYNAMIC")
+    members.setdefault("logLevel", "ALL")
+    members.setdefault("tags", {})
+    return members
+
+
+def _check_output_uri(uri: str) -> None:
+    # The model of an old botocore does not say that it is required.
+    bucket = uri.removeprefix("s3://").partition("/")[0]
+    if not uri.startswith("s3://") or not bucket:
+        raise validation(f"outputUri {uri!r} is not an S3 URI such as s3://bucket/prefix")
+    if len(bucket) < 3:
+        raise validation(
+            f"outputUri {uri!r} names the bucket {bucket!r}; a bucket's name has at least 3 characters"
+        )
+
+
+def _take_over(members: dict[str, Any], source: Mapping[str, Any]) -> None:
+    """Add to a rerun what it does not say itself, from the run that it repeats."""
+    given = set(members)
+    for name, value in source.items():
+        if name not in _NOT_TAKEN_OVER and _EITHER.get(name) not in given:
+            members.setdefault(name, value)
+
+
+def start_many(
+    runs: Runs, count: int, life: Life, members: Mapping[str, Any], *, quiet: bool = True
+) -> list[str]:
+    """Start many runs without a request, and return their ids in order of creation.
+
+    :param members: members of StartRun; ``{n}`` in ``name`` becomes the number of the run, from 1.
+    :param quiet: whether they write no logs and no outputs.
+    """
+    complete = {**_BULK_MEMBERS, **members}
+    name = complete.get("name")
+    ids = []
+    for number in range(1, count + 1):
+        if isinstance(name, str) and "{n}" in name:
+            complete = {**complete, "name": name.replace("{n}", str(number))}
+        ids.append(runs.add(complete, life, quiet=quiet).id)
+    return ids

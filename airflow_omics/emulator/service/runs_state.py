@@ -1,0 +1,186 @@
+"""The runs of one account and Region: made, brought up to the present, and taken away."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from moto.moto_api import state_manager
+
+from airflow_omics.emulator.lives.run import Entry, Run
+from airflow_omics.emulator.lives.script import REUSED, TERMINAL, VANISHED, Life, Stage
+from airflow_omics.emulator.service.common.backend import OmicsBackend, backends
+from airflow_omics.emulator.service.common.table import Table
+from airflow_omics.emulator.world.shared import STATE_MODEL, WORLD
+
+KIND = "run"
+# By default the clock alone moves a run; moto's own kinds of transition can take over.
+state_manager.register_default_transition(STATE_MODEL, {"progression": "clock"})
+
+
+class Runs:
+    """The runs of one account and Region."""
+
+    def __init__(self, backend: OmicsBackend) -> None:
+        self._table: Table[Run] = Table(backend, KIND, "Run")
+        # In order of creation. Runs that are gone stay in it until there are many of them.
+        self._order: list[Run] = []
+        self._gone = 0
+        self._seq = 0
+        self.requests: dict[str, tuple[Run, str]] = {}
+        """``requestId`` to the run that was started with it, and a fingerprint of the request."""
+        self.unwritten: dict[int, Run] = {}
+        """Runs whose logs and outputs are not fully written yet."""
+
+    # -- making runs -----------------------------------------------------------------------------------------
+
+    def add(
+        self,
+        members: Mapping[str, Any],
+        life: Life,
+        *,
+        run_id: str | None = None,
+        created: tuple[float, float] | None = None,
+        quiet: bool = False,
+    ) -> Run:
+        """Add a run.
+
+        :param members: the members of StartRun, complete with what the service adds.
+        :param life: what happens to it.
+        :param run_id: its id; a new one if it is None.
+        :param created: service time and reported time of its creation; the present if it is None.
+        :param quiet: whether it writes no logs and no outputs.
+        """
+        run_id = run_id or self._table.new_id()
+        self._seq += 1
+        run = Run(
+            id=run_id,
+            uuid=WORLD.uuid(),
+            arn=self._table.arn(run_id),
+            seq=self._seq,
+            members=members,
+            life=life,
+            created=created or WORLD.clock.read(),
+            quiet=quiet,
+        )
+        self._table.put(run_id, run)
+        self._order.append(run)
+        if not quiet:
+            self.unwritten[run.seq] = run
+        return run
+
+    # -- reading them ----------------------------------------------------------------------------------------
+
+    def settle(self, run: Run, now: float | None = None, transition: Mapping[str, Any] | None = None) -> None:
+        """Bring a run up to the present. After it the run may be gone, and its id another run's.
+
+        :param now: the present, in service time; the clock is read if it is None.
+        :param transition: what moto's state manager says of runs; it is asked if it is None.
+        """
+        now = WORLD.clock.service() if now is None else now
+        known = state_manager.get_transition(STATE_MODEL) if transition is None else transition
+        run.settle(now, WORLD.clock.reported, known)
+        self._after(run, now, transition)
+
+    def _after(self, run: Run, now: float, transition: Mapping[str, Any] | None) -> None:
+        if run.gone and self._table.find(run.id) is run:
+            last = run.history[-1]
+            self._drop(run)
+            if last.status == REUSED:
+                life = WORLD.life(run.life.next_life)
+                heir = self.add(
+                    run.members, life, run_id=run.id, created=(last.service, last.reported), quiet=run.quiet
+                )
+                self.settle(heir, now, transition)
+
+    def _drop(self, run: Run) -> None:
+        if not run.gone:
+            # A ListRuns that lags still shows it as it was before this moment.
+            run.history.append(Entry(*WORLD.clock.read(), VANISHED))
+            run.gone = True
+        self._table.remove(run.id)
+        self._gone += 1
+        if self._gone > 1000 and self._gone * 2 > len(self._order):
+            self._order = [kept for kept in self._order if not kept.gone]
+            self._gone = 0
+
+    def get(self, run_id: str, *, tick: bool = False) -> Run:
+        """Return a run as it is now.
+
+        :param tick: whether this call counts towards a ``manual`` transition.
+        :raises OmicsServiceError: there is no such run; it is a ResourceNotFoundException.
+        """
+        run = self._table.get(run_id)
+        self.settle(run)
+        if tick and self._table.find(run_id) is run:
+            run.tick(WORLD.clock.read(), state_manager.get_transition(STATE_MODEL))
+            self._after(run, WORLD.clock.service(), None)
+        return self._table.get(run_id)
+
+    def find(self, run_id: str) -> Run | None:
+        """Return a run as it is now, or None."""
+        run = self._table.find(run_id)
+        if run is not None:
+            self.settle(run)
+        return self._table.find(run_id)
+
+    def after(self, seq: int) -> Iterator[Run]:
+        """Yield the runs after one, in order of creation, each as it is now.
+
+        Runs that are gone are among them, because a ListRuns that lags still shows them.
+
+        :param seq: the number of the run to begin after.
+        """
+        now, transition = WORLD.clock.service(), state_manager.get_transition(STATE_MODEL)
+        by_clock = transition["progression"] == "clock"
+        # One that is gone may be taken out of the order meanwhile, which makes another list.
+        order = self._order
+        index = bisect_right(order, seq, key=lambda run: run.seq)
+        while index < len(order):
+            run = order[index]
+            index += 1
+            if not run.gone and (not by_clock or run.due <= now):
+                self.settle(run, now, transition)
+            yield run
+
+    # -- changing them ---------------------------------------------------------------------------------------
+
+    def replan(self, run: Run, stages: tuple[Stage, ...]) -> None:
+        """Let a run enter ``stages[0]`` now and go on with the others, whatever its script says."""
+        moment = WORLD.clock.read()
+        if stages[-1].status in TERMINAL - {"COMPLETED"} and run.ended is None:
+            run.cut = True
+        if stages[0].status == "COMPLETED" and run.entered("RUNNING") is None:
+            run.replan((Stage("RUNNING"),), moment)
+        run.replan(stages, moment)
+
+    def remove(self, run: Run) -> None:
+        """Let a run not be found from now on."""
+        self._drop(run)
+
+    def reuse(self, run: Run, life: Life) -> Run:
+        """Give the id of a run to another one, created now."""
+        self._drop(run)
+        return self.add(run.members, life, run_id=run.id, quiet=run.quiet)
+
+
+def runs_of(backend: OmicsBackend) -> Runs:
+    """Return the runs of an account and Region."""
+    return backend.state(Runs)
+
+
+def locate(run_id: str, account_id: str | None, region_name: str | None) -> tuple[Runs, Run]:
+    """Return a run, wherever it is, and the runs that it is one of.
+
+    :param account_id: the account to look in; every one if it is None.
+    :param region_name: the Region to look in; every one if it is None.
+    :raises ValueError: there is none, or more than one.
+    """
+    everywhere = [runs_of(backend) for backend in backends(account_id, region_name)]
+    found = [(runs, run) for runs in everywhere if (run := runs.find(str(run_id))) is not None]
+    if not found:
+        raise ValueError(f"run {run_id!r} is not in the emulator")
+    if len(found) > 1:
+        raise ValueError(f"run {run_id!r} is in several accounts or Regions; give account_id and region_name")
+    return found[0]
