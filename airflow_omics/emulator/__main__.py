@@ -1,4 +1,4 @@
-"""``python -m airflow_omics.emulator``: a local HealthOmics over HTTP until it is told to stop."""
+"""``python -m airflow_omics.emulator``: a local HealthOmics over HTTP, until a signal ends it."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _check(options: argparse.Namespace) -> None:
-    """Refuse what the server could not say by the name of its option.
+    """Check the options that the server knows by other names.
 
-    :raises ValueError: in one sentence.
+    :raises ValueError: one of them makes no sense.
     """
     from airflow_omics.emulator.world.limits import MOST_A_SECOND, is_rate
 

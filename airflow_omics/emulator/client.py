@@ -12,8 +12,6 @@ from typing import Any
 from airflow_omics.emulator.control import Emulator
 from airflow_omics.emulator.control_table import CONTROL_PATH, Control
 
-__all__ = ["EmulatorClient"]
-
 
 class EmulatorClient(Emulator):
     """The controls of :class:`airflow_omics.emulator.Emulator`, for an emulator in another process.

@@ -17,13 +17,12 @@ from airflow_omics.emulator.service.runs_state import locate, runs_of
 from airflow_omics.emulator.world.faults import LOG_OPERATIONS
 from airflow_omics.emulator.world.shared import CANCEL_POLICIES, REPEAT_POLICIES, STATE_MODEL, WORLD
 
-__all__ = ["Emulator"]
-
 
 class Emulator:
     """A handle on the emulator of this process; every handle controls the same one.
 
-    :class:`airflow_omics.emulator.EmulatorClient` has the same methods for an emulator in another process.
+    :class:`airflow_omics.emulator.EmulatorClient` has the same methods for an emulator in another process. A
+    wrong argument is a ValueError of one sentence, in both.
     """
 
     def _apply(self, control: Control, *args: Any, **kwargs: Any) -> Any:
@@ -33,7 +32,7 @@ class Emulator:
 
     @control(reads=True)
     def now(self) -> float:
-        """Return the time that the emulator's answers tell, in seconds since the epoch."""
+        """Return the time that the emulator's answers show, in seconds since the epoch."""
         return WORLD.clock.now()
 
     @property
@@ -44,7 +43,7 @@ class Emulator:
 
     @control()
     def set_pace(self, pace: float) -> None:
-        """Let the clock run at ``pace``, also after :meth:`freeze`; answers tell wall-clock time again."""
+        """Let the clock run at ``pace``, also after :meth:`freeze`; answers show wall-clock time again."""
         WORLD.clock.set_pace(pace)
 
     @control()
@@ -100,7 +99,9 @@ class Emulator:
         region_name: str | None = None,
         **members: Any,
     ) -> list[str]:
-        """Start many runs at once, past the API: no limit, no fault, no entry in the request log.
+        """Start many runs at once, and return their ids in order of creation.
+
+        No request is made: no limit holds, no fault strikes, and the request log has no entry.
 
         :param count: how many.
         :param life: the life of each; the default life if left out.
@@ -109,7 +110,6 @@ class Emulator:
         :param region_name: defaults to ``AWS_DEFAULT_REGION``, or us-east-1.
         :param members: members of StartRun in the API's spelling, and ``batchId``; ``{n}`` in ``name``
             becomes the number of the run, from 1.
-        :returns: the ids, in order of creation.
         """
         if isinstance(count, bool) or not isinstance(count, int) or count < 0:
             raise ValueError(f"count is {count!r}; give a number of runs >= 0")
@@ -167,9 +167,12 @@ class Emulator:
         account_id: str | None = None,
         region_name: str | None = None,
     ) -> str:
-        """Give a run's id to another run, created now.
+        """Give a run's id to another run, created now, and return the uuid of that other run.
 
-        :returns: the uuid of the other run.
+        :param run_id: the id.
+        :param life: the life of the other run; the default life if left out.
+        :param account_id: needed only if the id exists in several accounts.
+        :param region_name: needed only if the id exists in several Regions.
         """
         script = WORLD.life(life or WORLD.default_life)
         with WORLD.lock:
@@ -189,7 +192,7 @@ class Emulator:
         account_id: str | None = None,
         region_name: str | None = None,
     ) -> None:
-        """Say what GetRunGroup tells of a run group. It holds no run back: a life says how long one waits.
+        """Set what GetRunGroup answers for a run group. It limits no run: a life says how long a run waits.
 
         :param run_group_id: its id, such as a run's ``runGroupId``.
         :param name: its name.
@@ -222,7 +225,7 @@ class Emulator:
         run_id: str | None = None,
         **options: Any,
     ) -> str:
-        """Put a fault in force.
+        """Put a fault in force, and return its id.
 
         :param operation: ``GetRun`` and so on, or ``*`` for every operation of HealthOmics; of CloudWatch
             Logs ``GetLogEvents`` and ``DescribeLogStreams`` can have an error.
@@ -234,7 +237,6 @@ class Emulator:
         :param options: ``message`` of an error; ``seconds`` (real) of a hang or a lost answer; ``status`` of
             an HTML answer; ``seconds`` (service time) a ListRuns lags behind; ``status`` a ListRuns lies
             about.
-        :returns: the fault's id.
         """
         if operation not in LOG_OPERATIONS:
             operations.checked(operation)
@@ -257,7 +259,7 @@ class Emulator:
 
     @control()
     def repeat_request_id(self, policy: str) -> None:
-        """Say what StartRun answers to a ``requestId`` it has seen: nobody has documented it.
+        """Set what StartRun answers to a ``requestId`` that it has seen. AWS does not document it.
 
         :param policy: ``earlier`` answers with the earlier run; ``conflict`` with ConflictException;
             ``validation`` with ValidationException if anything else changed, else with the earlier run;
@@ -269,7 +271,7 @@ class Emulator:
 
     @control()
     def cancel_ended_run(self, policy: str) -> None:
-        """Say what CancelRun answers for a run that has ended: ``conflict`` or ``validation``."""
+        """Set what CancelRun answers for a run that has ended: ``conflict`` or ``validation``."""
         if policy not in CANCEL_POLICIES:
             raise ValueError(f"policy {policy!r} is unknown; give one of {', '.join(CANCEL_POLICIES)}")
         WORLD.cancel_policy = policy
@@ -288,17 +290,18 @@ class Emulator:
 
     @control()
     def wait_for(self, operation: str | None = None, count: int = 1, timeout: float = 10.0) -> int:
-        """Block until ``count`` requests of an operation (or of any) were seen since :meth:`reset`.
+        """Block until so many requests were seen since :meth:`reset`, and return how many there are.
 
+        :param operation: the operation; any if it is None.
+        :param count: how many requests to wait for.
         :param timeout: real seconds.
-        :returns: how many were seen.
-        :raises TimeoutError: if they were not seen in time.
+        :raises TimeoutError: they were not seen in time.
         """
         return WORLD.requests.wait_for(operation, count, timeout)
 
     @control()
     def settle(self) -> None:
-        """Write to CloudWatch Logs and S3 what runs have produced by now, as reading either does."""
+        """Write to CloudWatch Logs and S3 what runs have produced by now. Reading either does the same."""
         write_due()
 
     @control()

@@ -11,7 +11,7 @@ import pytest
 
 from airflow_omics.emulator import Emulator, mock_omics
 
-from .conftest import aws, start
+from .support import aws, start
 
 
 def date_of(answer: dict[str, Any]) -> float:

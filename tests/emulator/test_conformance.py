@@ -12,7 +12,7 @@ import pytest
 
 from airflow_omics.emulator import LIVES, EmulatorServer
 
-from .conftest import ROLE, sample, signed
+from .support import ROLE, sample, signed
 
 MODEL = botocore.session.Session().get_service_model("omics")
 # What the service writes, as the AWS CLI's older examples show it: UTC, and 0, 3 or 6 decimals.

@@ -19,7 +19,7 @@ from airflow_omics.emulator import Emulator, EmulatorClient, EmulatorServer, Lif
 from airflow_omics.emulator.control_table import CONTROLS
 from airflow_omics.emulator.control_table import control as declare
 
-from .conftest import KEYS, refused, start
+from .support import KEYS, refused, start
 
 Control = Emulator | EmulatorClient
 

@@ -1,4 +1,4 @@
-"""Every fault on demand, the real rate limit, and the request log that shows them."""
+"""Every fault on demand."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutE
 from airflow_omics.emulator import Emulator, EmulatorServer
 from airflow_omics.emulator.world.faults import KINDS
 
-from .conftest import refused, start
+from .support import refused, start
 
 ERRORS = [
     ("throttle", "ThrottlingException", 429),
@@ -254,87 +254,6 @@ class TestListRuns:
         emulator.fault("ListRuns", "list-wrong-arn")
         (item,) = client.list_runs()["items"]
         assert item["arn"] == f"arn:aws:omics:us-west-2:999999999999:run/{run['id']}"
-
-
-class TestLimit:
-    """The real rate limit."""
-
-    def test_the_call_too_many_is_throttled(self, client: Any, emulator: Emulator) -> None:
-        (run_id,) = emulator.start_runs(1, region_name="us-west-2")
-        emulator.limit("GetRun", 1 / 3600)
-        assert client.get_run(id=run_id)
-        assert refused(client.get_run, id=run_id) == ("ThrottlingException", 429, "Rate exceeded")
-
-    def test_it_is_one_limit_for_each_operation(self, client: Any, emulator: Emulator) -> None:
-        emulator.limit("*", 1 / 3600)
-        run = start(client)
-        assert client.get_run(id=run["id"])
-        assert client.list_runs()
-        assert refused(client.list_runs)[0] == "ThrottlingException"
-
-    def test_ten_a_second_lets_ten_through_at_once(self, client: Any, emulator: Emulator) -> None:
-        (run_id,) = emulator.start_runs(1, region_name="us-west-2")
-        emulator.limit("GetRun", 10)
-        began = time.monotonic()
-        passed = 0
-        for _ in range(40):
-            try:
-                client.get_run(id=run_id)
-            except client.exceptions.ThrottlingException:
-                continue
-            passed += 1
-        seconds = time.monotonic() - began
-        assert 10 <= passed <= 10 * (seconds + 1)
-
-    def test_it_can_be_lifted(self, client: Any, emulator: Emulator) -> None:
-        emulator.limit("*", 1 / 3600)
-        emulator.limit("*", None)
-        assert client.list_runs()
-        assert client.list_runs()
-
-    @pytest.mark.parametrize(
-        "rate", [0, -1, True, "ten", float("nan"), float("inf"), pytest.param(10**400, id="huge")]
-    )
-    def test_a_limit_is_a_number_above_zero(self, rate: Any, emulator: Emulator) -> None:
-        with pytest.raises(ValueError, match="per_second is"):
-            emulator.limit("GetRun", rate)
-
-
-class TestRequestLog:
-    """What tests read afterwards."""
-
-    def test_every_request_is_there(self, client: Any, emulator: Emulator) -> None:
-        run = start(client, name="NA12878", requestId="once")
-        emulator.fault("GetRun", "throttle", times=1)
-        refused(client.get_run, id=run["id"])
-        client.list_runs(status="RUNNING")
-        first, second, third = emulator.requests()
-        assert (first["operation"], first["status"], first["error"]) == ("StartRun", 201, None)
-        assert (first["run_id"], first["name"], first["request_id"]) == (run["id"], "NA12878", "once")
-        assert (second["operation"], second["status"], second["error"]) == (
-            "GetRun",
-            429,
-            "ThrottlingException",
-        )
-        assert (second["run_id"], second["fault"]) == (run["id"], "throttle")
-        assert (third["operation"], third["query"]) == ("ListRuns", {"status": "RUNNING"})
-        assert third["user_agent"].startswith("Boto3/")
-        assert emulator.counts() == {"StartRun": 1, "GetRun": 1, "ListRuns": 1}
-        assert [request["operation"] for request in emulator.requests("GetRun")] == ["GetRun"]
-
-    def test_parameters_and_tags_are_not_kept(self, client: Any, emulator: Emulator) -> None:
-        start(client, parameters={"patient": "marker-1"}, tags={"patient": "marker-2"})
-        assert "marker" not in str(emulator.requests())
-
-    def test_wait_for_returns_when_the_request_comes(self, client: Any, emulator: Emulator) -> None:
-        caller = threading.Timer(0.05, client.list_runs)
-        caller.start()
-        assert emulator.wait_for("ListRuns", timeout=10) == 1
-        caller.join()
-
-    def test_wait_for_says_what_did_not_come(self, emulator: Emulator) -> None:
-        with pytest.raises(TimeoutError, match=r"0 of 3 GetRun seen in 0\.01 s"):
-            emulator.wait_for("GetRun", count=3, timeout=0.01)
 
 
 def test_every_kind_of_fault_is_tested_here() -> None:

@@ -10,7 +10,7 @@ from moto.moto_api import state_manager
 
 from airflow_omics.emulator import LIFE_TAG, LIVES, Emulator, Life, Stage, Task
 
-from .conftest import refused, start
+from .support import refused, start
 
 # Every failureReason of the user guide, "Run failure reasons", and that of StartRun's parametersUri.
 DOCUMENTED_REASONS = [

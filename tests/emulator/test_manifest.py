@@ -10,7 +10,7 @@ import pytest
 
 from airflow_omics.emulator import EmulatorServer, Life, Stage, Task
 
-from .conftest import start
+from .support import start
 
 GROUP = "/aws/omics/WorkflowLog"
 HERE = "arn:aws:omics:us-west-2:123456789012:"

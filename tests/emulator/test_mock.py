@@ -14,7 +14,7 @@ from moto import mock_aws
 from airflow_omics.emulator import Emulator, mock_omics
 from airflow_omics.emulator.serving.register import register
 
-from .conftest import aws, start
+from .support import aws, start
 
 
 def runs() -> list[dict[str, Any]]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
 
-from airflow_omics.emulator import Emulator
+from airflow_omics.emulator import Emulator, mock_omics
 
-from .conftest import refused
+from .support import aws, refused
 
 HERE = {"region_name": "us-west-2"}
 
@@ -58,3 +60,10 @@ def test_the_id_of_a_run_group_is_not_taken_for_a_run_s(client: Any, emulator: E
 def test_the_id_of_a_run_group_is_made_of_digits(run_group_id: str, emulator: Emulator) -> None:
     with pytest.raises(ValueError, match="ids of run groups are digits, such as '7'"):
         emulator.run_group(run_group_id)
+
+
+def test_a_run_group_nobody_told_of_is_not_found() -> None:
+    with mock_omics():
+        client = aws(region_name="us-east-1", config=Config(retries={"total_max_attempts": 1}))
+        with pytest.raises(ClientError, match="ResourceNotFoundException"):
+            client.get_run_group(id="78")

@@ -24,7 +24,7 @@ from botocore.exceptions import EndpointConnectionError
 
 from airflow_omics.emulator import EmulatorClient, EmulatorServer
 
-from .conftest import KEYS, KNOWS_HOST_PREFIX_VARIABLE, signed, start
+from .support import KEYS, KNOWS_HOST_PREFIX_VARIABLE, signed, start
 
 
 @contextmanager

@@ -67,7 +67,7 @@ class Run:
         self.says = life.status_message
         self.history: list[Entry] = []
         self.plan: Sequence[Stage] = life.stages
-        """The stages not entered yet; the life's own tuple until something interferes."""
+        """The life's own stages; those still to come, once something has changed them."""
         self.gone = False
         self.cut = False
         """Whether a cancel or a ``move`` ended it before its script did."""

@@ -1,4 +1,4 @@
-"""The script of a life: what happens to a run, and when, told as frozen, JSON-able data.
+"""The script of a life: what happens to a run, and when, as frozen data that JSON can hold.
 
 The library of ready-made scripts is in :mod:`airflow_omics.emulator.lives.library`.
 """
@@ -16,11 +16,9 @@ LIFE_TAG = "airflow-omics:life"
 """The tag on StartRun whose value names the life of the run."""
 
 VANISHED = "VANISHED"
-"""Not a status of the service: from this stage on the run is not found, as after retention mode REMOVE took
-it away."""
+"""Not a status of the service: from this stage on the run is not found, as under retention mode REMOVE."""
 REUSED = "REUSED"
-"""Not a status of the service: from this stage on the id belongs to another run, which lives
-``Life.next_life``."""
+"""Not a status of the service: from this stage on the id is another run's, with ``Life.next_life``."""
 
 TERMINAL = frozenset({"COMPLETED", "FAILED", "CANCELLED", "DELETED"})
 _PSEUDO = frozenset({VANISHED, REUSED})
@@ -168,7 +166,7 @@ class Life:
         """Make a life from plain JSON.
 
         :param value: the keys of this class; stages are ``{"status": ..., "seconds": ...}``.
-        :raises ValueError: in one sentence, when it cannot be played.
+        :raises ValueError: it cannot be played.
         """
         if not isinstance(value, Mapping):
             raise ValueError(f"a life is an object with 'name' and 'stages', not {value!r}")

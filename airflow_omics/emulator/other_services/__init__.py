@@ -2,6 +2,6 @@
 
 Floor: above ``service``.
 
-Doors: ``written_by_runs`` (logs and outputs that are due), ``cloudwatch_logs`` (where moto is not AWS) and
+Doors: ``written_by_runs`` (logs and outputs that are due), ``cloudwatch_logs`` (corrections to moto) and
 ``requests`` (a request to any other service).
 """

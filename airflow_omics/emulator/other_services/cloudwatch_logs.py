@@ -1,7 +1,6 @@
-"""CloudWatch Logs is moto's own: here it gets faults, and answers on our log group that are AWS's.
+"""CloudWatch Logs is moto's own. Here it gets faults, and for our log group AWS's answers.
 
-moto's FilterLogEvents ignores a prefix, and its GetLogEvents of a missing stream speaks of a
-missing group.
+moto's FilterLogEvents ignores a prefix, and its GetLogEvents reports a missing stream as a missing group.
 """
 
 from __future__ import annotations

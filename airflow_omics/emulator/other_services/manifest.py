@@ -43,7 +43,7 @@ def _line(value: dict[str, Any]) -> str:
 
 
 def _time(moment: float | None) -> str | None:
-    # The manifest has milliseconds where the API has microseconds.
+    # The manifest has milliseconds, the API microseconds.
     return None if moment is None else timestamp(int(moment * 1000) / 1000)
 
 
@@ -51,7 +51,7 @@ def _run(place: Place, run: Run) -> dict[str, Any]:
     record = runs_record.run_record(place, run)
     started, stopped = record.get("startTime"), record.get("stopTime")
     seconds = None if started is None or stopped is None else round(stopped - started, 3)
-    # The run may be DELETED or gone by now; the manifest tells how it ended.
+    # The run may be DELETED or gone by now; the manifest says how it ended.
     status = run.ended.status if run.ended is not None else run.status
     gib = float(record.get("storageCapacity", 1200))
     engine, main = runs_definition.source(run)
@@ -96,7 +96,7 @@ def _run(place: Place, run: Run) -> dict[str, Any]:
 
 
 def _references(place: Place, run: Run) -> dict[str, Any]:
-    """Return what the manifest names by ARN where the API has ids."""
+    """Return what the manifest names by ARN and the API by id."""
     members = run.members
     # A workflow of the service's own has no account; a shared one has its owner's.
     owner = "" if members["workflowType"] == "READY2RUN" else members.get("workflowOwnerId")

@@ -1,7 +1,7 @@
 """A price list for tools that ask what a run cost: AWS Price List, for HealthOmics alone.
 
 List prices of us-east-1 in 2026, from secondary sources, and the same in every Region. They let a tool
-work; they are no basis for a decision.
+work. They are no basis for a decision.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from airflow_omics.emulator.other_services.manifest import VCPUS
 from airflow_omics.emulator.wire.exceptions import OmicsServiceError
 
 SERVICE_CODE = "AmazonOmics"
-# USD for a vCPU and hour; each family is linear in its vCPUs, but for the largest sizes nobody knows that.
+# USD for a vCPU and hour. A family's price is linear in its vCPUs, but for the largest sizes it is not known.
 _PER_VCPU = {"c": 0.057375, "m": 0.0648, "r": 0.08505}
 _UNKNOWN_SIZES = frozenset({"32xlarge", "48xlarge"})
 _GPUS = {"omics.g5.2xlarge": 1.6362, "omics.g6.8xlarge": 2.7194, "omics.g6.16xlarge": 4.5857}
@@ -27,9 +27,9 @@ _EFFECTIVE = "2026-07-01T00:00:00Z"
 
 
 def answer(operation: str, request: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Answer an operation of AWS Price List; None for those that there are no answers for.
+    """Answer an operation of AWS Price List; None if the emulator does not have it.
 
-    :raises OmicsServiceError: for what the emulator has no prices of, and what AWS would refuse.
+    :raises OmicsServiceError: the emulator has no such prices, or AWS would refuse the request.
     """
     served = {"GetProducts": _get_products, "DescribeServices": _describe_services}
     return served[operation](request) if operation in served else None

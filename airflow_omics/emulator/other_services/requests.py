@@ -1,6 +1,7 @@
-"""A request to another service that nobody here answers: one sentence, in the protocol it was asked in.
+"""A request to another service: moto's answer, or one sentence that says that nobody here has it.
 
-moto ends such a request in an HTML page and a traceback, which a client can make nothing of.
+moto answers what it lacks with a page of HTML, which no client can read. The sentence is in the request's
+protocol.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Asked(NamedTuple):
     """What a request to another service asks for.
 
     :param service: the service's name in signatures, such as ``pricing``.
-    :param operation: such as ``GetProducts``; method and path where no model tells.
+    :param operation: such as ``GetProducts``; method and path if no model has it.
     :param protocol: ``json``, ``cbor``, ``query``, ``ec2``, ``rest-json`` or ``rest-xml``.
     """
 
@@ -56,7 +57,7 @@ def answer(
     environ: dict[str, Any],
     start_response: Callable[..., Any],
 ) -> Iterable[bytes]:
-    """Answer a signed request to a service that is not HealthOmics: by moto, where it can.
+    """Answer a signed request to a service that is not HealthOmics: by moto, if it can.
 
     :param service: the service's name in the signature.
     """
@@ -67,7 +68,7 @@ def answer(
         if answered is not None:
             return answered
     else:
-        # The whole of it, or the connection would end in a reset.
+        # The whole body is read, or the connection would end in a reset.
         body = _body(environ)
     asked = _asked(service, environ, body)
     result: dict[str, Any] | OmicsServiceError | None = None
@@ -91,7 +92,7 @@ def _lacks(app: moto_app.DomainDispatcherApplication, environ: dict[str, Any]) -
 def _by_moto(
     app: moto_app.DomainDispatcherApplication, environ: dict[str, Any], start_response: Callable[..., Any]
 ) -> Iterable[bytes] | None:
-    """Return moto's answer; None if it has not got the operation, whichever way it shows that."""
+    """Return moto's answer; None if it lacks the operation, in whatever way it says so."""
     held: list[Any] = []
 
     def hold(status: str, headers: list[tuple[str, str]], *_: Any) -> Callable[[bytes], None]:

@@ -1,4 +1,12 @@
 """HealthOmics itself: one file a resource, named as the API names it.
 
 Floor: above ``world``.
+
+Doors: ``operations`` (which operations there are, and how each is carried out) and the resources. ``runs`` is
+one, with its parts ``runs_start``, ``runs_state``, ``runs_record`` and ``runs_definition``; ``run_tasks`` and
+``run_groups`` are the others.
+
+A new resource is a new file. It declares its operations as ``RESOURCE``, and ``operations`` finds them there.
+What it keeps for an account and Region is made by ``OmicsBackend.state``. ``common`` has what all resources
+share: ids, ARNs and not-found errors (``table``), and pages (``paging``).
 """

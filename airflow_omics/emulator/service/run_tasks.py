@@ -88,5 +88,5 @@ def task_record(place: Place, run: Run, task: TaskState) -> dict[str, Any]:
     return record
 
 
-# IAM asks for the run, also where a task is read.
+# IAM asks for the run, also if a task is read.
 RESOURCE = Resource(KIND, {"ListRunTasks": _list_run_tasks, "GetRunTask": _get_run_task})

@@ -23,7 +23,7 @@ _TEXTS = {
 def source(run: Run) -> tuple[str, str]:
     """Return the engine and the main file of a run's workflow.
 
-    Settings of an engine are Nextflow's; everything else is taken for WDL.
+    Settings of an engine are Nextflow's; everything else is assumed to be WDL.
     """
     return ("NEXTFLOW", "main.nf") if run.members.get("engineSettings") else ("WDL", "main.wdl")
 
@@ -31,7 +31,7 @@ def source(run: Run) -> tuple[str, str]:
 def url(place: Place, run: Run, host: str, moment: float) -> str:
     """Put a run's definition into S3 and return a URL for it that needs no keys, as a presigned one does not.
 
-    :param host: where HealthOmics was asked: the S3 of an emulator over HTTP is at the same place.
+    :param host: the host that HealthOmics was asked at. Over HTTP, the emulator's S3 has the same host.
     :param moment: the present, in seconds since the epoch.
     """
     bucket = f"omics-emulator-{place.account_id}-{place.region_name}"
@@ -43,7 +43,7 @@ def url(place: Place, run: Run, host: str, moment: float) -> str:
         address = f"https://{bucket}.s3.{place.region_name}.{domain}/{key}"
     else:
         address = f"http://{host}/{bucket}/{key}"
-    # moto wants to see a signature, and looks no closer.
+    # moto wants a signature, and does not check it.
     signature = hashlib.sha256(address.encode()).hexdigest()
     return f"{address}?{urlencode({'X-Amz-Algorithm': 'AWS4-HMAC-SHA256', 'X-Amz-Signature': signature})}"
 

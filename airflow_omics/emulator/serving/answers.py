@@ -134,7 +134,7 @@ def _answer(request: Incoming, seen: dict[str, Any]) -> Answer:
         status, body = codec.write(operation, result)
     if name == "StartRun":
         seen["run_id"] = result["id"]
-    # A lost answer: the request has been carried out, and the client is not told.
+    # A lost answer: the request has been carried out, and the client does not learn of it.
     return Answer(status, body) if fault is None else Answer(0, fault=fault)
 
 

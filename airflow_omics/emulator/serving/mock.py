@@ -124,14 +124,13 @@ def mock_omics(
     """Emulate HealthOmics, and mock the rest of AWS with moto, inside this process.
 
     Use it as ``@mock_omics``, as ``@mock_omics(life="failed-service-error")`` or as ``with mock_omics() as
-    emulator:``. aiobotocore, and so an Airflow trigger, cannot be mocked in process; it needs
-    :class:`airflow_omics.emulator.EmulatorServer`.
+    emulator:``, which gives the :class:`~airflow_omics.emulator.Emulator`. aiobotocore, and so an Airflow
+    trigger, cannot be mocked in process; it needs :class:`~airflow_omics.emulator.EmulatorServer`.
 
     :param pace: service seconds in a real second.
     :param life: the default life.
     :param seed: makes run ids and uuids repeatable.
     :param config: as for ``mock_aws``: https://docs.getmoto.org/en/latest/docs/configuration/index.html
-    :returns: the decorated function or class, or a context manager that yields the :class:`Emulator`.
     """
     mock = MockOmics(pace=pace, life=life, seed=seed, config=config)
     return mock if decorated is None else mock(decorated)

@@ -26,9 +26,9 @@ _lock = threading.Lock()
 
 
 def register() -> bool:
-    """Add the backend to moto's tables; calling it again changes nothing.
+    """Add the backend to moto's tables, and return whether moto uses it; not if it has one of its own.
 
-    :returns: whether moto uses this backend; False if it has one of its own.
+    Calling it again changes nothing.
     """
     with _lock:
         if sys.modules.get("moto.omics") is backend:

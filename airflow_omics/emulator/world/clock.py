@@ -1,7 +1,7 @@
 """The emulator's clock: real time at a pace, or a frozen time that a test turns by hand.
 
 Two times are kept apart. *Service time* is what lives are written in: a stage of 600 seconds lasts 600
-seconds of service time. *Reported time* is what answers, logs and the ``Date`` header tell, in seconds since
+seconds of service time. *Reported time* is what answers, logs and the ``Date`` header show, in seconds since
 the epoch. With a running clock the reported time is plain wall-clock time (so that a ``creationTime`` never
 lies in a client's future) and the service time runs ``pace`` times faster. With a frozen clock both move
 together, and only by ``advance``.
@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from airflow_omics.emulator.world.numbers import is_number
 
 _LATEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
-"""The last moment that a date can tell, give or take a day."""
+"""The last moment that a date can hold, to the day."""
 # Far beyond what a test needs, and far from where the sums overflow.
 _SLOWEST, _FASTEST = 1e-6, 1e9
 

@@ -68,7 +68,7 @@ class Fault:
 def error_text(fault: Fault, action: str, arn: str, principal: str) -> tuple[str, str]:
     """Return the error code and the message of a fault that is an error.
 
-    :param action: the IAM action that is denied, where that is the fault.
+    :param action: the IAM action that is denied, if the fault is a denial.
     """
     code, message = _ERRORS[fault.kind]
     if fault.kind == "access-denied":
@@ -148,7 +148,7 @@ class FaultBook:
         return None
 
     def pick_list(self) -> list[Fault]:
-        """Return the faults that bend this ListRuns answer, and count them."""
+        """Return the faults that change this ListRuns answer, and count them."""
         with self._lock:
             return [fault for fault in self._faults if fault.kind in LIST_FAULTS and self._strikes(fault)]
 

@@ -65,8 +65,7 @@ def put_objects(place: Place, bucket_name: str, objects: Mapping[str, bytes], mo
     millis = int(moment * 1000)
     try:
         if bucket_name not in get_backend("s3").bucket_accounts:  # type: ignore[attr-defined]
-            # The service would end in EXPORT_FAILED (there is a life for that); whoever plays with an
-            # emulator expects to find the outputs.
+            # The service would end in EXPORT_FAILED, for which there is a life. Here users expect outputs.
             log.info("bucket %s does not exist; the emulator makes it", bucket_name)
             bucket = s3.create_bucket(bucket_name, place.region_name)
             bucket.creation_date = _dated(bucket.creation_date, millis)

@@ -31,7 +31,7 @@ class RequestLog:
             self._counts: Counter[str] = Counter()
 
     def add(self, request: dict[str, Any]) -> None:
-        """Keep a request and wake who waits for it."""
+        """Keep a request, and wake those who wait for it."""
         with self._seen:
             self._requests.append(request)
             self._counts[request["operation"]] += 1
@@ -52,7 +52,7 @@ class RequestLog:
     def wait_for(self, operation: str | None, count: int, timeout: float) -> int:
         """Block until ``count`` requests were seen; return how many there are.
 
-        :raises TimeoutError: after ``timeout`` real seconds.
+        :raises TimeoutError: they were not seen within ``timeout`` real seconds.
         """
         if operation is not None:
             _checked(operation)
@@ -72,9 +72,9 @@ class RequestLog:
 
 
 def _checked(operation: str) -> None:
-    """Refuse a name under which nothing is ever kept.
+    """Check the name of an operation.
 
-    :raises ValueError: naming those that are like it.
+    :raises ValueError: nothing is ever kept under this name; the error gives a similar one.
     """
     names = service_model().operation_names
     if operation in ("*", UNKNOWN) or operation in names or ":" in operation:

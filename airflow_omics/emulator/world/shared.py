@@ -33,7 +33,7 @@ class World:
         self.limits = Limits()
         self.requests = RequestLog()
         self.released = threading.Event()
-        """Set and replaced by ``reset``: ends whatever hangs."""
+        """Set and replaced by ``release``: connections that hang wait for it."""
         self._fresh()
 
     def configure(
@@ -44,7 +44,7 @@ class World:
         seed: int | None = None,
         limit: float | None = None,
     ) -> None:
-        """Say what a reset returns to, and reset."""
+        """Set what a reset returns to, and reset."""
         before = self._configured
         self._configured = (pace, life, seed, limit)
         try:
@@ -94,7 +94,7 @@ class World:
     def life(self, name: str) -> Life:
         """Return the life called ``name``.
 
-        :raises ValueError: naming those there are.
+        :raises ValueError: there is none; the error lists those there are.
         """
         try:
             return self.lives[name]
@@ -104,7 +104,10 @@ class World:
             ) from None
 
     def life_of(self, tags: Mapping[str, Any] | None) -> Life:
-        """Return the life that StartRun's tags ask for."""
+        """Return the life that StartRun's tags ask for.
+
+        :raises OmicsServiceError: there is none of this name; it is a ValidationException.
+        """
         try:
             return self.life((tags or {}).get(LIFE_TAG, self.default_life))
         except ValueError as error:

@@ -19,7 +19,7 @@ class OmicsBackend(BaseBackend):
     """HealthOmics in one account and Region. It keeps a state for each resource, and knows none of them."""
 
     addresses: ClassVar[Any] = None
-    """The module with ``url_bases`` and ``url_paths``, for moto's dispatcher; set when moto is told of us."""
+    """The module with ``url_bases`` and ``url_paths``, for moto's dispatcher; set by ``register``."""
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
@@ -86,8 +86,7 @@ def backends(account_id: str | None = None, region_name: str | None = None) -> I
     :param region_name: only those of this Region.
     """
     for account_key, region_key, backend in list(omics_backends.iter_backends()):
-        # moto keeps backends for all of a service's own needs in the same dict.
-        if not isinstance(backend, OmicsBackend):
-            continue
+        # moto's types do not say that every one of them is ours.
+        assert isinstance(backend, OmicsBackend)
         if account_id in (None, account_key) and region_name in (None, region_key):
             yield backend

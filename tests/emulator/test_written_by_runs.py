@@ -11,7 +11,7 @@ import pytest
 
 from airflow_omics.emulator import Emulator, EmulatorServer
 
-from .conftest import DATA, aws, start
+from .support import DATA, aws, start
 
 GROUP = "/aws/omics/WorkflowLog"
 

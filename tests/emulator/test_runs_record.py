@@ -17,8 +17,8 @@ import botocore.session
 import pytest
 from botocore.config import Config
 
-from .conftest import KEYS, ROLE, refused, start
 from .shapes import made_up
+from .support import KEYS, ROLE, refused, start
 
 MODEL = botocore.session.Session().get_service_model("omics")
 GIVEN = MODEL.operation_model("StartRun").input_shape.members
@@ -195,3 +195,38 @@ def test_a_flag_is_a_boolean(to_come: Callable[[str], Any], models: pathlib.Path
     code, status, message = refused(start, client=client, requesterPaysEnabled=True)
     assert (code, status) == ("ValidationException", 400)
     assert "'requesterPaysEnabled' failed to satisfy constraint: Member must be of type boolean" in message
+
+
+def test_every_member_of_start_run_comes_back_from_get_run(client: Any) -> None:
+    given = {
+        "workflowId": "7654321",
+        "workflowType": "PRIVATE",
+        "name": "NA12878",
+        "roleArn": ROLE,
+        "cacheId": "1112223",
+        "cacheBehavior": "CACHE_ON_FAILURE",
+        "runGroupId": "4445556",
+        "priority": 3,
+        "parameters": {"reads": ["s3://reads/1.fastq"], "deep": {"empty": None, "on": True, "ratio": 0.5}},
+        "storageType": "STATIC",
+        "storageCapacity": 2400,
+        "outputUri": "s3://omics-outputs/runs/",
+        "logLevel": "ERROR",
+        "tags": {"cohort": "7"},
+        "retentionMode": "REMOVE",
+        "workflowOwnerId": "210987654321",
+        "workflowVersionName": "3.0.0",
+    }
+    known = client.meta.service_model.operation_model("StartRun").input_shape.members
+    given = {name: value for name, value in given.items() if name in known}
+    run = client.start_run(**given)
+    record = client.get_run(id=run["id"])
+    assert {name: record.get(name) for name in given} == given
+    assert record["runOutputUri"] == run["runOutputUri"] == f"s3://omics-outputs/runs/{run['id']}"
+    assert run["tags"] == {"cohort": "7"}
+
+
+def test_what_was_not_given_is_not_shown(client: Any) -> None:
+    record = client.get_run(id=start(client)["id"])
+    assert not {"name", "runGroupId", "priority", "cacheId", "parameters", "batchId", "runId"} & set(record)
+    assert not {"startTime", "stopTime", "resourceDigests", "accelerators", "definition"} & set(record)

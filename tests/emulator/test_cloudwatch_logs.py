@@ -9,7 +9,7 @@ import pytest
 
 from airflow_omics.emulator import EmulatorServer, mock_omics
 
-from .conftest import aws, refused, start
+from .support import aws, refused, start
 
 GROUP = "/aws/omics/WorkflowLog"
 STREAM_MISSING = ("ResourceNotFoundException", 400, "The specified log stream does not exist.")

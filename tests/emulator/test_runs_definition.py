@@ -15,7 +15,7 @@ from botocore.config import Config
 
 from airflow_omics.emulator import EmulatorServer, mock_omics
 
-from .conftest import aws, start
+from .support import aws, start
 
 
 def names(content: bytes) -> list[str]:
@@ -89,3 +89,8 @@ def test_a_run_with_settings_of_its_engine_is_nextflow_s(connect: Callable[..., 
     url = client.get_run(id=start(client, **given)["id"], export=["DEFINITION"])["definition"]
     with urllib.request.urlopen(url, timeout=10) as response:
         assert names(response.read()) == (["main.nf"] if given else ["main.wdl"])
+
+
+def test_the_definition_is_shown_when_it_is_asked_for(client: Any) -> None:
+    run = start(client)
+    assert "definition" in client.get_run(id=run["id"], export=["DEFINITION"])

@@ -9,7 +9,7 @@ import pytest
 
 from airflow_omics.emulator import EmulatorServer
 
-from .conftest import start
+from .support import start
 
 GROUP = "/aws/omics/WorkflowLog"
 DAY = 86_400

@@ -1,4 +1,4 @@
-"""Faults of CloudWatch Logs, in process and over HTTP, and what GetRunGroup tells."""
+"""Faults of CloudWatch Logs, in process and over HTTP."""
 
 from __future__ import annotations
 
@@ -83,13 +83,6 @@ def test_the_logs_have_faults_and_run_groups_have_limits_over_http() -> None:
         group = boto3.client("omics", **keys).get_run_group(id="77")
         assert (group["id"], group["name"], group["maxRuns"]) == ("77", "cohort", 3)
         assert "maxDuration" not in group
-
-
-def test_a_run_group_nobody_told_of_is_not_found() -> None:
-    with mock_omics():
-        client = boto3.client("omics", region_name="us-east-1", config=ONE_ATTEMPT)
-        with pytest.raises(ClientError, match="ResourceNotFoundException"):
-            client.get_run_group(id="78")
 
 
 @pytest.mark.parametrize("kind", ["hang", "drop", "html"])
