@@ -1,9 +1,15 @@
-"""What a failed call to AWS means, and the errors that it and a run that ended badly become."""
+"""What a failed call to AWS means, for how long each kind of fault is tolerated, and which error it becomes.
+
+How a run that ended badly becomes an error is here as well. Nothing of botocore is imported:
+:mod:`airflow_omics.hooks.faults` makes faults of its exceptions.
+"""
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
 from functools import cache
-from typing import Any, NamedTuple, cast
+from typing import Any, Final, NamedTuple, cast
 
 from airflow_omics._compat import AirflowFailException
 from airflow_omics.exceptions import (
@@ -19,17 +25,34 @@ from airflow_omics.exceptions import (
 )
 from airflow_omics.records import RunRecord, sentence
 
+CREDENTIALS_GRACE: Final = 300.0
+"""Seconds for which credentials, or the Airflow connection, may be unusable: a rotation takes less."""
+
+NOT_FOUND_GRACE: Final = 120.0
+"""Seconds for which a run may be unknown: nobody documents how soon GetRun and ListRuns know one that was
+just started, and a run that is taken for gone would go on, and cost."""
+
+TRANSIENT_GRACE: Final = 300.0
+"""Seconds for which a call in a worker is retried after errors of the network and inside AWS."""
+
+THROTTLED_GRACE: Final = 7200.0
+"""Seconds for which a start is retried while AWS throttles: at the smallest default quota, 0.1 a second, 720
+starts."""
+
+LONGEST_BACKOFF: Final = 60.0
+"""Seconds at most between two tries of a call."""
+
 
 class Fault(NamedTuple):
     """One call to AWS that failed.
 
     :param kind: what that means.
-    :param message: what AWS or the network said, with the operation and, where AWS gave one, the
+    :param message: what AWS or the network said, with the operation and, if AWS gave one, the
         request id.
     :param code: AWS's error code, such as ``ThrottlingException``, or the name of the network error.
     :param throttled: whether AWS asked for fewer calls.
     :param no_connection: whether no connection could be made, so that nothing has answered at all.
-    :param doubt: why the answer may be about another account than the run's; empty where it counts.
+    :param doubt: why the answer may be about another account than the run's; empty if it counts.
     """
 
     kind: FaultKind
@@ -48,15 +71,39 @@ _ERROR_OF_KIND: dict[FaultKind, type[OmicsError]] = {
 }
 
 
-def fault_error(fault: Fault, run_id: str, record: RunRecord | None = None) -> OmicsError:
+def fault_error(fault: Fault, run_id: str | None = None, record: RunRecord | None = None) -> OmicsError:
     """Return the error to raise for a call that failed.
 
-    :param run_id: the run that was asked for.
-    :param record: the last record known of it, if any.
+    :param run_id: the run that the call was about; None for a call about no run, such as StartRun.
+    :param record: the last record known of the run, if any.
     """
+    if run_id is None:
+        if fault.kind is FaultKind.NOT_FOUND:
+            # Something that the request names is missing: the same request is refused again.
+            return OmicsRequestError(fault.message, kind=FaultKind.REFUSED)
+        message = fault.message
+    else:
+        message = f"HealthOmics run {run_id}: {fault.message}"
     error_class = _ERROR_OF_KIND.get(fault.kind, OmicsError)
-    message = f"HealthOmics run {run_id}: {fault.message}"
     return error_class(message, run_id=run_id, record=record, kind=fault.kind)
+
+
+def backoff(
+    failures: int,
+    rand: Callable[[], float] = random.random,
+    *,
+    first: float = 1.0,
+    longest: float = LONGEST_BACKOFF,
+) -> float:
+    """Return the seconds to wait after so many failures in a row, from half to all of 1, 2, 4, ... 60.
+
+    :param failures: 1 or more.
+    :param rand: a random number in [0, 1). Tasks that were throttled together must not come back together.
+    :param first: seconds at most after the first failure.
+    :param longest: seconds at most after any.
+    """
+    grown: float = min(longest, first * 2.0 ** min(failures - 1, 10))
+    return grown * (0.5 + rand() / 2)
 
 
 _ERROR_OF_STATUS: dict[str, type[OmicsRunError]] = {

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_omics._identity import RunTarget
-from airflow_omics._starting.calls import kind_behind
 from airflow_omics._steering.cancel import cancel_run
 from airflow_omics.exceptions import FaultKind, OmicsAccessError, OmicsRequestError, OmicsRunNotFoundError
 from airflow_omics.records import RunRecord, sentence
@@ -79,7 +78,7 @@ class Canceller:
         except OmicsRunNotFoundError as error:
             self._log.info("%s", error)
         except (OmicsAccessError, OmicsRequestError) as error:
-            if kind_behind(error) is FaultKind.CREDENTIALS:
+            if error.kind is FaultKind.CREDENTIALS:
                 raise
             self._log.warning(
                 "A new run is started. HealthOmics run %s of before may go on beside it, and cost; it could "

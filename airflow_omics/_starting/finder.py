@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from airflow_omics import _clock
-from airflow_omics._faults import Fault
+from airflow_omics._faults import Fault, backoff
 from airflow_omics._identity import KnownRun, RunTarget, home_of
 from airflow_omics._starting.attempt import Attempt, is_run_of, is_run_of_task
-from airflow_omics._starting.calls import Calls, kind_behind
+from airflow_omics._starting.calls import Calls
 from airflow_omics.exceptions import FaultKind, OmicsError
-from airflow_omics.hooks import fault_of, weighed
-from airflow_omics.hooks.retrying import backoff
+from airflow_omics.hooks import weighed
 from airflow_omics.records import ACTIVE_STATUSES, RunRecord, parse_time
 
 SPACING: Final = 0.2
@@ -100,22 +99,25 @@ class Finder:
         :raises OmicsAccessError: the doubt has lasted for five minutes.
         """
         unknown_until = _clock.monotonic() + grace
-        doubts = self._calls.repetition("GetRun")
+        retries = self._calls.retries(run_id)
         while True:
             try:
-                record: RunRecord = self._calls.repeat(lambda hook: hook.get_run(run_id), "GetRun")
-            except OmicsError as error:
-                fault = fault_of(error.__cause__) if error.__cause__ else None
-                if fault is None or fault.kind is not FaultKind.NOT_FOUND:
+                record = self._calls.hook.get_run(run_id)
+            except Exception as error:
+                fault = self._calls.fault_of(error)
+                if fault is None:
                     raise
-                if _clock.monotonic() < unknown_until:
-                    _clock.sleep(backoff(3))
-                    continue
-                doubt = weighed(fault, self._calls.hook, home_of(arn)).doubt if arn else ""
-                if not doubt:
-                    return None
-                said = f"{fault.message}; {doubt}. Check aws_conn_id and region_name"
-                doubts.wait_out(Fault(FaultKind.CREDENTIALS, said, fault.code), error)
+                if fault.kind is FaultKind.NOT_FOUND:
+                    if _clock.monotonic() < unknown_until:
+                        retries.answered()
+                        _clock.sleep(backoff(3))
+                        continue
+                    doubt = weighed(fault, self._calls.hook, home_of(arn)).doubt if arn else ""
+                    if not doubt:
+                        return None
+                    said = f"{fault.message}; {doubt}. Check aws_conn_id and region_name"
+                    fault = Fault(FaultKind.CREDENTIALS, said, fault.code)
+                retries.wait(fault, error)
             else:
                 run = KnownRun(RunTarget(run_id, uuid))
                 return record if run.judge(record).verdict == "ours" else None
@@ -136,9 +138,9 @@ class Finder:
         if not self._may_list:
             return []
         try:
-            listed = self._calls.repeat(lambda hook: list(hook.list_runs(name=name)), "ListRuns")
+            listed = self._calls.retry(lambda hook: list(hook.list_runs(name=name)))
         except OmicsError as error:
-            if kind_behind(error) is not FaultKind.DENIED:
+            if error.kind is not FaultKind.DENIED:
                 raise
             self._may_list = False
             self._log.warning(

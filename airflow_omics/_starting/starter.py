@@ -13,16 +13,12 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final, NamedTuple, Protocol, cast
 
 from airflow_omics import _clock
-from airflow_omics._faults import Fault
+from airflow_omics._faults import NOT_FOUND_GRACE, Fault
 from airflow_omics._starting.attempt import Attempt, is_run_of
 from airflow_omics._starting.calls import Calls
 from airflow_omics._starting.finder import Finder, Found, Search
 from airflow_omics.exceptions import FaultKind, OmicsRequestError
-from airflow_omics.hooks import fault_of
 from airflow_omics.records import ACTIVE_STATUSES, TERMINAL_STATUSES, RunRecord, parse_time, with_status
-
-VISIBLE_WITHIN: Final = 120.0
-"""Seconds within which a run that StartRun answered with is assumed to be visible to GetRun and ListRuns."""
 
 # Clocks are compared through the Date header, which has whole seconds.
 _CLOCK_MARGIN: Final = 5.0
@@ -140,7 +136,7 @@ class Starter:
 
     def _remembered_run(self, remembered: Mapping[str, Any]) -> RunRecord:
         record = self._finder.read(
-            str(remembered["id"]), remembered.get("uuid"), arn=remembered.get("arn"), grace=VISIBLE_WITHIN
+            str(remembered["id"]), remembered.get("uuid"), arn=remembered.get("arn"), grace=NOT_FOUND_GRACE
         )
         if record is not None:
             self._log.info("HealthOmics run %s was started by an earlier attempt.", record.get("id"))
@@ -166,13 +162,13 @@ class Starter:
                 self._task.end_superseded(run)
         request = {**self._task.make_request(attempt), "requestId": attempt.token}
         self._task.remember(attempt, None)
-        repetition = self._calls.repetition("StartRun")
-        asked_at, visible_at = _clock.time(), _clock.monotonic() + VISIBLE_WITHIN
+        retries = self._calls.retries()
+        asked_at, visible_at = _clock.time(), _clock.monotonic() + NOT_FOUND_GRACE
         while True:
             try:
                 answer = self._calls.hook.start_run(request)
             except Exception as error:
-                fault = fault_of(error)
+                fault = self._calls.fault_of(error)
                 if fault is None:
                     raise
                 found = self._after_fault(attempt, fault)
@@ -184,7 +180,7 @@ class Starter:
                         f"found by its name {request['name']!r}; allow omics:ListRuns, or wait and retry.",
                         kind=fault.kind,
                     ) from error
-                repetition.wait_out(fault, error)
+                retries.wait(fault, error)
                 continue
             return self._checked(attempt, answer, asked_at)
 
@@ -210,7 +206,7 @@ class Starter:
         run_id, uuid = str(answer.get("id")), answer.get("uuid")
         repeated = self._task.is_repeated
         # Only a task that may have asked before needs to tell a new run from one that was deleted.
-        record = self._finder.read(run_id, uuid, grace=VISIBLE_WITHIN if repeated else 0.0)
+        record = self._finder.read(run_id, uuid, grace=NOT_FOUND_GRACE if repeated else 0.0)
         if record is None:
             return (with_status(answer, "DELETED"), False) if repeated else (answer, True)
         if record.get("tags") and not is_run_of(attempt, record):

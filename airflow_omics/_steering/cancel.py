@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from airflow_omics import _clock
-from airflow_omics._faults import Fault
+from airflow_omics._faults import NOT_FOUND_GRACE, Fault
 from airflow_omics._identity import RunTarget
 from airflow_omics._steering.change import RunChange, apply_change
 from airflow_omics.exceptions import FaultKind
@@ -14,10 +14,6 @@ from airflow_omics.records import TERMINAL_STATUSES, RunRecord
 
 if TYPE_CHECKING:
     from airflow_omics.hooks import OmicsHook
-
-NEW_RUN_GRACE: Final = 120.0
-"""Seconds for which a run may be unknown: nobody documents how soon GetRun knows one that was just started,
-and a run taken for gone would go on, and cost."""
 
 
 class Cancellation(RunChange):
@@ -70,7 +66,7 @@ def cancel_run(
     confirm: bool = True,
     within: float | None = 3600.0,
     poke_interval: float = 30.0,
-    not_found_grace: float = NEW_RUN_GRACE,
+    not_found_grace: float = NOT_FOUND_GRACE,
     log: Any,
     seen: Callable[[RunRecord], object] | None = None,
 ) -> RunRecord:

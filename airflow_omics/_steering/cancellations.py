@@ -13,9 +13,9 @@ from typing import ClassVar, Final
 
 from airflow_omics import _clock
 from airflow_omics._connection import AwsArguments
-from airflow_omics._faults import Fault
+from airflow_omics._faults import NOT_FOUND_GRACE, Fault
 from airflow_omics._identity import RunTarget
-from airflow_omics._steering.cancel import NEW_RUN_GRACE, Cancellation
+from airflow_omics._steering.cancel import Cancellation
 from airflow_omics._steering.change import judged
 from airflow_omics._watching.shared_client import Known
 from airflow_omics._watching.watcher import Watcher
@@ -97,7 +97,7 @@ class Cancellations:
             started_at=_clock.monotonic(),
             within=WITHIN,
             poke_interval=_POKE_INTERVAL,
-            not_found_grace=NEW_RUN_GRACE,
+            not_found_grace=NOT_FOUND_GRACE,
         )
         watcher = Watcher.shared(self._arguments, self._rate)
         async with watcher.held():

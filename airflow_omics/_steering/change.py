@@ -11,21 +11,17 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_omics import _clock
-from airflow_omics._faults import Fault, fault_error
+from airflow_omics._faults import CREDENTIALS_GRACE, Fault, backoff, fault_error
 from airflow_omics._identity import KnownRun, RunTarget
 from airflow_omics._waiting.poller import until_over
 from airflow_omics.exceptions import FaultKind, OmicsError, OmicsRequestError
-from airflow_omics.hooks.retrying import backoff
 from airflow_omics.records import RunRecord, describe
 
 if TYPE_CHECKING:
     from airflow_omics.hooks import OmicsHook
-
-CREDENTIALS_GRACE: Final = 300.0
-"""Seconds for which credentials may be unusable, so that a rotation is outlasted."""
 
 
 class RunChange:

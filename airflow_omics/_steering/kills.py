@@ -20,13 +20,13 @@ from typing import ClassVar, Final
 
 from airflow_omics import _clock
 from airflow_omics._connection import AwsArguments
+from airflow_omics._faults import backoff
 from airflow_omics._identity import RunTarget
 from airflow_omics._steering.cancellations import Cancellations
 from airflow_omics._task.state import UnreadableStateError, is_killed
 from airflow_omics._task.state_reader import StateReader, reason_of
 from airflow_omics._task.task_key import TaskKey
 from airflow_omics.exceptions import OmicsError
-from airflow_omics.hooks.retrying import backoff
 
 log = logging.getLogger(__name__)
 

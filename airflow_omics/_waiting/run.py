@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterator
 from functools import cache
 from typing import Any, Final, Literal, NamedTuple
 
-from airflow_omics._faults import Fault
+from airflow_omics._faults import CREDENTIALS_GRACE, NOT_FOUND_GRACE, Fault
 from airflow_omics._identity import CHECK_PLACE, KnownRun, RunTarget
 from airflow_omics.exceptions import FaultKind
 from airflow_omics.records import (
@@ -26,12 +26,6 @@ from airflow_omics.records import (
 )
 
 log = logging.getLogger(__name__)
-
-NOT_FOUND_GRACE: Final = 120.0
-"""Seconds from the first poke for which a run may be unknown: nobody documents how soon GetRun knows it."""
-
-CREDENTIALS_GRACE: Final = 300.0
-"""Seconds for which credentials may be unusable, so that a rotation does not end a wait."""
 
 DENIED_SECOND_LOOK: Final = 60.0
 """Seconds until a run that was readable, and then denied, is looked at once more."""

@@ -14,14 +14,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from airflow_omics import _clock
-from airflow_omics._faults import Fault
+from airflow_omics._faults import Fault, backoff
 from airflow_omics._watching.watchlist import Entry, SweepCost, Watchlist, created_at
 from airflow_omics.exceptions import FaultKind
 from airflow_omics.records import ACTIVE_STATUSES
 
 log = logging.getLogger(__name__)
 
-_TRIES = 5  # for one page in bad weather
+_TRIES = 5  # for one page
 _COST_HOLDS = 900.0  # seconds for which what a sweep cost is believed, when it was too dear
 _OFF_FOR = 3600.0  # seconds without ListRuns where it is denied or talks nonsense
 _BURST_PAUSE = 5.0  # seconds between a sweep and the next that is out of turn
@@ -141,7 +141,7 @@ class Sweeper:
             if attempt == _TRIES - 1:
                 self._failed(page)
                 return None
-            await asyncio.sleep(min(2.0**attempt / 2, 5.0))
+            await asyncio.sleep(backoff(attempt + 1, first=0.5, longest=5.0))
         return None
 
     def _failed(self, fault: Fault) -> None:

@@ -1,76 +1,119 @@
-"""Retries transient errors in a worker: throttling, errors inside the service, the network, credentials."""
+"""Retries a call in a worker: which errors, for how long each kind, and when the connection is read anew."""
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_omics import _clock
-from airflow_omics._faults import fault_error
+from airflow_omics._faults import CREDENTIALS_GRACE, TRANSIENT_GRACE, Fault, backoff, fault_error
 from airflow_omics.exceptions import FaultKind
+from airflow_omics.hooks.faults import fault_of
 
 if TYPE_CHECKING:
-    from airflow_omics.hooks import OmicsHook
-
-LONGEST_BACKOFF: Final = 60.0
-"""Seconds at most between two tries."""
-
-CREDENTIALS_GRACE: Final = 300.0
-"""Seconds for which credentials, or the Airflow connection, may be unusable."""
+    from airflow_omics.hooks.omics import OmicsHook
 
 T = TypeVar("T")
 
 
-def backoff(failures: int, rand: Callable[[], float] = random.random) -> float:
-    """Return the seconds to wait after so many failures in a row, from half to all of 1, 2, 4, ... 60.
+class Retries:
+    """The retries of one call.
 
-    :param failures: 1 or more.
-    :param rand: a random number in [0, 1). Tasks that were thrown back together must not come back together.
+    Transient errors are tolerated for a while from the first try on. Credentials that do not work, and a
+    connection that Airflow cannot read, are tolerated for ``CREDENTIALS_GRACE`` from when they set in, and
+    each retry after one reads the connection anew. Between two tries lies a pause that grows, with jitter.
+    Every other error is final.
+
+    :param hook: returns the hook that makes the call, or None before there is one.
+    :param log: takes a warning at the 1st, 2nd, 4th, 8th, ... error.
+    :param run_id: the run that the call is about, for logs and errors; None for none.
+    :param transient: seconds for which transient errors are tolerated.
+    :param throttled: the same for throttling; None for as long as other transient errors.
+    :param keeps_transient: whether the last transient error is raised as it came. Airflow retries the task,
+        and people know botocore's text. If not, it is raised as an ``OmicsError``.
     """
-    grown: float = min(LONGEST_BACKOFF, 2.0 ** min(failures - 1, 10))
-    return grown * (0.5 + rand() / 2)
+
+    def __init__(
+        self,
+        hook: Callable[[], OmicsHook | None],
+        log: Any,
+        *,
+        run_id: str | None = None,
+        transient: float = TRANSIENT_GRACE,
+        throttled: float | None = None,
+        keeps_transient: bool = False,
+    ) -> None:
+        self._hook = hook
+        self._log = log
+        self._run_id = run_id
+        self._transient = transient
+        self._throttled = transient if throttled is None else throttled
+        self._keeps_transient = keeps_transient
+        self.answered()
+
+    def call(self, call: Callable[[], T]) -> T:
+        """Return what ``call`` returns, tried again as long as its errors are tolerated.
+
+        :raises OmicsRunNotFoundError: HealthOmics does not know the run.
+        :raises OmicsAccessError: AWS denied the call, or no credentials worked for five minutes.
+        :raises OmicsRequestError: AWS refused a value.
+        :raises OmicsError: transient errors lasted too long, unless ``keeps_transient`` is set.
+        """
+        while True:
+            try:
+                return call()
+            except Exception as error:
+                fault = fault_of(error, self._hook())
+                if fault is None:
+                    raise
+                self.wait(fault, error)
+
+    def wait(self, fault: Fault, error: Exception) -> None:
+        """Sleep before the next try, or raise if the fault is final or has lasted too long.
+
+        It is for a caller that has more to do between two tries than to sleep.
+
+        :param error: what the call raised.
+        """
+        if not self._tolerates(fault):
+            if self._keeps_transient and fault.kind is FaultKind.TRANSIENT:
+                raise error
+            raise fault_error(fault, self._run_id) from error
+        if fault.kind is FaultKind.CREDENTIALS and (hook := self._hook()) is not None:
+            hook.forget()
+        self._failures += 1
+        if self._failures.bit_count() == 1:
+            about = "" if self._run_id is None else f"HealthOmics run {self._run_id}: "
+            self._log.warning("%strying again: %s", about, fault.message)
+        _clock.sleep(backoff(self._failures))
+
+    def answered(self) -> None:
+        """Take note that AWS has answered: the errors before this are over, and time counts from now."""
+        self._began = _clock.monotonic()
+        self._failures = 0
+        self._lost_at: float | None = None
+
+    def _tolerates(self, fault: Fault) -> bool:
+        now = _clock.monotonic()
+        if fault.kind is FaultKind.CREDENTIALS:
+            self._lost_at = now if self._lost_at is None else self._lost_at
+            return now - self._lost_at < CREDENTIALS_GRACE
+        self._lost_at = None
+        if fault.kind is not FaultKind.TRANSIENT:
+            return False
+        return now - self._began < (self._throttled if fault.throttled else self._transient)
 
 
-def patiently(call: Callable[[], T], *, hook: OmicsHook, run_id: str, seconds: float, log: Any) -> T:
-    """Return what ``call`` returns, retrying for a while after transient errors and lost credentials.
-
-    Credentials that do not work, and a connection that Airflow cannot read, are tolerated for
-    ``CREDENTIALS_GRACE``, whatever ``seconds`` is; each retry reads the connection anew.
+def with_retries(
+    call: Callable[[], T], *, hook: OmicsHook, run_id: str, transient: float = TRANSIENT_GRACE, log: Any
+) -> T:
+    """Return what ``call`` returns; see :class:`Retries`. The last transient error is raised as it came.
 
     :param call: a call to HealthOmics.
     :param hook: makes the call.
-    :param run_id: the run it is about, for logs and errors.
-    :param seconds: for how long to tolerate transient errors; then the last is raised as it came.
-    :param log: takes a line when errors set in.
-    :raises OmicsRunNotFoundError: HealthOmics does not know the run.
-    :raises OmicsAccessError: AWS denied the call, or no credentials worked for five minutes.
-    :raises OmicsRequestError: AWS refused a value.
+    :param run_id: the run it is about.
+    :param transient: seconds for which transient errors are tolerated; 0 leaves them to Airflow.
+    :param log: takes a warning now and then.
     """
-    from airflow_omics.hooks import fault_of
-
-    started_at, failures = _clock.monotonic(), 0
-    lost_at: float | None = None
-    while True:
-        try:
-            return call()
-        except Exception as error:
-            fault = fault_of(error, hook)
-            if fault is None:
-                raise
-            now = _clock.monotonic()
-            if fault.kind is FaultKind.CREDENTIALS:
-                lost_at = now if lost_at is None else lost_at
-                if now - lost_at >= CREDENTIALS_GRACE:
-                    raise fault_error(fault, run_id) from error
-                hook.forget()
-            elif fault.kind is not FaultKind.TRANSIENT:
-                raise fault_error(fault, run_id) from error
-            elif now - started_at >= seconds:
-                raise
-            else:
-                lost_at = None
-            failures += 1
-            if failures.bit_count() == 1:  # the 1st, 2nd, 4th, ... in a row
-                log.warning("HealthOmics run %s: trying again: %s", run_id, fault.message)
-        _clock.sleep(backoff(failures))
+    retries = Retries(lambda: hook, log, run_id=run_id, transient=transient, keeps_transient=True)
+    return retries.call(call)

@@ -107,15 +107,15 @@ class OmicsDiagnoseRunOperator(RunTaskMixin, BaseOperator):
             OmicsRunNotFoundError,
         )
         from airflow_omics.hooks import fault_of
-        from airflow_omics.hooks.retrying import patiently
+        from airflow_omics.hooks.retrying import with_retries
 
         missing: OmicsError
         try:
-            record = patiently(
+            record = with_retries(
                 lambda: hook.get_run(target.run_id),
                 hook=hook,
                 run_id=target.run_id,
-                seconds=0.0,  # a transient error: Airflow retries it
+                transient=0.0,  # a transient error: Airflow retries it
                 log=self.log,
             )
             return self._checked(target, record), self.max_seconds

@@ -68,16 +68,16 @@ class OmicsGetRunOperator(RunTaskMixin, BaseOperator):
 
     def execute(self, context: Context) -> RunRecord:
         """Read the run and return its record."""
-        from airflow_omics.hooks.retrying import patiently
+        from airflow_omics.hooks.retrying import with_retries
 
         target = self._target()
         hook = self._make_hook(target)
         # A transient error is raised as it came: Airflow retries it, and botocore's text is the known one.
-        record = patiently(
+        record = with_retries(
             lambda: hook.get_run(target.run_id, self.export),
             hook=hook,
             run_id=target.run_id,
-            seconds=0.0,
+            transient=0.0,
             log=self.log,
         )
         persist_links(context, self._checked(target, record))

@@ -16,7 +16,6 @@ from airflow_omics.records import TASK_STATUSES, describe
 if TYPE_CHECKING:
     from airflow_omics.hooks import OmicsHook
 
-_WEATHER_PATIENCE = 300.0  # seconds for one call, or for one listing of all pages
 _DETAIL_SPACING = 0.2  # seconds: half of the service's default quota for GetRunTask, so that others have room
 
 
@@ -91,19 +90,19 @@ class OmicsListRunTasksOperator(RunTaskMixin, BaseOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """List the run's tasks and return their records."""
-        from airflow_omics.hooks.retrying import patiently
+        from airflow_omics.hooks.retrying import with_retries
 
         target = self._target()
         hook = self._make_hook(target)
         run_id = target.run_id
 
-        def bear(call: Any) -> Any:
-            return patiently(call, hook=hook, run_id=run_id, seconds=_WEATHER_PATIENCE, log=self.log)
+        def retried(call: Any) -> Any:
+            return with_retries(call, hook=hook, run_id=run_id, log=self.log)
 
         # ListRunTasks tells neither a run's uuid nor its account, and may list another run's tasks.
-        run = self._checked(target, bear(lambda: hook.get_run(run_id)))
+        run = self._checked(target, retried(lambda: hook.get_run(run_id)))
         persist_links(context, run)
-        tasks: list[dict[str, Any]] = bear(lambda: self._list(hook, run_id))
+        tasks: list[dict[str, Any]] = retried(lambda: self._list(hook, run_id))
         if self.max_tasks is not None and len(tasks) > self.max_tasks:
             self.log.warning(
                 "There are more tasks than max_tasks, %d: the others are left out", self.max_tasks
@@ -113,7 +112,7 @@ class OmicsListRunTasksOperator(RunTaskMixin, BaseOperator):
             for index, task in enumerate(tasks):
                 if index:
                     _clock.sleep(_DETAIL_SPACING)
-                tasks[index] = task | bear(lambda task=task: hook.get_run_task(run_id, task["taskId"]))
+                tasks[index] = task | retried(lambda task=task: hook.get_run_task(run_id, task["taskId"]))
         self.log.info("%s. Tasks listed: %d", describe(run).removesuffix("."), len(tasks))
         return [self._narrowed(task) for task in tasks]
 

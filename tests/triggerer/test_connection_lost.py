@@ -333,7 +333,7 @@ def test_a_killed_start_is_cancelled_once_its_connection_is_back(
     monkeypatch.setattr(
         "airflow_omics._task.state_reader.task_states", lambda keys: dict.fromkeys(keys, "failed")
     )
-    monkeypatch.setattr("airflow_omics._steering.cancellations.NEW_RUN_GRACE", 0.5)
+    monkeypatch.setattr("airflow_omics._steering.cancellations.NOT_FOUND_GRACE", 0.5)
     monkeypatch.setattr("airflow_omics._steering.change.CREDENTIALS_GRACE", 0.5)
     monkeypatch.setattr("airflow_omics._steering.change.backoff", lambda failures, rand: 0.1)
     [run_id] = omics.start_runs(1, life="pending-forever")

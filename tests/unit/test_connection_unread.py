@@ -15,7 +15,7 @@ from airflow_omics.exceptions import FaultKind, OmicsAccessError
 from airflow_omics.hooks import OmicsHook, OmicsLogsHook, UnreadableConnectionError, fault_of
 from tests.unit.conftest import Connect, Output, StartTask
 from tests.unit.gates import Clock, Gate, TaskInstance, context_of
-from tests.unit.starts import Store, WorkerDied, started
+from tests.unit.starts import Store, WorkerDied, die_at, started
 
 COULD_NOT = "the Airflow connection 'lab' could not be read"
 
@@ -187,6 +187,48 @@ def test_a_retry_starts_no_second_run_on_the_word_of_boto3_s_own_identity(
     assert len(started(omics)) == 1
     if not comes_back:
         assert "the Airflow connection that is named was not found" in str(done.error)
+
+
+def test_a_clear_starts_no_second_run_while_the_first_is_unknown_to_boto3_s_own_identity(
+    start_task: StartTask, clock: Clock, omics: Any, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Credentials die while the run of before is cancelled, and ``aws_default`` is lost at that moment."""
+    connect(region_name="us-east-1")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    omics.default_life = "running-forever"
+    task = start_task(store=Store(), wait_timeout=3600)
+    assert task().kind == "OmicsRunTimeoutError"
+    task.clear()
+    omics.fault("CancelRun", "expired-token", times=1)
+    cancel_run = OmicsHook.cancel_run
+
+    def cancel(hook: OmicsHook, run_id: str) -> None:
+        lose(monkeypatch, "aws_default")
+        monkeypatch.setattr("airflow_omics.hooks.named._READ", set())
+        cancel_run(hook, run_id)
+
+    monkeypatch.setattr(OmicsHook, "cancel_run", cancel)
+    done = task()
+    assert done.kind == "OmicsAccessError", done.error
+    assert "the Airflow connection that is named was not found" in str(done.error)
+    assert len(started(omics)) == 1
+
+
+def test_a_retry_starts_no_second_run_on_the_word_of_a_client_that_was_made_anew(
+    start_task: StartTask, clock: Clock, omics: Any
+) -> None:
+    """New credentials may be another account's, which does not know the run; nothing can be listed there."""
+    omics.default_life = "running-forever"
+    task = start_task(store=Store())
+    die_at(clock, 200)
+    task()
+    omics.fault("GetRun", "expired-token", times=1)
+    omics.fault("GetRun", "not-found")
+    omics.fault("ListRuns", "access-denied")
+    done = task()
+    assert done.kind == "OmicsAccessError", done.error
+    assert "its client was made anew after a fault" in str(done.error)
+    assert len(started(omics)) == 1
 
 
 @pytest.mark.parametrize("name", ["OmicsCancelRunOperator", "OmicsDeleteRunOperator"])
