@@ -1,4 +1,7 @@
-"""The only room that talks to AWS: a hook for HealthOmics, its async half, and what their errors mean.
+"""All that talks to AWS: a hook for HealthOmics, its async half, a hook for logs, and what their errors mean.
+
+``omics`` says how AWS is reached, ``operations`` has a method for each operation of the API, ``faults`` says
+what an error means, and ``retrying`` retries a call in a worker.
 
 botocore is imported here and nowhere else in the package. Operators and sensors import this package
 inside ``execute``, so that parsing a DAG file does not pay for it.

@@ -34,7 +34,8 @@ class RunPage:
 class OmicsAsyncClient:
     """One aiobotocore client, for as many waits as share a connection.
 
-    It never retries by itself: whoever shares it keeps count of the requests.
+    It never retries by itself: whoever shares it counts the requests. A new operation is added here if a
+    triggerer needs it, and in :mod:`airflow_omics.hooks.operations` if a worker does.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class OmicsAsyncClient:
         self.place = place_of(self.region, aws_conn_id)
         """Where its calls go: the Region and the connection, for errors."""
         self.region_warning = region_warning
-        """What is odd about the Region, if anything, for calls that fail."""
+        """What to warn of about the Region, if anything, when a call fails."""
         self.stands_in = stands_in
         """Whether boto3's own chain of credentials stands in for a connection that was not found."""
         self.replaces = False
@@ -89,15 +90,15 @@ class OmicsAsyncClient:
             self.homes.add(home)
 
     async def look_around(self) -> None:
-        """Learn whose runs these calls read, by one page of ListRuns, where that is allowed."""
+        """Learn whose runs these calls read, by one page of ListRuns, if that is allowed."""
         self.looked_around = True
         try:
             answer = await self._client.list_runs(maxResults=1)
             for item in answer["items"]:
                 self._read_in(item["arn"])
         except Exception as error:
-            # Not allowed, most often. It is a help, and what is then not known is said where it matters.
-            log.debug("Whose runs are read could not be found out", exc_info=error)
+            # Most often it is not allowed. It is only a help: where the answer matters, its lack is reported.
+            log.debug("Whose runs these calls read is not known", exc_info=error)
 
     async def cancel_run(self, run_id: str) -> None:
         """Ask HealthOmics to cancel the run.

@@ -1,4 +1,4 @@
-"""From what a call to AWS raises to what that means for whoever made it."""
+"""What an exception of a call to AWS means: from botocore's exceptions to faults."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from airflow_omics.hooks.responses import UnusableAnswerError
 _LOST_CREDENTIALS = frozenset(
     (
         "ExpiredToken",
-        "IDPCommunicationError",  # these two: STS could not reach whoever vouches for a web identity
+        "IDPCommunicationError",  # these two: STS could not reach the provider of a web identity
         "InvalidIdentityToken",
         "InvalidClientTokenId",
         "InvalidSignature",
@@ -30,7 +30,7 @@ _LOST_CREDENTIALS = frozenset(
     )
 )
 _DENIALS = frozenset(("AccessDenied", "UnauthorizedOperation", "NotAuthorized"))
-_PASSING_STATUSES = frozenset((402, 408, 409, 429))
+_TRANSIENT_STATUSES = frozenset((402, 408, 409, 429))
 
 _NO_CREDENTIALS = (
     aws_errors.NoCredentialsError,
@@ -88,14 +88,14 @@ class SyncReader(Reader, Protocol):
     looked_around: bool
 
     def look_around(self) -> None:
-        """Learn whose runs the calls read, where that is allowed."""
+        """Learn whose runs the calls read, if that is allowed."""
 
 
 def fault_of(error: BaseException, caller: Caller | None = None) -> Fault | None:
     """Return what a failed call to AWS means, or None for an error that is not of AWS or the network.
 
     :param error: what the call raised.
-    :param caller: who made the call, so that what was not found is said with where it was looked for.
+    :param caller: who made the call, so that "not found" names the Region and the connection.
 
     HealthOmics' errors: https://docs.aws.amazon.com/omics/latest/api/CommonErrors.html
     """
@@ -137,16 +137,16 @@ def _is_of_airflow(error: BaseException) -> bool:
 
 
 def doubt_of(caller: Reader, home: str | None, *, denied: bool = False) -> str:
-    """Return why "not found", or "denied", may be the answer of another account; empty where it counts.
+    """Return why "not found", or "denied", may be the answer of another account; empty if it counts.
 
-    A client speaks for the account and Region of a run once it has read a run there, and one that was made
-    from the connection that is named does from the start: reschedule mode has a new one for each look, and a
-    triggerer that was restarted has one for all its waits. Two do not before they have read a run: one on
-    boto3's own chain of credentials, while the connection ``aws_default`` is not found; and, for "not found",
-    one that was made anew after a fault, since what made it necessary may have changed the identity, too. The
-    first page of ListRuns settles it, where it may be read and is not empty. Where nothing can be known, the
-    answer counts as lost credentials: tried again with a new client, and an error after five minutes that
-    names what to check.
+    The answer counts if the client has read a run of that account and Region. It also counts before that, if
+    the client was made from the connection that is named: reschedule mode has a new one for each look, and a
+    triggerer that was restarted has one for all its waits. Two clients must read a run first: one on boto3's
+    own chain of credentials, while the connection ``aws_default`` is not found; and, for "not found", one
+    that was made anew after a fault, since that fault may have come with a new identity. The first page of
+    ListRuns settles it, if it may be read and is not empty. If nothing can be known, the answer counts as
+    lost credentials: it is retried with a new client, and after five minutes it is an error that names what
+    to check.
 
     :param caller: who made the call.
     :param home: the run's account and Region, as far as they are known.
@@ -169,7 +169,7 @@ def doubt_of(caller: Reader, home: str | None, *, denied: bool = False) -> str:
 
 
 def weighed(fault: Fault, hook: SyncReader, home: str | None) -> Fault:
-    """Return the fault with what makes it doubtful in ``doubt``, by one ListRuns where that is needed.
+    """Return the fault with what makes it doubtful in ``doubt``, by one ListRuns if that is needed.
 
     :param fault: what a call about a run met that was read before.
     :param hook: what the call was made with.
@@ -202,7 +202,7 @@ def _fault_of_answer(error: aws_errors.ClientError) -> Fault:
     if status == 429 or plain.startswith("Throttling") or plain == "TooManyRequests":
         return Fault(FaultKind.TRANSIENT, said, code, throttled=True)
     # A status without a code of AWS's own is not the service speaking, whatever the status.
-    if status >= 500 or status in _PASSING_STATUSES or not code or code.isdigit():
+    if status >= 500 or status in _TRANSIENT_STATUSES or not code or code.isdigit():
         return Fault(FaultKind.TRANSIENT, said, code)
     if plain in _DENIALS or status == 403:
         return Fault(FaultKind.DENIED, f"{said}. Allow {_iam_action(error)} to the caller.", code)

@@ -28,7 +28,7 @@ _MOST_EMPTY_PAGES: Final = 5
 class OmicsLogsHook(NamedConnectionHook):
     """Read the logs of HealthOmics runs through an Airflow connection of type ``aws``.
 
-    Every parameter of ``AwsBaseHook`` is taken except ``client_type``.
+    It takes every parameter of ``AwsBaseHook`` except ``client_type``.
 
     See https://docs.aws.amazon.com/omics/latest/dev/monitoring-cloudwatch-logs.html
     """

@@ -20,12 +20,12 @@ class UnreadableConnectionError(Exception):
 
 
 class NamedConnectionHook(AwsBaseHook):
-    """An ``AwsBaseHook`` that refuses to go on without the connection that it was told to use.
+    """An ``AwsBaseHook`` that refuses to go on without the connection that is named.
 
-    The Amazon provider takes boto3's own chain of credentials where a connection is not found. Airflow says
-    "not found" of every failure of a secrets backend, so that a moment's outage would turn into another
-    identity: one that works, perhaps, and answers for another account. ``aws_default`` alone may be missing,
-    as it is where nobody has defined it, until this process has read it once.
+    The Amazon provider uses boto3's own chain of credentials if a connection is not found. Airflow says
+    "not found" for every failure of a secrets backend, so a short outage would turn into another identity:
+    perhaps one that works, and answers for another account. Only ``aws_default`` may be missing, because many
+    people never define it, until this process has read it once.
     """
 
     replaces: bool

@@ -1,34 +1,27 @@
-"""The hook: HealthOmics through an Airflow connection of type ``aws``."""
+"""The hook: how HealthOmics is reached, through an Airflow connection of type ``aws``."""
 
 from __future__ import annotations
 
 import asyncio
 import datetime
-import logging
 import os
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from types import FrameType
 from typing import Any
 
 from botocore.config import Config
-from botocore.loaders import Loader
-from botocore.model import ServiceModel
 from botocore.utils import parse_timestamp
 
 from airflow_omics._connection import AwsArguments
-from airflow_omics._identity import home_of
 from airflow_omics.exceptions import OmicsRequestError
 from airflow_omics.hooks.named import NamedConnectionHook, UnreadableConnectionError
-from airflow_omics.hooks.responses import UnusableAnswerError, checked_record, clock_skew
+from airflow_omics.hooks.operations import LOADER, OmicsOperations
 from airflow_omics.hooks.settings import check_ca_bundle, check_options, unknown_region, with_defaults
-from airflow_omics.records import RunRecord, to_record
 
-log = logging.getLogger(__name__)
-
-# GetRun and its kind answer within a second. botocore's own patience (60 s to connect, 60 s to read,
-# five tries) would hold a sensor for minutes past its timeout when an endpoint has gone silent.
+# Calls such as GetRun answer within a second. botocore's own limits (60 s to connect, 60 s to read, five
+# tries) would hold a sensor for minutes past its timeout when an endpoint has gone silent.
 _DEFAULT_CONFIG: Mapping[str, Any] = {
     "connect_timeout": 10,
     "read_timeout": 30,
@@ -36,15 +29,17 @@ _DEFAULT_CONFIG: Mapping[str, Any] = {
 }
 
 
-class OmicsHook(NamedConnectionHook):
+class OmicsHook(OmicsOperations, NamedConnectionHook):
     """Talk to AWS HealthOmics through an Airflow connection of type ``aws``.
 
-    Every parameter of ``AwsBaseHook`` is taken except ``client_type``. A connection that is named and cannot
+    How AWS is reached is here; the calls are in :mod:`airflow_omics.hooks.operations`.
+
+    It takes every parameter of ``AwsBaseHook`` except ``client_type``. A connection that is named and cannot
     be read is an :class:`UnreadableConnectionError` at each call, until it can be read. Host-prefix injection
-    (HealthOmics puts ``workflows-`` before the host name) is turned off by itself where the connection or
+    (HealthOmics puts ``workflows-`` before the host name) is turned off if the connection or
     ``AWS_ENDPOINT_URL[_OMICS]`` names an endpoint of its own, since ``workflows-`` before that name
-    leads nowhere. Where ``config`` or the connection's ``config_kwargs`` say nothing of it, a call
-    connects within 10 s, reads within 30 s and is tried 3 times.
+    leads nowhere. Unless ``config`` or the connection's ``config_kwargs`` say otherwise, a call connects
+    within 10 s, reads within 30 s and is tried 3 times.
 
     See https://docs.aws.amazon.com/omics/latest/api/Welcome.html
     """
@@ -53,11 +48,7 @@ class OmicsHook(NamedConnectionHook):
         kwargs["client_type"] = "omics"
         super().__init__(*args, **kwargs)
         self.clock_skew = 0.0
-        """Seconds by which the service's clock was ahead of this machine's at the last answer."""
-        self.homes: set[str] = set()
-        """The accounts and Regions whose runs it has read, as ``_identity.home_of`` says."""
-        self.looked_around = False
-        """Whether :meth:`look_around` was called."""
+        self.homes, self.looked_around = set(), False
 
     @classmethod
     def of(cls, arguments: AwsArguments) -> OmicsHook:
@@ -78,7 +69,7 @@ class OmicsHook(NamedConnectionHook):
     def conn_config(self) -> Any:
         """The settings of hook and connection together.
 
-        :raises OmicsRequestError: one of them can't be right; a client would take it for bad weather.
+        :raises OmicsRequestError: one of them can't be right; a client would report a transient error.
         """
         connection = f"connection {self.aws_conn_id!r}"
         try:
@@ -94,13 +85,25 @@ class OmicsHook(NamedConnectionHook):
             raise
         return settings
 
+    def _omics_client(self, *, retried: bool = True) -> Any:
+        """Return the client; one that sends each request once is made anew."""
+        if retried:
+            return self.conn
+        one_try = self.config.merge(Config(retries={"total_max_attempts": 1}))
+        return self.get_client_type(region_name=self.region_name, config=one_try)
+
+    def forget(self) -> None:
+        """Read the connection anew at the next call, with a client made anew."""
+        super().forget()
+        self.homes, self.looked_around = set(), False
+
     @property
     def place(self) -> str:
         """Where its calls go: the Region and the connection, for errors."""
         return place_of(self.conn_region_name, self.aws_conn_id)
 
     def region_warning(self) -> str | None:
-        """Return what to warn of where botocore knows no such Region and no endpoint is given, or None."""
+        """Return a warning if botocore knows no such Region and no endpoint is given, or None."""
         try:
             self.conn_config  # noqa: B018
         except UnreadableConnectionError:
@@ -108,14 +111,14 @@ class OmicsHook(NamedConnectionHook):
         region = self.region_name or os.environ.get("AWS_DEFAULT_REGION")
         if not region or self._has_own_endpoint(self.config):
             return None
-        return unknown_region(region, _LOADER)
+        return unknown_region(region, LOADER)
 
     def get_session(self, region_name: str | None = None, deferrable: bool = False) -> Any:
         """Return a session; one for async use is made cheap and never blocks the event loop later on."""
         session: Any = super().get_session(region_name=region_name, deferrable=deferrable)
         if deferrable:
             # The Amazon provider shares its loader with sessions that assume no role; 18 MB each otherwise.
-            session.register_component("data_loader", _LOADER)
+            session.register_component("data_loader", LOADER)
             session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_parse_time)
             _refresh_in_a_thread(session)
         return session
@@ -154,153 +157,11 @@ class OmicsHook(NamedConnectionHook):
             return False
         return bool(os.environ.get("AWS_ENDPOINT_URL_OMICS") or os.environ.get("AWS_ENDPOINT_URL"))
 
-    def get_run(self, run_id: str, export: Collection[str] | None = None) -> RunRecord:
-        """Return the record of one run, by one GetRun.
-
-        :param run_id: the run's id.
-        :param export: what to export along, ``["DEFINITION"]`` or nothing.
-        :raises botocore.exceptions.ClientError: as AWS answered; :func:`fault_of` says what it means.
-
-        See https://docs.aws.amazon.com/omics/latest/api/API_GetRun.html
-        """
-        request: dict[str, Any] = {"id": run_id}
-        if export:
-            request["export"] = list(export)
-        client: Any = self.conn
-        answer = client.get_run(**request)
-        self.clock_skew = clock_skew(answer)
-        record = checked_record(answer)
-        self._read_in(record.get("arn"))
-        return record
-
-    def _read_in(self, arn: Any) -> None:
-        if home := home_of(arn):
-            self.homes.add(home)
-
-    def look_around(self) -> None:
-        """Learn whose runs these calls read, by one page of ListRuns, where that is allowed."""
-        self.looked_around = True
-        try:
-            for item in self.list_runs():
-                self._read_in(item.get("arn"))
-                return
-        except Exception as error:
-            # Not allowed, most often. It is a help, and what is then not known is said where it matters.
-            log.debug("Whose runs are read could not be found out", exc_info=error)
-
-    def forget(self) -> None:
-        """Read the connection anew at the next call, with a client made anew."""
-        super().forget()
-        self.homes, self.looked_around = set(), False
-
-    def start_run(self, request: Mapping[str, Any]) -> RunRecord:
-        """Start a run and return StartRun's answer as a record.
-
-        It is sent once: an answer that was lost on its way may mean a run that was started, and whether a
-        second request with the same token starts another is for the caller to find out first.
-
-        :param request: StartRun's members; without a ``requestId`` botocore makes one up for each call.
-        :raises botocore.exceptions.ClientError: as AWS answered.
-
-        See https://docs.aws.amazon.com/omics/latest/api/API_StartRun.html
-        """
-        one_try = self.config.merge(Config(retries={"total_max_attempts": 1}))
-        client: Any = self.get_client_type(region_name=self.region_name, config=one_try)
-        answer = client.start_run(**request)
-        self.clock_skew = clock_skew(answer)
-        return checked_record(answer)
-
-    @staticmethod
-    def start_run_members() -> dict[str, str]:
-        """Return the members that StartRun takes and the type of each, as the installed botocore knows them.
-
-        It needs no credentials. A type is botocore's: ``string``, ``boolean``, ..., and ``document``.
-        """
-        model = ServiceModel(_LOADER.load_service_model("omics", "service-2"), "omics")
-        members = model.operation_model("StartRun").input_shape.members
-        return {
-            name: "document" if getattr(shape, "is_document_type", False) else shape.type_name
-            for name, shape in members.items()
-        }
-
-    def list_runs(
-        self, *, name: str | None = None, status: str | None = None, run_group_id: str | None = None
-    ) -> Iterator[dict[str, Any]]:
-        """Yield the runs of the account and Region, of all pages, as plain JSON.
-
-        :param name: only runs of this name; AWS does not say whether it compares for equality.
-        :param status: only runs in this status.
-        :param run_group_id: only runs of this run group.
-
-        See https://docs.aws.amazon.com/omics/latest/api/API_ListRuns.html
-        """
-        yield from self._pages("list_runs", name=name, status=status, runGroupId=run_group_id)
-
-    def cancel_run(self, run_id: str) -> None:
-        """Ask for a run to be cancelled; it passes through STOPPING, and may still end otherwise.
-
-        See https://docs.aws.amazon.com/omics/latest/api/API_CancelRun.html
-        """
-        client: Any = self.conn
-        client.cancel_run(id=run_id)
-
-    def delete_run(self, run_id: str) -> None:
-        """Delete a run's metadata; its outputs in S3 and its logs stay.
-
-        See https://docs.aws.amazon.com/omics/latest/api/API_DeleteRun.html
-        """
-        client: Any = self.conn
-        client.delete_run(id=run_id)
-
-    def list_run_tasks(self, run_id: str, *, status: str | None = None) -> Iterator[dict[str, Any]]:
-        """Yield the tasks of a run, of all pages, as plain JSON.
-
-        :param status: only tasks in this status.
-
-        See https://docs.aws.amazon.com/omics/latest/api/API_ListRunTasks.html
-        """
-        yield from self._pages("list_run_tasks", id=run_id, status=status)
-
-    def get_run_task(self, run_id: str, task_id: str) -> dict[str, Any]:
-        """Return one task of a run, as plain JSON.
-
-        See https://docs.aws.amazon.com/omics/latest/api/API_GetRunTask.html
-        """
-        client: Any = self.conn
-        answer = client.get_run_task(id=run_id, taskId=task_id)
-        return dict(to_record(answer))
-
-    def get_run_group(self, run_group_id: str) -> dict[str, Any]:
-        """Return a run group, with its limits, as plain JSON.
-
-        See https://docs.aws.amazon.com/omics/latest/api/API_GetRunGroup.html
-        """
-        client: Any = self.conn
-        return dict(to_record(client.get_run_group(id=run_group_id)))
-
-    def _pages(self, operation: str, **filters: str | None) -> Iterator[dict[str, Any]]:
-        client: Any = self.conn
-        request: dict[str, Any] = {key: value for key, value in filters.items() if value is not None}
-        request["maxResults"] = 100
-        while True:
-            answer = getattr(client, operation)(**request)
-            items = answer.get("items")
-            if not isinstance(items, list):
-                raise UnusableAnswerError(f"{operation} answered without a list of items")
-            yield from (dict(to_record(item)) for item in items)
-            token = answer.get("nextToken")
-            if not token or token == request.get("startingToken"):
-                return
-            request["startingToken"] = token
-
 
 def place_of(region: str | None, aws_conn_id: str | None) -> str:
     """Return where calls go, as errors say it."""
     through = f"the connection {aws_conn_id!r}" if aws_conn_id else "no Airflow connection"
     return f"in {region}, through {through}"
-
-
-_LOADER = Loader()  # one for the process: each holds the service models that it was asked for
 
 
 def _parse_time(value: Any) -> datetime.datetime:

@@ -1,4 +1,4 @@
-"""Mistakes in how AWS is reached that no call finds out: botocore says nothing of them, or not what to do."""
+"""Checks for connection mistakes that no API call reports, or reports without saying what to do."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _OPTIONS = "https://botocore.amazonaws.com/v1/documentation/api/latest/reference
 
 
 def check_ca_bundle(verify: Any, connection: str | None) -> None:
-    """Raise OmicsRequestError where ``verify`` is text, and not the path of a file of certificates.
+    """Raise OmicsRequestError if ``verify`` is text, and not the path of a file of certificates.
 
-    Without it, botocore takes what the environment variable ``AWS_CA_BUNDLE`` names.
+    If it is None, botocore uses what the environment variable ``AWS_CA_BUNDLE`` names.
 
     :param connection: the connection that it is of, if it is not the argument.
     """
@@ -46,7 +46,7 @@ def _mistake_of_bundle(path: str) -> str | None:
 
 
 def check_options(name: str, options: Mapping[str, Any]) -> None:
-    """Raise OmicsRequestError where ``options`` holds what botocore's Config does not take.
+    """Raise OmicsRequestError if ``options`` holds what botocore's Config does not take.
 
     :param name: what holds the options, for the error.
     """
@@ -68,9 +68,9 @@ def with_defaults(given: Config, defaults: Mapping[str, Any]) -> Config:
 
 
 def unknown_region(region: str, loader: Loader) -> str | None:
-    """Return what to warn of where the installed botocore knows no such Region, None where it does.
+    """Return a warning if the installed botocore knows no such Region, None if it does.
 
-    A Region that is newer than botocore works all the same, so that this is no error.
+    A Region that is newer than botocore works all the same, so this is no error.
     """
     partitions = loader.load_data("partitions")["partitions"]
     known = [name for partition in partitions for name in partition["regions"]]
