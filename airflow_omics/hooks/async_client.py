@@ -35,7 +35,7 @@ class OmicsAsyncClient:
     """One aiobotocore client, for as many waits as share a connection.
 
     It never retries by itself: whoever shares it counts the requests. A new operation is added here if a
-    triggerer needs it, and in :mod:`airflow_omics.hooks.operations` if a worker does.
+    triggerer needs it, and in ``airflow_omics.hooks.operations`` if a worker does.
     """
 
     def __init__(

@@ -32,7 +32,7 @@ _DEFAULT_CONFIG: Mapping[str, Any] = {
 class OmicsHook(OmicsOperations, NamedConnectionHook):
     """Talk to AWS HealthOmics through an Airflow connection of type ``aws``.
 
-    How AWS is reached is here; the calls are in :mod:`airflow_omics.hooks.operations`.
+    How AWS is reached is here; the calls are in ``airflow_omics.hooks.operations``.
 
     It takes every parameter of ``AwsBaseHook`` except ``client_type``. A connection that is named and cannot
     be read is an :class:`UnreadableConnectionError` at each call, until it can be read. Host-prefix injection

@@ -475,7 +475,7 @@ def test_a_run_that_may_not_be_cancelled_is_named_with_the_reason(
 def test_a_run_that_could_not_be_reached_in_time_is_named_with_the_last_reason(
     server: EmulatorServer, omics: Emulator, airflow: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("airflow_omics._steering.cancellations.PATIENCE", 0.5)
+    monkeypatch.setattr("airflow_omics._steering.cancellations.WITHIN", 0.5)
     [run_id] = omics.start_runs(1, life="pending-forever")
     trigger, log = trigger_of(server, run_id), Lines()
     omics.fault("CancelRun", "throttle")
