@@ -18,7 +18,7 @@ from airflow_omics.emulator import LIFE_TAG
 
 # Whether this botocore reads ``AWS_DISABLE_HOST_PREFIX_INJECTION``; the oldest supported one does not.
 KNOWS_HOST_PREFIX_VARIABLE = "inject_host_prefix" in BOTOCORE_DEFAUT_SESSION_VARIABLES
-DATA = pathlib.Path(__file__).parent / "data"
+DATA = pathlib.Path(__file__).parents[1] / "data" / "healthomics"
 ROLE = "arn:aws:iam::123456789012:role/OmicsRole"
 KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
 

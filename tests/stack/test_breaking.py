@@ -8,7 +8,7 @@ import pytest
 
 from airflow_omics.emulator import EmulatorClient
 from scripts.stack import PARTS, Stack, StackError, running
-from tests.stack.pipeline import Pipeline
+from tests.support.pipeline import Pipeline
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,8 @@ from playwright.sync_api import expect
 
 from airflow_omics.emulator import LIVES, EmulatorClient
 from scripts.stack import Stack
-from tests.stack.browser import Browser, window
-from tests.stack.pipeline import Pipeline
+from tests.support.browser import Browser, window
+from tests.support.pipeline import Pipeline
 
 RUN_PAGE = "https://console.aws.amazon.com/omics/home?region=us-east-1#/runs/"
 LOG_PAGE = (

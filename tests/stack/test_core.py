@@ -17,7 +17,7 @@ from airflow.triggers.base import BaseTrigger
 
 from airflow_omics.emulator import EmulatorClient
 from scripts.stack import Stack, running
-from tests.stack.pipeline import Pipeline
+from tests.support.pipeline import Pipeline
 
 
 class Row(NamedTuple):

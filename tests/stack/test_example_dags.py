@@ -11,7 +11,7 @@ from botocore.config import Config
 
 from airflow_omics.emulator import EmulatorClient
 from scripts.stack import EXAMPLE_DAGS, Stack
-from tests.stack.pipeline import Pipeline
+from tests.support.pipeline import Pipeline
 
 STARTED = {"role_arn": "arn:aws:iam::123456789012:role/omics-run", "output_uri": "s3://results"}
 RUN_PAGE = "https://console.aws.amazon.com/omics/home?region=us-east-1#/runs/"

@@ -18,7 +18,7 @@ from airflow.triggers.base import BaseTrigger
 
 from airflow_omics.emulator import EmulatorClient
 from scripts.stack import Stack, running
-from tests.stack.pipeline import Pipeline
+from tests.support.pipeline import Pipeline
 
 MARKER = "patient-4711-of-ward-9"
 A_DAY = "2026-01-02"

@@ -8,7 +8,7 @@ import pytest
 
 from airflow_omics.emulator import EmulatorClient
 from scripts.stack import Stack
-from tests.stack.pipeline import Pipeline
+from tests.support.pipeline import Pipeline
 
 
 def links_of(run_id: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import pytest
 
 from airflow_omics.emulator import EmulatorClient
 from scripts.stack import PARTS, Stack, running
-from tests.stack.pipeline import Pipeline
+from tests.support.pipeline import Pipeline
 
 COHORT = 12  # as many as start_cohort has
 REPEATED_TOKEN = ("earlier", "conflict", "validation", "forgotten")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from airflow_omics.emulator import EmulatorClient
 from scripts.stack import Stack
-from tests.stack.pipeline import Pipeline
+from tests.support.pipeline import Pipeline
 
 MARKER = "patient-4711-of-ward-9"
 

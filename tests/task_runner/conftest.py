@@ -8,10 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from airflow_omics.emulator import Emulator, EmulatorServer
-from tests.task_runner.process import AirflowProcess
-
-FOREVER = 10_000
-"""Seconds of service time after which every life of the library has ended."""
+from tests.support.dag_test.process import AirflowProcess
 
 
 @pytest.fixture(scope="session")

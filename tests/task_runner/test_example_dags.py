@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from airflow_omics.emulator import Emulator
-from tests.task_runner.conftest import FOREVER
-from tests.task_runner.process import EXAMPLE_DAGS, REPOSITORY, AirflowProcess
+from tests.support.dag_test.process import EXAMPLE_DAGS, FOREVER, REPOSITORY, AirflowProcess
 
 EXECUTED = {
     "gate_and_use_record",

@@ -7,8 +7,7 @@ import threading
 import pytest
 
 from airflow_omics.emulator import Emulator
-from tests.task_runner.conftest import FOREVER
-from tests.task_runner.process import CASE_DAGS, AirflowProcess, DagRunReport
+from tests.support.dag_test.process import CASE_DAGS, FOREVER, AirflowProcess, DagRunReport
 
 GATES = CASE_DAGS / "gates.py"
 FAILED, CANCELLED, COMPLETED = "failed-run-task-failed", "cancelled", "completed"

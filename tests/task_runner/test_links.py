@@ -8,8 +8,7 @@ import threading
 import pytest
 
 from airflow_omics.emulator import Emulator
-from tests.task_runner.conftest import FOREVER
-from tests.task_runner.process import CASE_DAGS, AirflowProcess
+from tests.support.dag_test.process import CASE_DAGS, FOREVER, AirflowProcess
 
 STEERING, GATES = CASE_DAGS / "steering.py", CASE_DAGS / "gates.py"
 

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_omics.emulator import Emulator
-from tests.task_runner.conftest import FOREVER
-from tests.task_runner.process import CASE_DAGS, AirflowProcess, DagRunReport
+from tests.support.dag_test.process import CASE_DAGS, FOREVER, AirflowProcess, DagRunReport
 
 MARKER = "patient-8c1f1f0e"
 RECORDS = CASE_DAGS / "records.py"

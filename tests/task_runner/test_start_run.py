@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_omics.emulator import Emulator
-from tests.task_runner.process import CASE_DAGS, AirflowProcess, DagRunReport
+from tests.support.dag_test.process import CASE_DAGS, AirflowProcess, DagRunReport
 
 MARKER = "patient-1f8e77ab"
 STARTS = CASE_DAGS / "starts.py"

@@ -6,7 +6,6 @@ import gc
 import json
 import logging
 import os
-import threading
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,11 +14,8 @@ import pytest
 
 from airflow_omics._watching.rate_limit import RATES
 from airflow_omics.emulator import Emulator, EmulatorServer
-from airflow_omics.hooks import OmicsAsyncClient
-from tests.triggerer.drive import ByWaiter
-
-SEED = 20260101
-Connect = Callable[..., None]
+from tests.support.fixtures import Connect
+from tests.support.triggers import SEED, ByWaiter, Clients
 
 
 @pytest.fixture(autouse=True)
@@ -76,34 +72,6 @@ def omics(server: EmulatorServer, connect: Connect) -> Emulator:
 def rate(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
     """Set ``[omics] requests_per_second``."""
     return lambda value: monkeypatch.setenv("AIRFLOW__OMICS__REQUESTS_PER_SECOND", str(value))
-
-
-class Clients:
-    """Counts the clients that are built and closed."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.opened: list[OmicsAsyncClient] = []
-        self.closed: list[OmicsAsyncClient] = []
-        self.built_in: list[threading.Thread] = []
-        self.begun = threading.Event()
-        self.go_on = threading.Event()
-        self.go_on.set()
-        open_, close = OmicsAsyncClient.open.__func__, OmicsAsyncClient.close  # type: ignore[attr-defined]
-
-        def counted_open(cls: Any, arguments: Any) -> Any:
-            self.built_in.append(threading.current_thread())
-            self.begun.set()
-            assert self.go_on.wait(10.0)
-            client = open_(cls, arguments)
-            self.opened.append(client)
-            return client
-
-        async def counted_close(client: OmicsAsyncClient) -> None:
-            await close(client)
-            self.closed.append(client)
-
-        monkeypatch.setattr(OmicsAsyncClient, "open", classmethod(counted_open))
-        monkeypatch.setattr(OmicsAsyncClient, "close", counted_close)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow_omics.emulator import Emulator
 from airflow_omics.records import ACTIVE_STATUSES
-from tests.triggerer.drive import ends, run_loop, seen, seen_more, start_waits, stop
+from tests.support.triggers import ends, run_loop, seen, seen_more, start_waits, stop
 
 
 def test_three_hundred_waits_are_swept(omics: Emulator) -> None:

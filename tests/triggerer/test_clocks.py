@@ -11,7 +11,7 @@ import pytest
 from airflow_omics.emulator import Emulator
 from airflow_omics.triggers import OmicsRunTrigger
 from tests.support.clocks import turn
-from tests.triggerer.drive import ends, fire, run_loop, seen, seen_more, start_waits
+from tests.support.triggers import ends, fire, run_loop, seen, seen_more, start_waits
 
 HOUR = 3600.0
 

@@ -16,8 +16,17 @@ from airflow_omics.emulator.service.common.backend import omics_backends
 from airflow_omics.emulator.service.runs_state import runs_of
 from airflow_omics.hooks import OmicsAsyncClient
 from airflow_omics.triggers import OmicsRunTrigger, OmicsStartedRunTrigger
-from tests.triggerer.conftest import Clients
-from tests.triggerer.drive import QUICK, ended_as, ends, identity, run_loop, seen, seen_more, start_waits
+from tests.support.triggers import (
+    QUICK,
+    Clients,
+    ended_as,
+    ends,
+    identity,
+    run_loop,
+    seen,
+    seen_more,
+    start_waits,
+)
 
 OTHER_ACCOUNT = "999999999999"
 OTHER_KEY = "AKIAANOTHERACCOUNT00"

@@ -26,9 +26,9 @@ from airflow_omics._compat import (
 from airflow_omics.emulator import Emulator
 from airflow_omics.sensors import OmicsRunSensor
 from airflow_omics.triggers import OmicsRunTrigger
-from tests.triggerer.drive import fire, run_loop, seen
-from tests.unit.gates import TaskInstance, context_of
-from tests.unit.test_endings import AFTER, FLAGS, RAISED, TABLE, deleted
+from tests.support.endings import AFTER, FLAGS, RAISED, TABLE, deleted
+from tests.support.sensors import TaskInstance, context_of
+from tests.support.triggers import fire, run_loop, seen
 
 try:
     from airflow.sdk.exceptions import TaskDeferred

@@ -1,4 +1,4 @@
-"""Weather: no waiter errs, none is lost, all end right."""
+"""Transient errors: no waiter errs, none is lost, all end right."""
 
 from __future__ import annotations
 
@@ -13,8 +13,18 @@ from airflow_omics._waiting.run import RunWait
 from airflow_omics.emulator import Emulator, EmulatorServer
 from airflow_omics.hooks import OmicsAsyncClient
 from airflow_omics.triggers import OmicsRunTrigger
-from tests.triggerer.conftest import SEED
-from tests.triggerer.drive import Lines, ends, fire, run_loop, seen, seen_more, start_waits, stop, watch
+from tests.support.triggers import (
+    SEED,
+    Lines,
+    ends,
+    fire,
+    run_loop,
+    seen,
+    seen_more,
+    start_waits,
+    stop,
+    watch,
+)
 
 ENDS = ("COMPLETED", "FAILED", "CANCELLED")
 COUNT = 36
@@ -48,7 +58,7 @@ def _the_rate_is_no_matter_here(rate: Any) -> None:
         ("ListRuns", "list-wrong-arn", 1.0),
     ],
 )
-def test_all_waits_end_right_in_bad_weather(
+def test_all_waits_end_right_through_transient_errors(
     operation: str, kind: str, share: float, omics: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A wait that fails four times in a row backs off for more than 15 seconds, as it should. Where a fifth of

@@ -19,7 +19,7 @@ from airflow.triggers.base import BaseTrigger, TaskSkippedEvent, TaskSuccessEven
 from airflow_omics.emulator import Emulator
 from airflow_omics.sensors import OmicsRunSensor
 from airflow_omics.triggers import OmicsRunEvent, OmicsRunTrigger
-from tests.triggerer.drive import round_trip, run_loop, seen
+from tests.support.triggers import round_trip, run_loop, seen
 
 MARKER = "patient-4711-marker"
 ENDS = {"success_statuses": ["COMPLETED"], "skip_statuses": ["CANCELLED"]}

@@ -10,7 +10,7 @@ import pytest
 from airflow_omics.emulator import Emulator
 from airflow_omics.sensors import OmicsRunSensor
 from airflow_omics.triggers import OmicsRunTrigger
-from tests.triggerer.drive import run_loop
+from tests.support.triggers import run_loop
 
 try:
     from airflow.sdk.exceptions import TaskDeferred

@@ -6,7 +6,7 @@ import pytest
 
 from airflow_omics.emulator import Emulator
 from tests.support.iam import OPTIONAL, REQUIRED, Asked, allow_only
-from tests.triggerer.drive import ends, run_loop, seen_more, start_waits
+from tests.support.triggers import ends, run_loop, seen_more, start_waits
 
 NAME = "OmicsRunTrigger"
 

@@ -12,7 +12,7 @@ import pytest
 from airflow_omics.emulator import Emulator
 from airflow_omics.hooks import OmicsAsyncClient
 from airflow_omics.triggers import OmicsRunTrigger
-from tests.triggerer.drive import ends, fire, identity, run_loop, seen, seen_more, start_waits, stop
+from tests.support.triggers import ends, fire, identity, run_loop, seen, seen_more, start_waits, stop
 
 
 @pytest.mark.parametrize("count", [2, 40])

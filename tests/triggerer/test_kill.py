@@ -17,9 +17,9 @@ from airflow_omics._watching.rate_limit import RATES
 from airflow_omics.emulator import Emulator, EmulatorServer
 from airflow_omics.triggers import OmicsRunTrigger, OmicsStartedRunTrigger
 from tests.support.iam import OPTIONAL, REQUIRED, Asked, allow_only
-from tests.triggerer.conftest import Clients
-from tests.triggerer.drive import (
+from tests.support.triggers import (
     LISTENING,
+    Clients,
     Lines,
     fire,
     identity,

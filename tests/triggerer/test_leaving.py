@@ -11,8 +11,7 @@ import pytest
 
 from airflow_omics._watching.watcher import Watcher
 from airflow_omics.emulator import Emulator
-from tests.triggerer.conftest import Clients
-from tests.triggerer.drive import ends, run_loop, seen, start_waits, stop
+from tests.support.triggers import Clients, ends, run_loop, seen, start_waits, stop
 
 
 def test_two_thousand_waits_cancelled_at_once_leave_nothing_behind(

@@ -15,7 +15,7 @@ from airflow_omics._watching import rate_limit, shared_client, sweeps, watcher, 
 from airflow_omics.emulator import Emulator
 from airflow_omics.hooks import OmicsAsyncClient
 from airflow_omics.triggers import OmicsRunTrigger
-from tests.triggerer.drive import ends, fire, run_loop, seen, seen_more, start_waits
+from tests.support.triggers import ends, fire, run_loop, seen, seen_more, start_waits
 
 
 def airflow_stats() -> Any:

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from airflow_omics.emulator import Emulator, EmulatorServer
 from airflow_omics.hooks import OmicsAsyncClient
 from airflow_omics.triggers import OmicsRunTrigger
-from tests.triggerer.drive import QUICK, fire, run_loop, seen, seen_more, start_waits
+from tests.support.triggers import QUICK, fire, run_loop, seen, seen_more, start_waits
 
 
 @pytest.fixture(autouse=True)

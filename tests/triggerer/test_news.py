@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_omics.emulator import Emulator
-from tests.triggerer.drive import Lines, run_loop, seen, seen_more, start_waits, stop, watch
+from tests.support.triggers import Lines, run_loop, seen, seen_more, start_waits, stop, watch
 
 
 def test_each_change_of_status_is_one_line(omics: Emulator) -> None:
@@ -119,7 +119,7 @@ def test_a_line_comes_every_so_often_while_nothing_changes(
     assert all("since the first look" in line for _, line in log.lines)
 
 
-def test_bad_weather_is_told_at_ever_longer_intervals(omics: Emulator) -> None:
+def test_transient_errors_are_logged_at_ever_longer_intervals(omics: Emulator) -> None:
     [run_id] = omics.start_runs(1, life="pending-forever")
     omics.fault("GetRun", "internal-error", times=3)
     log = Lines()

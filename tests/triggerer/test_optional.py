@@ -13,8 +13,8 @@ from airflow_omics.emulator import Emulator
 from airflow_omics.exceptions import OmicsRequestError
 from airflow_omics.sensors import OmicsRunSensor
 from airflow_omics.triggers import OmicsRunTrigger
-from tests.triggerer.drive import fire, run_loop
-from tests.unit.gates import TaskInstance, context_of
+from tests.support.sensors import TaskInstance, context_of
+from tests.support.triggers import fire, run_loop
 
 
 @pytest.fixture

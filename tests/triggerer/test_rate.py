@@ -13,7 +13,7 @@ from airflow_omics._watching.rate_limit import Limiter
 from airflow_omics.emulator import Emulator
 from airflow_omics.hooks import OmicsAsyncClient
 from airflow_omics.triggers import OmicsRunTrigger
-from tests.triggerer.drive import (
+from tests.support.triggers import (
     ends,
     fire,
     identity,

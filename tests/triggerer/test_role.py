@@ -10,7 +10,7 @@ import pytest
 from airflow.providers.amazon.aws.hooks import base_aws
 
 from airflow_omics.emulator import Emulator
-from tests.triggerer.drive import ends, run_loop, seen, start_waits
+from tests.support.triggers import ends, run_loop, seen, start_waits
 
 
 def test_a_role_s_credentials_are_refreshed_off_the_event_loop(

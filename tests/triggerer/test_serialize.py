@@ -13,8 +13,8 @@ import pytest
 from airflow_omics.emulator import Emulator
 from airflow_omics.sensors import OmicsRunSensor
 from airflow_omics.triggers import OmicsRunEvent, OmicsRunTrigger
-from tests.triggerer.drive import fire, read, round_trip, run_loop
-from tests.unit.gates import TaskInstance, context_of
+from tests.support.sensors import TaskInstance, context_of
+from tests.support.triggers import fire, read, round_trip, run_loop
 
 try:
     from airflow.sdk.exceptions import TaskDeferred

@@ -15,8 +15,8 @@ from airflow_omics._watching.watcher import Watcher
 from airflow_omics.emulator import Emulator
 from airflow_omics.hooks import OmicsAsyncClient
 from airflow_omics.triggers import OmicsRunTrigger
-from tests.triggerer.conftest import Clients
-from tests.triggerer.drive import (
+from tests.support.triggers import (
+    Clients,
     Lines,
     ends,
     fire,

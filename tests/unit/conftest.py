@@ -6,7 +6,7 @@ import functools
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import botocore.hooks
@@ -16,7 +16,9 @@ from hypothesis import settings
 
 from airflow_omics.emulator import mock_omics
 from tests.support.clocks import turn
-from tests.unit.gates import MODES, Clock, Gate, new_run
+from tests.support.fixtures import Connect, Output
+from tests.support.sensors import MODES, Clock, Gate, new_run
+from tests.support.start_operators import StartTask, Task
 
 REGION = "us-east-1"
 
@@ -75,9 +77,6 @@ def _only_the_settings_of_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
 
-Connect = Callable[..., None]
-
-
 @pytest.fixture
 def connect(monkeypatch: pytest.MonkeyPatch) -> Connect:
     """Set an Airflow connection: ``connect(conn_id="aws_default", login=None, password=None, **extra)``."""
@@ -130,9 +129,6 @@ def run_id(omics: Any) -> str:
     return new_run(omics)
 
 
-Output = Callable[[], str]
-
-
 @pytest.fixture
 def output(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> Output:
     """Everything logged at INFO or above since the last call, whichever way this Airflow logs."""
@@ -147,14 +143,9 @@ def output(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) 
     return read
 
 
-StartTask = Callable[..., Any]
-
-
 @pytest.fixture
 def start_task(omics: Any, clock: Clock) -> StartTask:
     """A task that starts a run: ``start_task(store=Store(), retries=2, **arguments)``."""
-    from tests.unit.starts import Task
-
     return functools.partial(Task, omics, clock)
 
 

@@ -23,7 +23,7 @@ from airflow_omics.operators import (
     OmicsListRunTasksOperator,
 )
 from airflow_omics.sensors import OmicsRunSensor
-from tests.unit.gates import Gate, TaskInstance, context_of
+from tests.support.sensors import Gate, TaskInstance, context_of
 
 TASKS = [OmicsRunSensor, OmicsGetRunOperator]
 both = pytest.mark.parametrize("task", TASKS, ids=["sensor", "operator"])

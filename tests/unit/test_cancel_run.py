@@ -18,7 +18,7 @@ from airflow_omics.exceptions import (
 )
 from airflow_omics.hooks import OmicsHook
 from airflow_omics.operators import OmicsCancelRunOperator
-from tests.unit.gates import ONE_ATTEMPT, Clock, TaskInstance, context_of, new_run
+from tests.support.sensors import ONE_ATTEMPT, Clock, TaskInstance, context_of, new_run
 
 OTHER_UUID = "11111111-2222-3333-4444-555555555555"
 
@@ -135,7 +135,7 @@ def test_another_run_under_our_id_is_never_cancelled(omics: Any, run_id: str) ->
     assert "CancelRun" not in omics.counts()
 
 
-def test_a_run_whose_id_is_reused_after_bad_weather_is_not_asked_again(
+def test_a_run_whose_id_is_reused_after_transient_errors_is_not_asked_again(
     omics: Any, run_id: str, clock: Clock
 ) -> None:
     ours = read(run_id)
@@ -180,19 +180,19 @@ def test_an_answer_from_another_account_is_refused(omics: Any, run_id: str) -> N
     assert "CancelRun" not in omics.counts()
 
 
-# -- weather -------------------------------------------------------------------------------------------------
+# -- transient errors ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "kind", ["throttle", "internal-error", "timeout", "quota", "conflict", "drop", "hang", "html"]
 )
 @pytest.mark.parametrize("operation", ["GetRun", "CancelRun", "*"])
-def test_bad_weather_is_waited_out(omics: Any, run_id: str, operation: str, kind: str) -> None:
+def test_transient_errors_are_retried(omics: Any, run_id: str, operation: str, kind: str) -> None:
     omics.fault(operation, kind, times=3)
     assert cancel(run_id=run_id)["status"] == "CANCELLED"
 
 
-def test_pauses_in_bad_weather_grow_with_jitter(omics: Any, run_id: str, clock: Clock) -> None:
+def test_pauses_between_transient_errors_grow_with_jitter(omics: Any, run_id: str, clock: Clock) -> None:
     omics.fault("CancelRun", "throttle", times=9)
     clock.start()
     cancel(run_id=run_id)
@@ -259,13 +259,13 @@ def test_a_run_that_never_stops_is_an_error_that_says_so(omics: Any, clock: Cloc
     assert caught.value.record["status"] == "STOPPING"
 
 
-def test_weather_that_never_clears_is_an_error_with_what_it_was(omics: Any, run_id: str) -> None:
+def test_transient_errors_that_never_stop_are_an_error_with_what_it_was(omics: Any, run_id: str) -> None:
     omics.fault("*", "throttle")
     with pytest.raises(OmicsError, match=r"never read, still.*never accepted.*ThrottlingException"):
         cancel(run_id=run_id, wait_timeout=100)
 
 
-def test_weather_that_has_cleared_is_not_told_of_in_the_end(omics: Any, clock: Clock) -> None:
+def test_transient_errors_that_stopped_are_not_reported_in_the_end(omics: Any, clock: Clock) -> None:
     [run_id] = omics.start_runs(1, life="stopping-forever")
     omics.advance(10_000)
     clock.start()

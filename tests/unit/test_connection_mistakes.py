@@ -14,8 +14,9 @@ from airflow_omics import operators
 from airflow_omics.exceptions import OmicsRequestError
 from airflow_omics.hooks import OmicsAsyncClient, OmicsHook
 from airflow_omics.triggers import OmicsRunTrigger
-from tests.unit.conftest import Connect, StartTask
-from tests.unit.gates import Gate, TaskInstance, context_of
+from tests.support.fixtures import Connect
+from tests.support.sensors import Gate, TaskInstance, context_of
+from tests.support.start_operators import StartTask
 
 OPERATORS = [
     "OmicsCancelRunOperator",

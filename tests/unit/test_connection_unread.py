@@ -13,9 +13,9 @@ from airflow_omics import operators
 from airflow_omics._compat import AirflowNotFoundException
 from airflow_omics.exceptions import FaultKind, OmicsAccessError
 from airflow_omics.hooks import OmicsHook, OmicsLogsHook, UnreadableConnectionError, fault_of
-from tests.unit.conftest import Connect, Output, StartTask
-from tests.unit.gates import Clock, Gate, TaskInstance, context_of
-from tests.unit.starts import Store, WorkerDied, die_at, started
+from tests.support.fixtures import Connect, Output
+from tests.support.sensors import Clock, Gate, TaskInstance, context_of
+from tests.support.start_operators import StartTask, Store, WorkerDied, die_at, started
 
 COULD_NOT = "the Airflow connection 'lab' could not be read"
 

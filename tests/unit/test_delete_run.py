@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from airflow_omics.exceptions import OmicsAccessError, OmicsError, OmicsRequestError
 from airflow_omics.hooks import OmicsHook
 from airflow_omics.operators import OmicsDeleteRunOperator
-from tests.unit.gates import ONE_ATTEMPT, Clock, TaskInstance, context_of, new_run
+from tests.support.sensors import ONE_ATTEMPT, Clock, TaskInstance, context_of, new_run
 
 ENDED = ("COMPLETED", "FAILED", "CANCELLED")
 
@@ -104,7 +104,7 @@ def test_another_run_under_our_id_is_never_deleted(omics: Any, ended: str) -> No
     assert read(ended)["uuid"] == uuid
 
 
-def test_an_id_reused_after_bad_weather_is_not_asked_again(omics: Any, ended: str, clock: Clock) -> None:
+def test_an_id_reused_after_transient_errors_is_not_asked_again(omics: Any, ended: str, clock: Clock) -> None:
     omics.fault("DeleteRun", "throttle", times=1)
     clock.start()
     clock.at(0.1, omics.reuse_id, ended, "completed-quickly")
@@ -117,7 +117,7 @@ def test_an_id_reused_after_bad_weather_is_not_asked_again(omics: Any, ended: st
     "kind", ["throttle", "internal-error", "timeout", "quota", "conflict", "drop", "hang"]
 )
 @pytest.mark.parametrize("operation", ["GetRun", "DeleteRun", "*"])
-def test_bad_weather_is_waited_out(omics: Any, ended: str, operation: str, kind: str) -> None:
+def test_transient_errors_are_retried(omics: Any, ended: str, operation: str, kind: str) -> None:
     omics.fault(operation, kind, times=3)
     assert delete(run_id=ended)["status"] == "DELETED"
     assert not is_known(ended)

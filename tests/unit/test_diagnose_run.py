@@ -9,7 +9,7 @@ import pytest
 
 from airflow_omics.exceptions import OmicsAccessError, OmicsRunDeletedError, OmicsRunNotFoundError
 from airflow_omics.operators import OmicsDiagnoseRunOperator
-from tests.unit.gates import ONE_ATTEMPT
+from tests.support.sensors import ONE_ATTEMPT
 
 
 def ended(omics: Any, life: str = "failed-out-of-memory-error", **members: Any) -> str:

@@ -15,8 +15,8 @@ from airflow_omics.diagnosis import Diagnosis, Limits, diagnose, forgotten_run
 from airflow_omics.emulator import EmulatorServer, Life, Stage, Task
 from airflow_omics.hooks import OmicsHook
 from airflow_omics.records import narrow
-from tests.reports.lives import knows_images
-from tests.unit.gates import ONE_ATTEMPT
+from tests.support.reports import knows_images
+from tests.support.sensors import ONE_ATTEMPT
 
 pytestmark = pytest.mark.any_airflow
 GROUP = "/aws/omics/WorkflowLog"

@@ -21,7 +21,7 @@ from airflow_omics.hooks import OmicsHook, OmicsLogsHook
 from airflow_omics.operators import OmicsDiagnoseRunOperator
 from airflow_omics.records import RunRecord
 from airflow_omics.sensors import OmicsRunSensor
-from tests.unit.gates import ONE_ATTEMPT, TaskInstance, context_of
+from tests.support.sensors import ONE_ATTEMPT, TaskInstance, context_of
 
 RECORD: RunRecord = {
     "id": "1234567",

@@ -18,8 +18,8 @@ from airflow_omics.hooks import OmicsHook
 from airflow_omics.operators import OmicsDiagnoseRunOperator, OmicsStartRunOperator
 from airflow_omics.records import RunRecord, with_status
 from airflow_omics.sensors import OmicsRunSensor
-from tests.unit.conftest import StartTask
-from tests.unit.gates import ONE_ATTEMPT, TaskInstance, context_of
+from tests.support.sensors import ONE_ATTEMPT, TaskInstance, context_of
+from tests.support.start_operators import StartTask
 
 PRINTED = "patient-8c1f1f0e"
 FAILED = (Stage("PENDING", 1), Stage("RUNNING", 60), Stage("FAILED"))

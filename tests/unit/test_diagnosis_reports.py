@@ -1,6 +1,6 @@
-"""The report on each life that ends badly, as it is kept in tests/reports.
+"""The report on each life that ends badly, as it is kept in tests/data/reports.
 
-``python -m tests.reports.write`` writes them anew.
+``python -m tests.support.write_reports`` writes them anew.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import json
 
 import pytest
 
-from tests.reports.lives import FOLDER, NAMES, emulator, expected, report_on
+from tests.support.reports import FOLDER, NAMES, emulator, expected, report_on
 
 pytestmark = pytest.mark.any_airflow
 

@@ -23,8 +23,8 @@ from airflow_omics.exceptions import (
 )
 from airflow_omics.operators import OmicsCancelRunOperator, OmicsGetRunOperator
 from airflow_omics.sensors import OmicsRunSensor
-from tests.unit.conftest import StartTask
-from tests.unit.gates import ONE_ATTEMPT, Gate, TaskInstance, context_of, new_run
+from tests.support.sensors import ONE_ATTEMPT, Gate, TaskInstance, context_of, new_run
+from tests.support.start_operators import StartTask
 
 KINDS = pytest.mark.parametrize(
     ("fault", "kind"),

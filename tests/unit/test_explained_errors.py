@@ -8,7 +8,7 @@ import pytest
 
 from airflow_omics.exceptions import OmicsRunError
 from airflow_omics.sensors import OmicsRunSensor
-from tests.unit.gates import ONE_ATTEMPT, Gate, TaskInstance, context_of
+from tests.support.sensors import ONE_ATTEMPT, Gate, TaskInstance, context_of
 
 LIFE = "failed-out-of-memory-error"
 HEADLINE = "HealthOmics run {} of workflow 1234567 is FAILED: OUT_OF_MEMORY_ERROR: A task ran out of memory."

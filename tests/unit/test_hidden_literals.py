@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from airflow_omics.operators import OmicsStartRunOperator
-from tests.unit.starts import make
+from tests.support.start_operators import make
 
 try:
     from airflow.sdk import DAG

@@ -21,7 +21,7 @@ from airflow_omics.exceptions import FaultKind, OmicsAccessError
 from airflow_omics.hooks import OmicsHook, UnusableAnswerError, clock_skew, fault_of
 from airflow_omics.operators import OmicsGetRunOperator
 from airflow_omics.sensors import OmicsRunSensor
-from tests.unit.gates import ONE_ATTEMPT, TaskInstance, context_of
+from tests.support.sensors import ONE_ATTEMPT, TaskInstance, context_of
 
 Connect = Callable[..., None]
 OWN = "http://127.0.0.1:4300"
@@ -231,22 +231,22 @@ def answered(code: str, status: int, operation: str = "GetRun", message: str = "
     return aws.ClientError(response, operation)
 
 
-WEATHER, CREDENTIALS = FaultKind.TRANSIENT, FaultKind.CREDENTIALS
+TRANSIENT, CREDENTIALS = FaultKind.TRANSIENT, FaultKind.CREDENTIALS
 DENIED, REFUSED, NOT_FOUND = FaultKind.DENIED, FaultKind.REFUSED, FaultKind.NOT_FOUND
 
 ANSWERS = [
-    ("ThrottlingException", 429, WEATHER),
-    ("ThrottlingException", 400, WEATHER),
-    ("Throttling", 400, WEATHER),
-    ("TooManyRequestsException", 429, WEATHER),
-    ("InternalServerException", 500, WEATHER),
-    ("ServiceUnavailable", 503, WEATHER),
-    ("RequestTimeoutException", 408, WEATHER),
-    ("ConflictException", 409, WEATHER),
-    ("ServiceQuotaExceededException", 402, WEATHER),
-    ("502", 502, WEATHER),
-    ("403", 403, WEATHER),
-    ("", 200, WEATHER),
+    ("ThrottlingException", 429, TRANSIENT),
+    ("ThrottlingException", 400, TRANSIENT),
+    ("Throttling", 400, TRANSIENT),
+    ("TooManyRequestsException", 429, TRANSIENT),
+    ("InternalServerException", 500, TRANSIENT),
+    ("ServiceUnavailable", 503, TRANSIENT),
+    ("RequestTimeoutException", 408, TRANSIENT),
+    ("ConflictException", 409, TRANSIENT),
+    ("ServiceQuotaExceededException", 402, TRANSIENT),
+    ("502", 502, TRANSIENT),
+    ("403", 403, TRANSIENT),
+    ("", 200, TRANSIENT),
     ("ExpiredTokenException", 403, CREDENTIALS),
     ("ExpiredToken", 400, CREDENTIALS),
     ("UnrecognizedClientException", 403, CREDENTIALS),
@@ -275,20 +275,20 @@ def test_an_error_answer_means_what_its_code_says(code: str, status: int, kind: 
 
 ENDPOINT = "https://workflows-omics.us-east-1.amazonaws.com/run/1"
 RAISED = [
-    (aws.EndpointConnectionError(endpoint_url=ENDPOINT), WEATHER),
-    (aws.ConnectTimeoutError(endpoint_url=ENDPOINT), WEATHER),
-    (aws.ReadTimeoutError(endpoint_url=ENDPOINT), WEATHER),
-    (aws.ConnectionClosedError(endpoint_url=ENDPOINT), WEATHER),
-    (aws.ProxyConnectionError(proxy_url="http://proxy"), WEATHER),
-    (aws.SSLError(endpoint_url=ENDPOINT, error="handshake"), WEATHER),
-    (aws.HTTPClientError(error=OSError("reset")), WEATHER),
-    (aws.IncompleteReadError(actual_bytes=1, expected_bytes=2), WEATHER),
-    (ResponseParserError("not JSON"), WEATHER),
-    (UnusableAnswerError("no id"), WEATHER),
-    (ConnectionResetError("reset"), WEATHER),
-    (TimeoutError("slow"), WEATHER),
-    (socket.gaierror("no such name"), WEATHER),
-    (ssl.SSLError("handshake"), WEATHER),
+    (aws.EndpointConnectionError(endpoint_url=ENDPOINT), TRANSIENT),
+    (aws.ConnectTimeoutError(endpoint_url=ENDPOINT), TRANSIENT),
+    (aws.ReadTimeoutError(endpoint_url=ENDPOINT), TRANSIENT),
+    (aws.ConnectionClosedError(endpoint_url=ENDPOINT), TRANSIENT),
+    (aws.ProxyConnectionError(proxy_url="http://proxy"), TRANSIENT),
+    (aws.SSLError(endpoint_url=ENDPOINT, error="handshake"), TRANSIENT),
+    (aws.HTTPClientError(error=OSError("reset")), TRANSIENT),
+    (aws.IncompleteReadError(actual_bytes=1, expected_bytes=2), TRANSIENT),
+    (ResponseParserError("not JSON"), TRANSIENT),
+    (UnusableAnswerError("no id"), TRANSIENT),
+    (ConnectionResetError("reset"), TRANSIENT),
+    (TimeoutError("slow"), TRANSIENT),
+    (socket.gaierror("no such name"), TRANSIENT),
+    (ssl.SSLError("handshake"), TRANSIENT),
     (aws.NoCredentialsError(), CREDENTIALS),
     (aws.PartialCredentialsError(provider="env", cred_var="AWS_SECRET_ACCESS_KEY"), CREDENTIALS),
     (aws.CredentialRetrievalError(provider="web identity", error_msg="gone"), CREDENTIALS),

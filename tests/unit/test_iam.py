@@ -27,10 +27,10 @@ from airflow_omics.operators import (
     OmicsListRunTasksOperator,
 )
 from airflow_omics.sensors import OmicsRunSensor
+from tests.support.fixtures import Output
 from tests.support.iam import OPTIONAL, REQUIRED, Asked, allow_only
-from tests.unit.conftest import Output
-from tests.unit.gates import ONE_ATTEMPT, Clock, Gate, TaskInstance, context_of
-from tests.unit.starts import Task
+from tests.support.sensors import ONE_ATTEMPT, Clock, Gate, TaskInstance, context_of
+from tests.support.start_operators import Task
 
 ARN = "arn:aws:omics:us-east-1:123456789012:run/{}"
 # One run whose task fails, and one whose time is up in a run group: all that a diagnosis may ask for.

@@ -17,7 +17,7 @@ from airflow_omics.exceptions import (
     OmicsRunNotFoundError,
 )
 from airflow_omics.sensors import OmicsRunSensor
-from tests.unit.gates import Gate, TaskInstance, context_of, new_run
+from tests.support.sensors import Gate, TaskInstance, context_of, new_run
 
 OTHER_UUID = "11111111-2222-3333-4444-555555555555"
 
@@ -270,7 +270,7 @@ def test_a_run_never_seen_is_not_found_also_when_a_record_named_it(poke_gate: Ga
     assert end.xcom is None
 
 
-def test_bad_weather_does_not_end_the_grace_early(gate: Gate, run_id: str) -> None:
+def test_transient_errors_do_not_end_the_grace_early(gate: Gate, run_id: str) -> None:
     gate.omics.fault("GetRun", "internal-error", times=1)
     gate.omics.fault("GetRun", "not-found", times=1)
     gate.clock.at(110, gate.omics.move, run_id, "COMPLETED")

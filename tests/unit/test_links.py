@@ -28,7 +28,7 @@ from airflow_omics.operators import (
     OmicsListRunTasksOperator,
 )
 from airflow_omics.sensors import OmicsRunSensor
-from tests.unit.gates import Clock, Gate, TaskInstance, context_of, new_run
+from tests.support.sensors import Clock, Gate, TaskInstance, context_of, new_run
 
 try:
     from airflow.sdk.exceptions import TaskDeferred

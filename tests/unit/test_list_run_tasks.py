@@ -18,7 +18,7 @@ from airflow_omics.exceptions import (
 )
 from airflow_omics.hooks import OmicsHook
 from airflow_omics.operators import OmicsListRunTasksOperator
-from tests.unit.gates import ONE_ATTEMPT, Clock, TaskInstance, context_of
+from tests.support.sensors import ONE_ATTEMPT, Clock, TaskInstance, context_of
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -134,13 +134,13 @@ def test_an_answer_from_another_account_is_refused(omics: Any, run_id: str) -> N
 
 @pytest.mark.parametrize("kind", ["throttle", "internal-error", "timeout", "quota", "drop", "hang", "html"])
 @pytest.mark.parametrize("operation", ["GetRun", "ListRunTasks", "GetRunTask"])
-def test_bad_weather_is_waited_out(omics: Any, operation: str, kind: str) -> None:
+def test_transient_errors_are_retried(omics: Any, operation: str, kind: str) -> None:
     run_id = ended_run(omics, "failed-out-of-memory-error")
     omics.fault(operation, kind, times=3)
     assert len(list_tasks(run_id=run_id, details=True)) == 2
 
 
-def test_weather_on_a_later_page_repeats_no_task(omics: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_on_a_later_page_repeats_no_task(omics: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     run_id = run_with(omics, 250)
     really, calls = OmicsHook.list_run_tasks, []
 
@@ -156,7 +156,7 @@ def test_weather_on_a_later_page_repeats_no_task(omics: Any, monkeypatch: pytest
     assert len({task["taskId"] for task in tasks}) == len(tasks) == 250
 
 
-def test_weather_that_never_clears_is_left_to_airflow_s_retries(omics: Any, clock: Clock) -> None:
+def test_transient_errors_that_never_stop_are_left_to_airflow_s_retries(omics: Any, clock: Clock) -> None:
     run_id = ended_run(omics, "completed")
     omics.fault("ListRunTasks", "throttle")
     clock.start()

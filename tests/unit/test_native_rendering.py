@@ -10,7 +10,7 @@ import pytest
 from airflow_omics._task.hidden import shown_value
 from airflow_omics.hooks import OmicsHook
 from airflow_omics.operators import OmicsGetRunOperator
-from tests.unit.starts import make
+from tests.support.start_operators import make
 
 try:
     from airflow.sdk import DAG

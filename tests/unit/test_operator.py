@@ -16,7 +16,7 @@ from airflow_omics.exceptions import (
     OmicsRunNotFoundError,
 )
 from airflow_omics.operators import OmicsGetRunOperator
-from tests.unit.gates import ONE_ATTEMPT, TaskInstance, context_of, new_run
+from tests.support.sensors import ONE_ATTEMPT, TaskInstance, context_of, new_run
 
 OTHER_UUID = "11111111-2222-3333-4444-555555555555"
 
@@ -114,7 +114,7 @@ def test_a_denial_names_the_iam_action(omics: Any, run_id: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["throttle", "internal-error", "timeout", "conflict", "quota"])
-def test_bad_weather_is_left_to_airflow_s_retries(omics: Any, run_id: str, kind: str) -> None:
+def test_transient_errors_are_left_to_airflow_s_retries(omics: Any, run_id: str, kind: str) -> None:
     omics.fault("GetRun", kind)
     with pytest.raises(ClientError) as caught:
         get_run(run_id=run_id)

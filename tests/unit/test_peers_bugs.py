@@ -10,7 +10,7 @@ import pytest
 from airflow_omics._compat import AirflowSensorTimeout
 from airflow_omics.exceptions import OmicsRunCancelledError, OmicsRunFailedError
 from airflow_omics.operators import OmicsGetRunOperator
-from tests.unit.gates import Gate, TaskInstance, context_of
+from tests.support.sensors import Gate, TaskInstance, context_of
 
 # Long enough that a sensor which goes on waiting is noticed.
 WEEK = 7 * 86400

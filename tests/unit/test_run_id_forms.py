@@ -13,7 +13,7 @@ from airflow_omics._identity import RunTarget, reduce_to_identity
 from airflow_omics.exceptions import OmicsRequestError
 from airflow_omics.operators import OmicsGetRunOperator
 from airflow_omics.sensors import OmicsRunSensor
-from tests.unit.gates import TaskInstance, context_of
+from tests.support.sensors import TaskInstance, context_of
 
 try:
     from airflow.sdk import DAG, task_group

@@ -12,7 +12,7 @@ import pytest
 from airflow_omics.hooks import OmicsHook
 from airflow_omics.operators import OmicsGetRunOperator
 from airflow_omics.sensors import OmicsRunSensor
-from tests.unit.gates import ONE_ATTEMPT, Gate, TaskInstance, context_of, new_run
+from tests.support.sensors import ONE_ATTEMPT, Gate, TaskInstance, context_of, new_run
 
 MARKER = "PATIENT-4711"
 MEMBERS: dict[str, Any] = {

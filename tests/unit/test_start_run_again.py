@@ -7,9 +7,17 @@ from typing import Any
 
 import pytest
 
-from tests.unit.conftest import StartTask
-from tests.unit.gates import Clock
-from tests.unit.starts import ANSWERS, Store, WorkerDied, die_at, started, store_of, tokens
+from tests.support.sensors import Clock
+from tests.support.start_operators import (
+    ANSWERS,
+    StartTask,
+    Store,
+    WorkerDied,
+    die_at,
+    started,
+    store_of,
+    tokens,
+)
 
 WAITS = pytest.mark.parametrize(
     "wait",
@@ -196,7 +204,7 @@ def test_a_retry_after_a_clear_takes_up_the_run_of_that_clear(
 def test_the_run_that_a_cleared_task_was_waiting_for_is_cancelled(
     start_task: StartTask, omics: Any, clock: Clock, cancel_on_kill: bool, first_ends: str
 ) -> None:
-    from tests.unit.starts import read
+    from tests.support.start_operators import read
 
     omics.default_life = "running-forever"
     task = start_task(store=Store(), cancel_on_kill=cancel_on_kill)

@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 
 from airflow_omics.exceptions import OmicsRequestError
-from tests.unit.conftest import StartTask
-from tests.unit.gates import Clock
-from tests.unit.starts import TaskInstance, make, read, started
+from tests.support.sensors import Clock
+from tests.support.start_operators import StartTask, TaskInstance, make, read, started
 
 ROLE_ERROR = (
     "role_arn is {}; it takes the ARN of an IAM role, such as 'arn:aws:iam::123456789012:role/omics-run'."

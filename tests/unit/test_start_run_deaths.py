@@ -6,9 +6,17 @@ from typing import Any
 
 import pytest
 
-from tests.unit.conftest import StartTask
-from tests.unit.gates import Clock
-from tests.unit.starts import ANSWERS, Store, WorkerDied, die_once, read, started, tokens
+from tests.support.sensors import Clock
+from tests.support.start_operators import (
+    ANSWERS,
+    StartTask,
+    Store,
+    WorkerDied,
+    die_once,
+    read,
+    started,
+    tokens,
+)
 
 # Of Airflow they need what every other test of a start needs.
 pytestmark = pytest.mark.any_airflow

@@ -10,9 +10,18 @@ import pytest
 
 from airflow_omics._compat import AirflowFailException
 from airflow_omics.exceptions import OmicsAccessError, OmicsRequestError
-from tests.unit.conftest import StartTask
-from tests.unit.gates import Clock
-from tests.unit.starts import ROLE, Store, TaskDeferred, TaskInstance, WorkerDied, die_once, read, started
+from tests.support.sensors import Clock
+from tests.support.start_operators import (
+    ROLE,
+    StartTask,
+    Store,
+    TaskDeferred,
+    TaskInstance,
+    WorkerDied,
+    die_once,
+    read,
+    started,
+)
 
 MODES = pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "deferrable"])
 RERUN = {"OUT_OF_MEMORY_ERROR": {"storage_type": "DYNAMIC", "parameters": {"memory": 64}}}
@@ -226,7 +235,7 @@ def test_a_run_never_read_while_deferred_is_cancelled_at_the_timeout(
 
 
 @MODES
-def test_a_timeout_in_bad_weather_says_what_was_seen_last_and_why_no_more(
+def test_a_timeout_under_transient_errors_says_what_was_seen_last_and_why_no_more(
     start_task: StartTask, omics: Any, clock: Clock, deferrable: bool
 ) -> None:
     omics.default_life = "running-forever"

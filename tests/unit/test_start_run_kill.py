@@ -12,9 +12,8 @@ from airflow_omics._compat import AirflowTaskTimeout
 from airflow_omics._task.state import UnreadableStateError, task_state
 from airflow_omics._task.task_key import TaskKey
 from airflow_omics.triggers import OmicsRunEvent, OmicsStartedRunTrigger
-from tests.unit.conftest import StartTask
-from tests.unit.gates import Clock
-from tests.unit.starts import WorkerDied, die_once, read, started
+from tests.support.sensors import Clock
+from tests.support.start_operators import StartTask, WorkerDied, die_once, read, started
 
 pytestmark = pytest.mark.usefixtures("clock")
 

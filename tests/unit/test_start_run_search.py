@@ -9,9 +9,19 @@ from typing import Any
 import pytest
 
 from airflow_omics.hooks import OmicsHook
-from tests.unit.conftest import StartTask
-from tests.unit.gates import Clock
-from tests.unit.starts import ANSWERS, Store, WorkerDied, die_at, die_once, read, started, store_of, tokens
+from tests.support.sensors import Clock
+from tests.support.start_operators import (
+    ANSWERS,
+    StartTask,
+    Store,
+    WorkerDied,
+    die_at,
+    die_once,
+    read,
+    started,
+    store_of,
+    tokens,
+)
 
 # Of Airflow they need what every other test of a start needs.
 pytestmark = pytest.mark.any_airflow
@@ -250,7 +260,7 @@ def test_a_task_deferred_by_0_1_resumes_with_its_deadline(
                    **{key: record[key] for key in ("id", "uuid", "arn")}},
     }  # fmt: skip
     event = {"outcome": "timeout", "record": dict(record), "message": "still RUNNING"}
-    from tests.unit.starts import TaskInstance
+    from tests.support.start_operators import TaskInstance
 
     task.try_number = 1
     with pytest.raises(Exception, match=r"is RUNNING at the task's wait_timeout\.") as ended:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.conftest import Connect, Output
-from tests.unit.gates import Gate, TaskInstance, context_of
+from tests.support.fixtures import Connect, Output
+from tests.support.sensors import Gate, TaskInstance, context_of
 
 NOBODY = "7654321"
 

@@ -9,7 +9,7 @@ import pytest
 from airflow_omics import operators
 from airflow_omics.exceptions import OmicsRunFailedError
 from airflow_omics.sensors import OmicsRunSensor
-from tests.unit.gates import ONE_ATTEMPT, Clock, new_run
+from tests.support.sensors import ONE_ATTEMPT, Clock, new_run
 
 
 def execute(task: Any, **arguments: Any) -> Any:

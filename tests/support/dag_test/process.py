@@ -12,10 +12,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 EXAMPLE_DAGS = REPOSITORY / "example_dags"
-CASE_DAGS = Path(__file__).parent / "dags"
+CASE_DAGS = REPOSITORY / "tests" / "task_runner" / "dags"
 _FOLDER = Path(__file__).parent
+
+FOREVER = 10_000
+"""Seconds of service time after which every life of the library has ended."""
 
 
 @dataclass

@@ -15,7 +15,7 @@ from airflow_omics._waiting.run import RunWait
 from airflow_omics.emulator import mock_omics
 from airflow_omics.exceptions import FaultKind, OmicsAccessError, OmicsRequestError
 from tests.support.clocks import turn
-from tests.unit.gates import ONE_ATTEMPT, Clock, Gate, new_run
+from tests.support.sensors import ONE_ATTEMPT, Clock, Gate, new_run
 
 WAITS = "waits"
 
@@ -43,7 +43,7 @@ PAGES = [
     ("hang", {}),
 ]
 
-WEATHER = [(name, {}) for name, end in EXCEPTIONS.items() if end == WAITS] + PAGES
+TRANSIENT = [(name, {}) for name, end in EXCEPTIONS.items() if end == WAITS] + PAGES
 
 
 def name_of(value: Any) -> str | None:
@@ -65,8 +65,8 @@ def test_every_exception_of_get_run_ends_as_the_table_says(name: str, gate: Gate
     assert "This is the service's own message." in str(end.error)
 
 
-@pytest.mark.parametrize(("kind", "options"), WEATHER, ids=name_of)
-def test_bad_weather_is_waited_out(gate: Gate, run_id: str, kind: str, options: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("kind", "options"), TRANSIENT, ids=name_of)
+def test_transient_errors_are_retried(gate: Gate, run_id: str, kind: str, options: dict[str, Any]) -> None:
     gate.omics.fault("GetRun", kind, times=3, **options)
     gate.omics.move(run_id, "COMPLETED")
     end = gate(run_id=run_id)
@@ -74,8 +74,8 @@ def test_bad_weather_is_waited_out(gate: Gate, run_id: str, kind: str, options: 
     assert end.looks == 4
 
 
-@pytest.mark.parametrize(("kind", "options"), WEATHER, ids=name_of)
-def test_bad_weather_without_end_times_out(
+@pytest.mark.parametrize(("kind", "options"), TRANSIENT, ids=name_of)
+def test_transient_errors_without_end_time_out(
     gate: Gate, run_id: str, kind: str, options: dict[str, Any]
 ) -> None:
     gate.omics.fault("GetRun", kind, **options)
@@ -84,7 +84,7 @@ def test_bad_weather_without_end_times_out(
     assert end.after == pytest.approx(400, abs=1)
 
 
-def test_a_timeout_in_bad_weather_leaves_the_last_record(poke_gate: Gate, run_id: str) -> None:
+def test_a_timeout_under_transient_errors_leaves_the_last_record(poke_gate: Gate, run_id: str) -> None:
     poke_gate.clock.at(100, poke_gate.omics.fault, "GetRun", "throttle")
     end = poke_gate(run_id=run_id, timeout=900)
     assert end.kind == "AirflowSensorTimeout"
@@ -92,7 +92,7 @@ def test_a_timeout_in_bad_weather_leaves_the_last_record(poke_gate: Gate, run_id
     assert "ThrottlingException" in str(end.error)
 
 
-def test_bad_weather_is_logged_and_not_at_every_look(
+def test_transient_errors_are_logged_and_not_at_every_look(
     poke_gate: Gate, run_id: str, output: Callable[[], str]
 ) -> None:
     poke_gate.omics.fault("GetRun", "throttle")
@@ -101,7 +101,7 @@ def test_bad_weather_is_logged_and_not_at_every_look(
     assert 1 <= len(lines) < end.looks
 
 
-def test_an_error_of_this_machine_is_not_weather(poke_gate: Gate, run_id: str) -> None:
+def test_an_error_of_this_machine_is_not_transient(poke_gate: Gate, run_id: str) -> None:
     end = poke_gate(run_id=run_id, botocore_config={"no_such_setting": 1})
     assert isinstance(end.error, Exception)
     assert end.kind != "AirflowSensorTimeout"
@@ -139,7 +139,7 @@ def test_pauses_have_jitter() -> None:
 
 @pytest.mark.parametrize("rand", [0.0, 0.5])
 @pytest.mark.parametrize("interval", [60, 900])
-def test_bad_weather_never_makes_looks_more_frequent(interval: float, rand: float) -> None:
+def test_transient_errors_never_make_looks_more_frequent(interval: float, rand: float) -> None:
     assert min(pauses_of(interval, 6, rand)) >= interval
 
 
@@ -155,7 +155,7 @@ def test_many_failures_overflow_nothing() -> None:
     assert max(pauses_of(60, 5000, 0.999999)) <= 300
 
 
-def test_good_weather_brings_the_poke_interval_back() -> None:
+def test_a_good_answer_brings_the_poke_interval_back() -> None:
     wait = RunWait(RunTarget.parse("1234567"), started_at=0.0, timeout_at=1e6)
     for _ in range(5):
         wait.failed(THROTTLED, 0.0)
@@ -167,7 +167,7 @@ def test_good_weather_brings_the_poke_interval_back() -> None:
 def test_no_busy_loop_while_it_lasts(gate: Gate, run_id: str, kind: str) -> None:
     gate.omics.fault("GetRun", kind)
     end = gate(run_id=run_id, timeout=900, poke_interval=30)
-    # Not more often than in good weather, where 900 s are 31 looks.
+    # Not more often than without errors: 900 s are 31 looks.
     assert end.looks <= 31
     assert min(end.pauses[:-1]) >= 1
 
@@ -343,7 +343,7 @@ def test_lost_credentials_rebuild_the_client_from_the_connection(
     assert ["after-rotation" in agent for agent in agents] == [False, False, True]
 
 
-def test_the_client_is_kept_in_bad_weather(
+def test_the_client_is_kept_through_transient_errors(
     poke_gate: Gate, run_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from airflow_omics.hooks import OmicsHook

@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, Route, expect, sync_playwright
 
 from scripts.setup.programs import chromium
 from scripts.stack import Stack
-from tests.stack.pipeline import Pipeline
+from tests.support.pipeline import Pipeline
 
 AWS_CONSOLE = "https://console.aws.amazon.com/"
 # A container's root has no sandbox to give, and nothing may be asked of the network on the side.

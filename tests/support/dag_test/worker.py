@@ -1,7 +1,6 @@
 """Runs DAGs with real Airflow, one after the other, and tells what Airflow's database says of them.
 
-It is a program of its own, started by ``tests.task_runner.process``, because Airflow can be set up only once
-in a process.
+It is a program of its own, started by ``process.py``, because Airflow can be set up only once in a process.
 """
 
 from __future__ import annotations

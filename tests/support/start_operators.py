@@ -19,7 +19,7 @@ from airflow_omics._waiting.poller import RunPoller
 from airflow_omics._waiting.run import RunWait
 from airflow_omics.hooks import OmicsHook
 from airflow_omics.operators import OmicsStartRunOperator
-from tests.unit.gates import ONE_ATTEMPT, Clock
+from tests.support.sensors import ONE_ATTEMPT, Clock
 
 try:
     from airflow.sdk.exceptions import TaskDeferred
@@ -183,6 +183,10 @@ class Task:
             self.clock.sleep(wait.pause(a["poke_interval"], self.clock.time()))
         event: dict[str, Any] = json.loads(json.dumps(ending_to_event(ending, a["record_fields"])))
         return event
+
+
+StartTask = Callable[..., Task]
+"""Makes a task of the test's emulator and clock: ``start_task(store=Store(), retries=2, **arguments)``."""
 
 
 def make(**arguments: Any) -> OmicsStartRunOperator:

@@ -7,15 +7,20 @@ import contextvars
 import datetime
 import json
 import logging
+import threading
 import urllib.request
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
+import pytest
+
 from airflow_omics._watching.watcher import Watcher
 from airflow_omics.emulator import Emulator
+from airflow_omics.hooks import OmicsAsyncClient
 from airflow_omics.triggers import OmicsRunTrigger
 
 T = TypeVar("T")
+SEED = 20260101
 QUICK = 0.5
 """Seconds: the shortest poke interval that the watcher honours."""
 
@@ -108,6 +113,34 @@ def identity(server: Any, run_id: str) -> dict[str, str]:
     """Return what a sensor carries of a run that it has read."""
     record = read(server, run_id)
     return {key: record[key] for key in ("id", "uuid", "arn")}
+
+
+class Clients:
+    """Counts the clients that are built and closed."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.opened: list[OmicsAsyncClient] = []
+        self.closed: list[OmicsAsyncClient] = []
+        self.built_in: list[threading.Thread] = []
+        self.begun = threading.Event()
+        self.go_on = threading.Event()
+        self.go_on.set()
+        open_, close = OmicsAsyncClient.open.__func__, OmicsAsyncClient.close  # type: ignore[attr-defined]
+
+        def counted_open(cls: Any, arguments: Any) -> Any:
+            self.built_in.append(threading.current_thread())
+            self.begun.set()
+            assert self.go_on.wait(10.0)
+            client = open_(cls, arguments)
+            self.opened.append(client)
+            return client
+
+        async def counted_close(client: OmicsAsyncClient) -> None:
+            await close(client)
+            self.closed.append(client)
+
+        monkeypatch.setattr(OmicsAsyncClient, "open", classmethod(counted_open))
+        monkeypatch.setattr(OmicsAsyncClient, "close", counted_close)
 
 
 class Lines:

@@ -19,7 +19,7 @@ from airflow_omics.exceptions import FaultKind
 from airflow_omics.hooks import OmicsHook, fault_of
 from airflow_omics.records import RunRecord, with_status
 
-FOLDER = pathlib.Path(__file__).parent
+FOLDER = pathlib.Path(__file__).parents[1] / "data" / "reports"
 REGION = "us-east-1"
 NOON = 1_768_478_400.0  # 2026-01-15T12:00:00Z
 
