@@ -1,7 +1,48 @@
-"""Gate on, read and understand AWS HealthOmics workflow runs from Apache Airflow.
+"""Gate on, start, steer and understand AWS HealthOmics workflow runs from Apache Airflow.
 
 Nothing is imported here: parsing a DAG file pays only for the module it names, for example
 ``from airflow_omics.sensors import OmicsRunSensor``.
+
+Public is what has no underscore in its path and stands in the ``__all__`` of one of these modules. Nothing
+deeper is public.
+
+For a DAG file:
+
+- ``sensors``: wait for a run to end.
+- ``operators``: start, read, cancel, delete and diagnose runs.
+- ``notifications``: tell people why a run failed.
+- ``retry_policies``: retry by why a run failed (Airflow 3.3).
+- ``exceptions``: what a task may fail with.
+- ``records``: the type of a run's record.
+- ``failures``: the table of failure reasons, which a DAG file may change.
+- ``diagnosis``: why a run failed, as an error carries it.
+- ``hooks``: the clients, on an Airflow connection of type ``aws``.
+
+For Airflow itself, which stores or shows them:
+
+- ``triggers``: the deferred halves of sensors and operators.
+- ``links``: the extra links of their tasks.
+- ``get_provider_info``: what the package provides.
+
+For tests and demos:
+
+- ``emulator``: a local HealthOmics.
+
+The rest is private. A wing is a folder with one purpose; its docstring names its doors:
+
+- ``_starting``: start a run once, however often its task is tried.
+- ``_steering``: change a run, and confirm it.
+- ``_watching``: many waits in one triggerer.
+- ``_task``: what operators and sensors share as tasks of Airflow.
+- ``_waiting``: one wait on one run.
+- ``_identity``: which run is meant, and whether it is still the same one.
+- ``_faults``: what a failed call means.
+- ``_connection``: how AWS is reached.
+- ``_clock``: the one clock.
+- ``_compat``: the names that differ from one Airflow to the next.
+
+``starting`` only keeps the class path that version 0.1.0 stored for deferred starts; it goes with the next
+minor release.
 """
 
 from __future__ import annotations

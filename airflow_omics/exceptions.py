@@ -11,6 +11,19 @@ from typing import TYPE_CHECKING, Any
 from airflow_omics._compat import AirflowException
 from airflow_omics.records import RunRecord
 
+__all__ = [
+    "FaultKind",
+    "OmicsAccessError",
+    "OmicsError",
+    "OmicsRequestError",
+    "OmicsRunCancelledError",
+    "OmicsRunDeletedError",
+    "OmicsRunError",
+    "OmicsRunFailedError",
+    "OmicsRunNotFoundError",
+    "OmicsRunTimeoutError",
+]
+
 
 class FaultKind(enum.Enum):
     """What a failed call means for whoever waits.

@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+__all__ = ["FAILURES", "Failure"]
+
 RETRY: Final = "retry"
 """Capacity, the service, or an input that was being written: the same run may pass the next time."""
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+__all__ = ["get_provider_info"]
+
 INTEGRATION = "AWS HealthOmics"
 METRICS = {
     "omics.watcher.waiting": ("gauge", "Runs that a triggerer waits for, on one connection."),

@@ -14,6 +14,8 @@ from urllib.parse import quote_plus
 from airflow_omics._compat import BaseOperatorLink, Context, xcom_value
 from airflow_omics.records import RunRecord
 
+__all__ = ["OmicsEngineLogLink", "OmicsRunLink", "OmicsRunLogLink"]
+
 log = logging.getLogger(__name__)
 
 XCOM_KEY: Final = "omics_run_links"

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 from airflow_omics._compat import BaseNotifier, Context
 
+__all__ = ["OmicsRunNotifier"]
+
 _EMPTY: Final[Mapping[str, Any]] = {
     "run": {},
     "reason": None,

@@ -13,6 +13,8 @@ import math
 from collections.abc import Collection, Mapping
 from typing import Any, Final, TypedDict, cast
 
+__all__ = ["RunRecord"]
+
 ACTIVE_STATUSES: Final = ("PENDING", "STARTING", "RUNNING", "STOPPING")
 """The statuses of a run that goes on, in the order in which a run passes through them."""
 

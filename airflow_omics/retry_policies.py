@@ -24,6 +24,8 @@ else:
             "retry_by_class says which failures are retried."
         ) from error
 
+__all__ = ["OmicsRetryPolicy"]
+
 
 class OmicsRetryPolicy(RetryPolicy):
     """Retry by why a run failed.

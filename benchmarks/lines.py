@@ -16,8 +16,8 @@ import sys
 import time
 from pathlib import Path
 
-from airflow_omics.diagnosis import Limits
 from airflow_omics.diagnosis.lines import clean_tail
+from airflow_omics.diagnosis.model import Limits
 
 LINES = {
     "reads, no space": "ACGT",

@@ -13,28 +13,17 @@ from airflow_omics import _clock
 from airflow_omics.diagnosis.bounded import may_read_connections, result_within
 from airflow_omics.diagnosis.gather import gather
 from airflow_omics.diagnosis.lines import clean_text
-from airflow_omics.diagnosis.manifest import Manifest, manifest_of, read_manifest
-from airflow_omics.diagnosis.model import Diagnosis, Findings, Limits, TaskFinding
+from airflow_omics.diagnosis.manifest import Manifest, read_manifest
+from airflow_omics.diagnosis.model import Diagnosis, Findings, Limits
 from airflow_omics.diagnosis.privacy import may_read_logs, narrowed
-from airflow_omics.diagnosis.report import commands_of, report
+from airflow_omics.diagnosis.report import commands_of, log_tails, report
 from airflow_omics.links import RUN_LINKS, OmicsRunLink, OmicsRunLogLink, run_links
 from airflow_omics.records import RunRecord
 
 if TYPE_CHECKING:
     from airflow_omics.hooks import OmicsHook
 
-__all__ = [
-    "Diagnosis",
-    "Findings",
-    "Limits",
-    "Manifest",
-    "TaskFinding",
-    "diagnose",
-    "forgotten_run",
-    "manifest_of",
-    "may_read_logs",
-    "read_manifest",
-]
+__all__ = ["Diagnosis"]
 
 
 def diagnose(
@@ -76,16 +65,16 @@ def diagnose(
             run_page=links.get(OmicsRunLink.name),
             commands=commands,
             now=_clock.time() + hook.clock_skew,
-            log_tails=log_tails,
+            log_tails=with_tails,
         )
-        for log_tails in (True, False)
+        for with_tails in (True, False)
     )
     kept = dataclasses.replace(
         found,
         record=narrowed(found.record, record_fields),
         before=None if found.before is None else narrowed(found.before, record_fields),
     )
-    return Diagnosis(kept, whole, links, commands, brief)
+    return Diagnosis(kept, whole, links, commands, brief, tuple(log_tails(kept)))
 
 
 def forgotten_run(

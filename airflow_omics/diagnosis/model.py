@@ -187,6 +187,7 @@ class Diagnosis:
     :param commands: ``aws`` commands that show more.
     :param error_text: the report without what programs printed, for the task's error: an error's text goes
         where nobody expects patient data, such as lineage events.
+    :param log_tails: what programs printed, as lines for the task's log: what ``error_text`` lacks.
     """
 
     findings: Findings
@@ -194,6 +195,7 @@ class Diagnosis:
     links: Mapping[str, str]
     commands: tuple[str, ...]
     error_text: str
+    log_tails: tuple[str, ...] = ()
 
     @property
     def failure(self) -> Failure | None:
@@ -202,13 +204,6 @@ class Diagnosis:
         None while the run goes on.
         """
         return self.findings.cause
-
-    @property
-    def log_tails(self) -> tuple[str, ...]:
-        """What programs printed, as lines for the task's log: what ``error_text`` lacks."""
-        from airflow_omics.diagnosis.report import log_tails
-
-        return tuple(log_tails(self.findings))
 
     def to_plain(self) -> dict[str, Any]:
         """Return the diagnosis as plain JSON, as it lies in XCom under ``diagnosis``."""

@@ -86,7 +86,8 @@ class OmicsDiagnoseRunOperator(RunTaskMixin, BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Explain the run: log the report and return the diagnosis."""
-        from airflow_omics.diagnosis import Limits, diagnose
+        from airflow_omics.diagnosis import diagnose
+        from airflow_omics.diagnosis.model import Limits
 
         target = self._target()
         hook = self._make_hook(target)
@@ -100,7 +101,8 @@ class OmicsDiagnoseRunOperator(RunTaskMixin, BaseOperator):
 
     def _read(self, hook: OmicsHook, target: RunTarget) -> tuple[RunRecord, float]:
         """Return the run's record, and the seconds that are left to look further."""
-        from airflow_omics.diagnosis import forgotten_run, may_read_logs
+        from airflow_omics.diagnosis import forgotten_run
+        from airflow_omics.diagnosis.privacy import may_read_logs
         from airflow_omics.exceptions import (
             OmicsError,
             OmicsRunDeletedError,

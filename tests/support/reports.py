@@ -13,7 +13,8 @@ from unittest import mock
 import botocore.session
 
 from airflow_omics._connection import AwsArguments
-from airflow_omics.diagnosis import Diagnosis, Limits, diagnose
+from airflow_omics.diagnosis import Diagnosis, diagnose
+from airflow_omics.diagnosis.model import Limits
 from airflow_omics.emulator import LIVES, mock_omics
 from airflow_omics.exceptions import FaultKind
 from airflow_omics.hooks import OmicsHook, fault_of

@@ -11,7 +11,8 @@ import boto3
 import pytest
 
 from airflow_omics._connection import AwsArguments
-from airflow_omics.diagnosis import Diagnosis, Limits, diagnose, forgotten_run
+from airflow_omics.diagnosis import Diagnosis, diagnose, forgotten_run
+from airflow_omics.diagnosis.model import Limits
 from airflow_omics.emulator import EmulatorServer, Life, Stage, Task
 from airflow_omics.hooks import OmicsHook
 from airflow_omics.records import narrow

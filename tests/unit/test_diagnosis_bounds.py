@@ -15,7 +15,8 @@ import pytest
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 
 from airflow_omics._connection import AwsArguments
-from airflow_omics.diagnosis import Limits, diagnose, forgotten_run
+from airflow_omics.diagnosis import diagnose, forgotten_run
+from airflow_omics.diagnosis.model import Limits
 from airflow_omics.exceptions import OmicsRunNotFoundError
 from airflow_omics.hooks import OmicsHook, OmicsLogsHook
 from airflow_omics.operators import OmicsDiagnoseRunOperator
