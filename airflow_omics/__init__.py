@@ -37,6 +37,7 @@ The rest is private. A wing is a folder with one purpose; its docstring names it
 - ``_waiting``: one wait on one run.
 - ``_identity``: which run is meant, and whether it is still the same one.
 - ``_faults``: what a failed call means.
+- ``_iam``: the IAM actions of each operator, sensor and trigger.
 - ``_connection``: how AWS is reached.
 - ``_clock``: the one clock.
 - ``_compat``: the names that differ from one Airflow to the next.

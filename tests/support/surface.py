@@ -1,0 +1,67 @@
+"""What is public, written out. A name that is added is a promise; one that is taken away breaks a DAG."""
+
+from __future__ import annotations
+
+PUBLIC: dict[str, list[str]] = {
+    "diagnosis": ["Diagnosis"],
+    "emulator": [
+        "LIFE_TAG",
+        "LIVES",
+        "Emulator",
+        "EmulatorClient",
+        "EmulatorServer",
+        "Life",
+        "Stage",
+        "Task",
+        "mock_omics",
+    ],
+    "exceptions": [
+        "FaultKind",
+        "OmicsAccessError",
+        "OmicsError",
+        "OmicsRequestError",
+        "OmicsRunCancelledError",
+        "OmicsRunDeletedError",
+        "OmicsRunError",
+        "OmicsRunFailedError",
+        "OmicsRunNotFoundError",
+        "OmicsRunTimeoutError",
+    ],
+    "failures": ["FAILURES", "Failure"],
+    "get_provider_info": ["get_provider_info"],
+    "hooks": [
+        "LOG_GROUP",
+        "OmicsAsyncClient",
+        "OmicsHook",
+        "OmicsLogsHook",
+        "RunPage",
+        "UnreadableConnectionError",
+        "UnusableAnswerError",
+        "checked_record",
+        "clock_skew",
+        "doubt_of",
+        "fault_of",
+        "weighed",
+    ],
+    "links": ["OmicsEngineLogLink", "OmicsRunLink", "OmicsRunLogLink"],
+    "notifications": ["OmicsRunNotifier"],
+    "operators": [
+        "OmicsCancelRunOperator",
+        "OmicsDeleteRunOperator",
+        "OmicsDiagnoseRunOperator",
+        "OmicsGetRunOperator",
+        "OmicsListRunTasksOperator",
+        "OmicsStartRunOperator",
+    ],
+    "records": ["RunRecord"],
+    "retry_policies": ["OmicsRetryPolicy"],
+    "sensors": ["OmicsRunSensor"],
+    "triggers": ["OmicsRunEvent", "OmicsRunTrigger", "OmicsStartedRunTrigger"],
+}
+"""The names in ``__all__`` of each public module."""
+
+LOADS_AWS = frozenset({"emulator", "hooks"})
+"""The public modules that load botocore when they are imported; a DAG file imports none of them."""
+
+NEWEST_ONLY = frozenset({"retry_policies"})
+"""The public modules that an older Airflow cannot import."""
