@@ -1,0 +1,391 @@
+"""A use of the whole public API, for mypy alone: ``mypy --strict`` reads it, nothing runs it.
+
+Each argument is given, what comes back is asserted, and a wrong type is refused where ``type: ignore`` is:
+strict mypy reports an ignore that has nothing to ignore, and so a signature that has become Any.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any, assert_type
+
+from airflow.triggers.base import TriggerEvent
+
+from airflow_omics.diagnosis import Diagnosis
+from airflow_omics.emulator import (
+    LIFE_TAG,
+    LIVES,
+    Emulator,
+    EmulatorClient,
+    EmulatorServer,
+    Life,
+    Stage,
+    Task,
+    mock_omics,
+)
+from airflow_omics.exceptions import (
+    FaultKind,
+    OmicsAccessError,
+    OmicsError,
+    OmicsRequestError,
+    OmicsRunCancelledError,
+    OmicsRunDeletedError,
+    OmicsRunError,
+    OmicsRunFailedError,
+    OmicsRunNotFoundError,
+    OmicsRunTimeoutError,
+)
+from airflow_omics.failures import FAILURES, Failure
+from airflow_omics.get_provider_info import get_provider_info
+from airflow_omics.hooks import OmicsHook, OmicsLogsHook, UnreadableConnectionError, UnusableAnswerError
+from airflow_omics.links import OmicsEngineLogLink, OmicsRunLink, OmicsRunLogLink
+from airflow_omics.notifications import OmicsRunNotifier
+from airflow_omics.operators import (
+    OmicsCancelRunOperator,
+    OmicsDeleteRunOperator,
+    OmicsDiagnoseRunOperator,
+    OmicsGetRunOperator,
+    OmicsListRunTasksOperator,
+    OmicsStartRunOperator,
+)
+from airflow_omics.records import RunRecord
+from airflow_omics.retry_policies import OmicsRetryPolicy
+from airflow_omics.sensors import OmicsRunSensor
+from airflow_omics.triggers import OmicsRunEvent, OmicsRunTrigger, OmicsStartedRunTrigger
+
+ARN = "arn:aws:omics:us-east-1:123456789012:run/1234567"
+CONFIG: dict[str, Any] = {"read_timeout": 20}
+MINUTE = datetime.timedelta(minutes=1)
+
+
+def sensors(context: Any) -> None:
+    gate = OmicsRunSensor(
+        task_id="gate",
+        run_id=ARN,
+        success_statuses=("COMPLETED", "FAILED"),
+        skip_statuses={"CANCELLED"},
+        export=["DEFINITION"],
+        record_fields=["runOutputUri"],
+        diagnose="without logs",
+        deferrable=True,
+        start_from_trigger=True,
+        end_from_trigger=False,
+        aws_conn_id=None,
+        region_name="us-east-1",
+        verify="/etc/ssl/ca.pem",
+        botocore_config=CONFIG,
+        poke_interval=30.0,
+        timeout=3600,
+        soft_fail=True,
+    )
+    assert_type(gate.execute(context), RunRecord)
+    assert_type(gate.execute_complete(context, event={}), RunRecord)
+    assert_type(gate.poke(context).is_done, bool)
+    assert_type(gate.deferrable, bool)
+    OmicsRunSensor(task_id="gate", run_id=ARN, deferrable="yes")  # type: ignore[arg-type]
+    OmicsRunSensor(task_id="gate", run_id=ARN, success_statuses=1)  # type: ignore[arg-type]
+    OmicsRunSensor(task_id="gate", run_id=ARN, skip_statuses=1)  # type: ignore[arg-type]
+    OmicsRunSensor(task_id="gate", run_id=ARN, export=1)  # type: ignore[arg-type]
+    OmicsRunSensor(task_id="gate", run_id=ARN, record_fields=1)  # type: ignore[arg-type]
+    OmicsRunSensor(task_id="gate", run_id=ARN, diagnose=None)  # type: ignore[arg-type]
+    OmicsRunSensor(task_id="gate", run_id=ARN, start_from_trigger=1.5)  # type: ignore[arg-type]
+    OmicsRunSensor(task_id="gate", run_id=ARN, end_from_trigger=1.5)  # type: ignore[arg-type]
+    OmicsRunSensor(task_id="gate", run_id=ARN, aws_conn_id=1)  # type: ignore[arg-type]
+    OmicsRunSensor(task_id="gate", run_id=ARN, region_name=1)  # type: ignore[arg-type]
+    OmicsRunSensor(task_id="gate", run_id=ARN, verify=1.5)  # type: ignore[arg-type]
+    OmicsRunSensor(task_id="gate", run_id=ARN, botocore_config=[])  # type: ignore[arg-type]
+    OmicsRunSensor(task_id="gate")  # type: ignore[call-arg]
+
+
+def start(context: Any) -> None:
+    operator = OmicsStartRunOperator(
+        task_id="start",
+        workflow_id="1234567",
+        role_arn="arn:aws:iam::123456789012:role/omics-run",
+        output_uri="s3://bucket/out",
+        parameters={"sample": "s1"},
+        name="sample-1",
+        workflow_type="PRIVATE",
+        workflow_version_name="v1",
+        workflow_owner_id="123456789012",
+        run_group_id=1234567,
+        priority=10,
+        storage_type="DYNAMIC",
+        storage_capacity=1200,
+        log_level="ALL",
+        cache_id="1234567",
+        cache_behavior="CACHE_ALWAYS",
+        retention_mode="RETAIN",
+        rerun_of="7654321",
+        tags={"project": "p1"},
+        start_run_kwargs={"networkingMode": "RESTRICTED"},
+        wait_for_completion=True,
+        deferrable=True,
+        poke_interval=MINUTE,
+        wait_timeout=7200.0,
+        on_timeout="cancel",
+        cancel_on_kill=True,
+        on_clear="reattach",
+        name_suffix=False,
+        success_statuses=["COMPLETED"],
+        record_fields=("runOutputUri",),
+        retry_by_class={"retry": True},
+        rerun_with={"OUT_OF_MEMORY_ERROR": {"storage_type": "DYNAMIC"}},
+        max_reruns=2,
+        diagnose=False,
+        aws_conn_id="aws_default",
+        region_name=None,
+        verify=False,
+        botocore_config=None,
+    )
+    assert_type(operator.execute(context), RunRecord)
+    assert_type(operator.execute_complete(context, event={}, waited={}), RunRecord)
+    assert_type(operator.wait_for_completion, bool)
+    assert_type(operator.poke_interval, float | datetime.timedelta)
+    OmicsStartRunOperator(task_id="start", workflow_id=1.5)  # type: ignore[arg-type]
+    OmicsStartRunOperator(task_id="start", role_arn=1)  # type: ignore[arg-type]
+    OmicsStartRunOperator(task_id="start", output_uri=1)  # type: ignore[arg-type]
+    OmicsStartRunOperator(task_id="start", name=1)  # type: ignore[arg-type]
+    OmicsStartRunOperator(task_id="start", priority="high")  # type: ignore[arg-type]
+    OmicsStartRunOperator(task_id="start", wait_timeout="1 h")  # type: ignore[arg-type]
+    OmicsStartRunOperator(task_id="start", on_timeout=False)  # type: ignore[arg-type]
+    OmicsStartRunOperator(task_id="start", on_clear=False)  # type: ignore[arg-type]
+    OmicsStartRunOperator(task_id="start", retry_by_class=["retry"])  # type: ignore[arg-type]
+    OmicsStartRunOperator(task_id="start", rerun_with=["retry"])  # type: ignore[arg-type]
+    OmicsStartRunOperator(task_id="start", max_reruns="1")  # type: ignore[arg-type]
+
+
+def steer(context: Any) -> None:
+    cancel = OmicsCancelRunOperator(
+        task_id="cancel",
+        run_id=1234567,
+        wait_for_completion=True,
+        poke_interval=30,
+        wait_timeout=None,
+        record_fields=["uuid"],
+        aws_conn_id="aws_default",
+        region_name="us-east-1",
+        verify=True,
+        botocore_config=CONFIG,
+    )
+    assert_type(cancel.execute(context), RunRecord)
+    OmicsCancelRunOperator(task_id="cancel", run_id=1, wait_timeout="1 h")  # type: ignore[arg-type]
+    delete = OmicsDeleteRunOperator(
+        task_id="delete",
+        run_id={"id": "1234567"},
+        poke_interval=MINUTE,
+        wait_timeout=MINUTE,
+        record_fields=None,
+        aws_conn_id=None,
+        region_name=None,
+        verify=None,
+        botocore_config=None,
+    )
+    assert_type(delete.execute(context), RunRecord)
+    OmicsDeleteRunOperator(task_id="delete", run_id=1, poke_interval="1 h")  # type: ignore[arg-type]
+
+
+def read(context: Any) -> None:
+    get = OmicsGetRunOperator(
+        task_id="get",
+        run_id=ARN,
+        export=("DEFINITION",),
+        record_fields=("uuid",),
+        aws_conn_id="aws_default",
+        region_name="us-east-1",
+        verify=True,
+        botocore_config=CONFIG,
+    )
+    assert_type(get.execute(context), RunRecord)
+    OmicsGetRunOperator(task_id="get", run_id=ARN, export=1)  # type: ignore[arg-type]
+    tasks = OmicsListRunTasksOperator(
+        task_id="tasks",
+        run_id=ARN,
+        statuses=["FAILED"],
+        details=True,
+        task_fields=["name"],
+        max_tasks=100,
+        aws_conn_id="aws_default",
+        region_name="us-east-1",
+        verify=True,
+        botocore_config=CONFIG,
+    )
+    assert_type(tasks.execute(context), list[dict[str, Any]])
+    OmicsListRunTasksOperator(task_id="tasks", run_id=ARN, max_tasks="all")  # type: ignore[arg-type]
+    diagnose = OmicsDiagnoseRunOperator(
+        task_id="diagnose",
+        run_id=ARN,
+        max_tasks=3,
+        max_lines=10,
+        max_seconds=20.0,
+        logs=False,
+        aws_conn_id="aws_default",
+        region_name="us-east-1",
+        verify=True,
+        botocore_config=CONFIG,
+    )
+    assert_type(diagnose.execute(context), dict[str, Any])
+    OmicsDiagnoseRunOperator(task_id="diagnose", run_id=ARN, logs="none")  # type: ignore[arg-type]
+
+
+def errors(error: OmicsError, about_a_run: OmicsRunError) -> None:
+    assert_type(error.run_id, str | None)
+    assert_type(error.record, RunRecord | None)
+    assert_type(error.kind, FaultKind | None)
+    assert_type(about_a_run.status, str | None)
+    assert_type(about_a_run.failure_reason, str | None)
+    assert_type(about_a_run.status_message, str | None)
+    if isinstance(about_a_run.diagnosis, Diagnosis):
+        diagnosis(about_a_run.diagnosis)
+    of_a_run: list[OmicsRunError] = [
+        OmicsRunFailedError("text", run_id="1234567", record={"id": "1234567"}),
+        OmicsRunCancelledError("text"),
+        OmicsRunDeletedError("text"),
+    ]
+    all_of_them: list[OmicsError] = [
+        *of_a_run,
+        OmicsRunTimeoutError("text"),
+        OmicsRunNotFoundError("text"),
+        OmicsAccessError("text", kind=FaultKind.CREDENTIALS),
+        OmicsRequestError("text", kind=FaultKind.REFUSED),
+    ]
+    assert_type(all_of_them[0].kind is FaultKind.TRANSIENT, bool)
+    OmicsError("text", run_id=1)  # type: ignore[arg-type]
+    OmicsError("text", kind="denied")  # type: ignore[arg-type]
+
+
+def diagnosis(found: Diagnosis) -> None:
+    assert_type(found.text, str)
+    assert_type(found.error_text, str)
+    assert_type(found.log_tails, tuple[str, ...])
+    assert_type(found.links, Mapping[str, str])
+    assert_type(found.commands, tuple[str, ...])
+    assert_type(found.failure, Failure | None)
+    assert_type(found.to_plain(), dict[str, Any])
+
+
+def failures() -> None:
+    row = FAILURES["EXPORT_FAILED"]
+    assert_type(FAILURES, dict[str, Failure])
+    assert_type(row.reason, str | None)
+    assert_type(row.failure_class, str)
+    assert_type(row.owner, str)
+    FAILURES["NEW"] = Failure("NEW", "retry", "AWS", "What happened.", "What to do.")
+    Failure("NEW", "retry", None, "What happened.", "What to do.")  # type: ignore[arg-type]
+
+
+def records(record: RunRecord) -> None:
+    assert_type(record["id"], str)
+    assert_type(record["status"], str)
+    assert_type(record.get("runOutputUri"), str | None)
+    assert_type(record["uuid"], str)
+    assert_type(record["tags"], dict[str, str])
+
+
+def hooks() -> None:
+    hook = OmicsHook(aws_conn_id="aws_default", region_name="us-east-1")
+    assert_type(hook.get_run("1234567", export=["DEFINITION"]), RunRecord)
+    assert_type(hook.start_run({"workflowId": "1234567"}), RunRecord)
+    assert_type(hook.cancel_run("1234567"), None)
+    assert_type(hook.delete_run("1234567"), None)
+    assert_type(hook.list_run_tasks("1234567", status="FAILED"), Iterator[dict[str, Any]])
+    assert_type(hook.get_run_task("1234567", "7654321"), dict[str, Any])
+    assert_type(hook.get_run_group("1234567"), dict[str, Any])
+    hook.get_run(1234567)  # type: ignore[arg-type]
+    logs = OmicsLogsHook.beside(hook)
+    assert_type(logs, OmicsLogsHook)
+    assert_type(logs.tail("run/1234567/engine", 20, since=0.0), list[dict[str, Any]])
+    assert_type(logs.head("run/1234567/engine", 1), Iterator[dict[str, Any]])
+    assert_type(logs.streams("run/1234567"), list[dict[str, Any]])
+    raised: list[type[Exception]] = [UnreadableConnectionError, UnusableAnswerError]
+    assert_type(raised[0], type[Exception])
+
+
+def triggers(event: OmicsRunEvent) -> None:
+    events: list[TriggerEvent] = [event]
+    assert_type(events[0].payload, Any)
+    trigger = OmicsRunTrigger(
+        {"id": "1234567"},
+        started_at=0.0,
+        timeout_at=1.0,
+        timeout=None,
+        hold_until=None,
+        created=0.0,
+        status="RUNNING",
+        terminal_statuses=["ARCHIVED"],
+        success_statuses=["COMPLETED"],
+        skip_statuses=(),
+        push_record=True,
+        poke_interval=60.0,
+        export=None,
+        record_fields=["uuid"],
+        aws_conn_id="aws_default",
+        region_name="us-east-1",
+        verify=True,
+        botocore_config=CONFIG,
+    )
+    assert_type(trigger.serialize(), tuple[str, dict[str, Any]])
+    assert_type(trigger.run(), AsyncIterator[TriggerEvent])
+    started = OmicsStartedRunTrigger(
+        "1234567", task_key={}, cancel_on_kill=True, on_clear="new", timeout=60.0
+    )
+    assert_type(started.serialize(), tuple[str, dict[str, Any]])
+    OmicsRunTrigger("1234567", poke_interval="1 h")  # type: ignore[arg-type]
+    OmicsStartedRunTrigger("1234567", task_key=None)  # type: ignore[arg-type]
+
+
+def what_airflow_shows(ti_key: Any, context: Any) -> None:
+    for link in (OmicsRunLink(), OmicsRunLogLink(), OmicsEngineLogLink()):
+        assert_type(link.name, str)
+        assert_type(link.get_link(None, ti_key=ti_key), str)
+    assert_type(get_provider_info(), dict[str, Any])
+    notifier = OmicsRunNotifier(print, owners=["data"])
+    assert_type(notifier.notify(context), None)
+    OmicsRunNotifier(1)  # type: ignore[arg-type]
+    OmicsRunNotifier(print, owners=1)  # type: ignore[arg-type]
+    policy = OmicsRetryPolicy(delay=MINUTE, retry_by_class={"look inside": False})
+    assert_type(policy.serialize(), dict[str, Any])
+    assert_type(OmicsRetryPolicy.deserialize({}), OmicsRetryPolicy)
+    OmicsRetryPolicy(delay=60)  # type: ignore[arg-type]
+
+
+def emulator() -> None:
+    life = Life("mine", (Stage("PENDING", 10), Stage("COMPLETED")), tasks=(Task("align", cpus=4),))
+    assert_type(LIFE_TAG, str)
+    assert_type(LIVES["failed-service-error"], Life)
+    assert_type(life.to_dict(), dict[str, Any])
+    with mock_omics(pace=60.0, life="cancelled", seed=1, config=None) as control:
+        assert_type(control, Emulator)
+    with EmulatorServer(pace=60.0) as server:
+        assert_type(server.endpoint_url, str)
+        assert_type(server.control, Emulator)
+    client = EmulatorClient("http://127.0.0.1:4300", timeout=5.0)
+    assert_type(client.now(), float)
+    assert_type(client.counts(), dict[str, int])
+    assert_type(client.advance(60.0), None)
+    assert_type(client.wait_for("GetRun", 2, 10.0), int)
+    for either in (control, client):
+        assert_type(either.start_runs(2, life="cancelled", region_name="us-east-1"), list[str])
+        assert_type(either.requests("GetRun"), list[dict[str, Any]])
+        either.move("1234567", "FAILED", "SERVICE_ERROR", "text")
+        either.fault("GetRun", "access-denied")
+        either.move(1234567, "FAILED")  # type: ignore[arg-type]
+    EmulatorClient(4300)  # type: ignore[arg-type]
+    mock_omics(pace="fast")  # type: ignore[call-overload]
+
+
+@mock_omics
+def decorated(number: int) -> str:
+    return str(number)
+
+
+@mock_omics(life="cancelled")
+class Decorated:
+    def test(self) -> None:
+        """Nothing: the class is still a class."""
+
+
+def decorations() -> None:
+    assert_type(decorated(1), str)
+    assert_type(Decorated(), Decorated)
