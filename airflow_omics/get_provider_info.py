@@ -23,6 +23,45 @@ METRICS = {
 """Kind and meaning of each metric."""
 
 
+_OPTIONS: dict[str, Any] = {
+    "deployment": {
+        "description": (
+            "A name for this Airflow, for the tokens and tags of the runs that it starts. "
+            "Set it if several Airflows with DAGs of the same ids start runs in one AWS "
+            "account: otherwise a task of one would take up a run that the other started."
+        ),
+        "version_added": "0.1.0",
+        "type": "string",
+        "example": "production",
+        "default": "",
+    },
+    "log_tails": {
+        "description": (
+            "Whether the last lines of the logs of a failed run's tasks and of its engine "
+            "may be read to explain the failure. They are what programs print, which may "
+            "name patients. They go to the task's log, to XCom and to what notifiers send. "
+            "False reads nothing from CloudWatch Logs, whatever a DAG says."
+        ),
+        "version_added": "0.2.0",
+        "type": "boolean",
+        "example": None,
+        "default": "True",
+    },
+    "requests_per_second": {
+        "description": (
+            "The most requests a second that one triggerer sends to HealthOmics for any "
+            "one operation, account and Region, for all of its deferred waits together. "
+            "The total is this times the number of triggerers; the service's default "
+            "quota is 10 a second."
+        ),
+        "version_added": "0.1.0",
+        "type": "float",
+        "example": None,
+        "default": "5.0",
+    },
+}
+
+
 def get_provider_info() -> dict[str, Any]:
     """Return the provider's metadata, as Airflow's provider manager expects it."""
     return {
@@ -54,43 +93,7 @@ def get_provider_info() -> dict[str, Any]:
         "config": {
             "omics": {
                 "description": "Options of airflow-omics, for AWS HealthOmics.",
-                "options": {
-                    "deployment": {
-                        "description": (
-                            "A name for this Airflow, for the tokens and tags of the runs that it starts. "
-                            "Set it if several Airflows with DAGs of the same ids start runs in one AWS "
-                            "account: otherwise a task of one would take up a run that the other started."
-                        ),
-                        "version_added": "0.1.0",
-                        "type": "string",
-                        "example": "production",
-                        "default": "",
-                    },
-                    "log_tails": {
-                        "description": (
-                            "Whether the last lines of the logs of a failed run's tasks and of its engine "
-                            "may be read to explain the failure. They are what programs print, which may "
-                            "name patients. They go to the task's log, to XCom and to what notifiers send. "
-                            "False reads nothing from CloudWatch Logs, whatever a DAG says."
-                        ),
-                        "version_added": "0.2.0",
-                        "type": "boolean",
-                        "example": None,
-                        "default": "True",
-                    },
-                    "requests_per_second": {
-                        "description": (
-                            "The most requests a second that one triggerer sends to HealthOmics for any "
-                            "one operation, account and Region, for all of its deferred waits together. "
-                            "The total is this times the number of triggerers; the service's default "
-                            "quota is 10 a second."
-                        ),
-                        "version_added": "0.1.0",
-                        "type": "float",
-                        "example": None,
-                        "default": "5.0",
-                    },
-                },
+                "options": _OPTIONS,
             }
         },
     }
