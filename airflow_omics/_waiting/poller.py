@@ -9,7 +9,6 @@ from airflow_omics import _clock
 from airflow_omics._faults import Fault
 from airflow_omics._waiting.run import Ending, RunWait
 from airflow_omics.exceptions import FaultKind
-from airflow_omics.hooks import fault_of, weighed
 
 if TYPE_CHECKING:
     from airflow_omics.hooks import OmicsHook
@@ -51,6 +50,8 @@ class RunPoller:
 
     def look(self) -> Ending | None:
         """Look once; return how the wait ended, or None while it goes on."""
+        from airflow_omics.hooks.faults import fault_of
+
         try:
             record, skew = self._read()
         except Exception as error:
@@ -71,6 +72,8 @@ class RunPoller:
 
     def _weighed(self, fault: Fault) -> Fault:
         """Return the fault with what makes its answer doubtful, where the run was read before."""
+        from airflow_omics.hooks.faults import weighed
+
         if self._hook is None or not self._wait.run.was_read:
             return fault
         return weighed(fault, self._hook, self._wait.run.home)
@@ -87,6 +90,8 @@ class RunPoller:
 
     @staticmethod
     def _export(hook: OmicsHook, record: RunRecord, export: Collection[str]) -> RunRecord:
+        from airflow_omics.hooks.faults import fault_of
+
         try:
             return hook.get_run(record["id"], export)
         except Exception as error:
