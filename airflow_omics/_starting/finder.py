@@ -11,7 +11,7 @@ from airflow_omics._identity import KnownRun, RunTarget, home_of
 from airflow_omics._starting.attempt import Attempt, is_run_of, is_run_of_task
 from airflow_omics._starting.calls import Calls
 from airflow_omics.exceptions import FaultKind, OmicsError
-from airflow_omics.hooks import weighed
+from airflow_omics.hooks.faults import weighed
 from airflow_omics.records import ACTIVE_STATUSES, RunRecord, parse_time
 
 SPACING: Final = 0.2

@@ -301,7 +301,7 @@ class _Worker:
             change.accepted(_clock.monotonic())
 
     def _failed(self, error: Exception) -> None:
-        from airflow_omics.hooks import fault_of, weighed
+        from airflow_omics.hooks.faults import fault_of, weighed
 
         fault = fault_of(error, self._hook)
         if fault is None:

@@ -16,7 +16,7 @@ from airflow_omics._faults import Fault
 from airflow_omics.exceptions import FaultKind
 
 if TYPE_CHECKING:
-    from airflow_omics.hooks import OmicsAsyncClient
+    from airflow_omics.hooks.async_client import OmicsAsyncClient
 
 log = logging.getLogger(__name__)
 
@@ -123,7 +123,7 @@ class SharedClient:
         may_list: Callable[[], Awaitable[None]] | None,
     ) -> Fault:
         """Return the fault with what makes its answer doubtful, in ``doubt``."""
-        from airflow_omics.hooks import doubt_of
+        from airflow_omics.hooks.faults import doubt_of
 
         denied = fault.kind is FaultKind.DENIED
         if not denied and fault.kind is not FaultKind.NOT_FOUND:
@@ -171,14 +171,14 @@ class SharedClient:
 def _open_client(arguments: AwsArguments) -> OmicsAsyncClient:
     # In a thread, the imports too: together they take more than a second the first time. One for each
     # connection: assuming the role of one may hang.
-    from airflow_omics.hooks import OmicsAsyncClient
+    from airflow_omics.hooks.async_client import OmicsAsyncClient
 
     return OmicsAsyncClient.open(arguments)
 
 
 def _fault_of(error: Exception, client: OmicsAsyncClient | None = None) -> Fault:
     """Return what a failed call means; or, without ``client``, that none could be built."""
-    from airflow_omics.hooks import fault_of
+    from airflow_omics.hooks.faults import fault_of
 
     fault = fault_of(error, client)
     if fault is None:

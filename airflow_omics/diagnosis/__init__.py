@@ -90,7 +90,8 @@ def forgotten_run(
     :raises TimeoutError: nothing was found out within ``max_seconds``.
     """
     from airflow_omics.exceptions import FaultKind
-    from airflow_omics.hooks import OmicsLogsHook, fault_of
+    from airflow_omics.hooks import OmicsLogsHook
+    from airflow_omics.hooks.faults import fault_of
 
     def read() -> Manifest | None:
         return read_manifest(OmicsLogsHook.beside(hook), run_id, uuid)

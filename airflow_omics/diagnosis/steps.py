@@ -150,7 +150,7 @@ class Steps:
         missing: Callable[[], None] | None = None,
     ) -> None:
         from airflow_omics.exceptions import FaultKind
-        from airflow_omics.hooks import fault_of
+        from airflow_omics.hooks.faults import fault_of
 
         fault = fault_of(error)
         if fault is not None and fault.kind is FaultKind.NOT_FOUND and missing is not None:

@@ -1,30 +1,16 @@
-"""All that talks to AWS: a hook for HealthOmics, its async half, a hook for logs, and what their errors mean.
+"""All that talks to AWS: a hook for HealthOmics, one for the logs of its runs, and the errors of their own.
 
-``omics`` says how AWS is reached, ``operations`` has a method for each operation of the API, ``faults`` says
-what an error means, and ``retrying`` retries a call in a worker.
+``omics`` says how AWS is reached, ``operations`` has a method for each operation of the API. The package
+itself also uses ``async_client``, the client of a triggerer; ``faults``, what an error means; and
+``retrying``, which retries a call in a worker.
 
 botocore is imported here and nowhere else in the package. Operators and sensors import this package
 inside ``execute``, so that parsing a DAG file does not pay for it.
 """
 
-from airflow_omics.hooks.async_client import OmicsAsyncClient, RunPage
-from airflow_omics.hooks.faults import doubt_of, fault_of, weighed
-from airflow_omics.hooks.logs import LOG_GROUP, OmicsLogsHook
+from airflow_omics.hooks.logs import OmicsLogsHook
 from airflow_omics.hooks.named import UnreadableConnectionError
 from airflow_omics.hooks.omics import OmicsHook
-from airflow_omics.hooks.responses import UnusableAnswerError, checked_record, clock_skew
+from airflow_omics.hooks.responses import UnusableAnswerError
 
-__all__ = [
-    "LOG_GROUP",
-    "OmicsAsyncClient",
-    "OmicsHook",
-    "OmicsLogsHook",
-    "RunPage",
-    "UnreadableConnectionError",
-    "UnusableAnswerError",
-    "checked_record",
-    "clock_skew",
-    "doubt_of",
-    "fault_of",
-    "weighed",
-]
+__all__ = ["OmicsHook", "OmicsLogsHook", "UnreadableConnectionError", "UnusableAnswerError"]

@@ -108,7 +108,7 @@ class OmicsDiagnoseRunOperator(RunTaskMixin, BaseOperator):
             OmicsRunDeletedError,
             OmicsRunNotFoundError,
         )
-        from airflow_omics.hooks import fault_of
+        from airflow_omics.hooks.faults import fault_of
         from airflow_omics.hooks.retrying import with_retries
 
         missing: OmicsError

@@ -17,7 +17,8 @@ from airflow_omics.diagnosis import Diagnosis, diagnose
 from airflow_omics.diagnosis.model import Limits
 from airflow_omics.emulator import LIVES, mock_omics
 from airflow_omics.exceptions import FaultKind
-from airflow_omics.hooks import OmicsHook, fault_of
+from airflow_omics.hooks import OmicsHook
+from airflow_omics.hooks.faults import fault_of
 from airflow_omics.records import RunRecord, with_status
 
 FOLDER = pathlib.Path(__file__).parents[1] / "data" / "reports"

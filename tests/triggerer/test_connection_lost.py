@@ -14,7 +14,7 @@ from moto.iam.models import iam_backends
 from airflow_omics.emulator import Emulator, EmulatorServer
 from airflow_omics.emulator.service.common.backend import omics_backends
 from airflow_omics.emulator.service.runs_state import runs_of
-from airflow_omics.hooks import OmicsAsyncClient
+from airflow_omics.hooks.async_client import OmicsAsyncClient
 from airflow_omics.triggers import OmicsRunTrigger, OmicsStartedRunTrigger
 from tests.support.triggers import (
     QUICK,

@@ -11,7 +11,7 @@ import pytest
 
 from airflow_omics._waiting.run import RunWait
 from airflow_omics.emulator import Emulator, EmulatorServer
-from airflow_omics.hooks import OmicsAsyncClient
+from airflow_omics.hooks.async_client import OmicsAsyncClient
 from airflow_omics.triggers import OmicsRunTrigger
 from tests.support.triggers import (
     SEED,

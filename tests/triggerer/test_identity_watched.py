@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_omics.emulator import Emulator
-from airflow_omics.hooks import OmicsAsyncClient
+from airflow_omics.hooks.async_client import OmicsAsyncClient
 from airflow_omics.triggers import OmicsRunTrigger
 from tests.support.triggers import ends, fire, identity, run_loop, seen, seen_more, start_waits, stop
 

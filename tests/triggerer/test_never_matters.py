@@ -13,7 +13,7 @@ import pytest
 from airflow_omics._waiting.run import RunWait
 from airflow_omics._watching import rate_limit, shared_client, sweeps, watcher, watchlist
 from airflow_omics.emulator import Emulator
-from airflow_omics.hooks import OmicsAsyncClient
+from airflow_omics.hooks.async_client import OmicsAsyncClient
 from airflow_omics.triggers import OmicsRunTrigger
 from tests.support.triggers import ends, fire, run_loop, seen, seen_more, start_waits
 

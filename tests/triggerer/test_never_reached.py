@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from airflow_omics.emulator import Emulator, EmulatorServer
-from airflow_omics.hooks import OmicsAsyncClient
+from airflow_omics.hooks.async_client import OmicsAsyncClient
 from airflow_omics.triggers import OmicsRunTrigger
 from tests.support.triggers import QUICK, fire, run_loop, seen, seen_more, start_waits
 

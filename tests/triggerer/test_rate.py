@@ -11,7 +11,7 @@ import pytest
 
 from airflow_omics._watching.rate_limit import Limiter
 from airflow_omics.emulator import Emulator
-from airflow_omics.hooks import OmicsAsyncClient
+from airflow_omics.hooks.async_client import OmicsAsyncClient
 from airflow_omics.triggers import OmicsRunTrigger
 from tests.support.triggers import (
     ends,

@@ -13,7 +13,7 @@ import pytest
 from airflow_omics._connection import AwsArguments
 from airflow_omics._watching.watcher import Watcher
 from airflow_omics.emulator import Emulator
-from airflow_omics.hooks import OmicsAsyncClient
+from airflow_omics.hooks.async_client import OmicsAsyncClient
 from airflow_omics.triggers import OmicsRunTrigger
 from tests.support.triggers import (
     Clients,

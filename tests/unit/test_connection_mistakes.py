@@ -12,7 +12,8 @@ from botocore.exceptions import EndpointConnectionError
 
 from airflow_omics import operators
 from airflow_omics.exceptions import OmicsRequestError
-from airflow_omics.hooks import OmicsAsyncClient, OmicsHook
+from airflow_omics.hooks import OmicsHook
+from airflow_omics.hooks.async_client import OmicsAsyncClient
 from airflow_omics.triggers import OmicsRunTrigger
 from tests.support.fixtures import Connect
 from tests.support.sensors import Gate, TaskInstance, context_of

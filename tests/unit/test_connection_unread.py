@@ -12,7 +12,8 @@ from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from airflow_omics import operators
 from airflow_omics._compat import AirflowNotFoundException
 from airflow_omics.exceptions import FaultKind, OmicsAccessError
-from airflow_omics.hooks import OmicsHook, OmicsLogsHook, UnreadableConnectionError, fault_of
+from airflow_omics.hooks import OmicsHook, OmicsLogsHook, UnreadableConnectionError
+from airflow_omics.hooks.faults import fault_of
 from tests.support.fixtures import Connect, Output
 from tests.support.sensors import Clock, Gate, TaskInstance, context_of
 from tests.support.start_operators import StartTask, Store, WorkerDied, die_at, started

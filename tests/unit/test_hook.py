@@ -18,7 +18,9 @@ from botocore.parsers import ResponseParserError
 from airflow_omics._connection import AwsArguments
 from airflow_omics.emulator import EmulatorServer
 from airflow_omics.exceptions import FaultKind, OmicsAccessError
-from airflow_omics.hooks import OmicsHook, UnusableAnswerError, clock_skew, fault_of
+from airflow_omics.hooks import OmicsHook, UnusableAnswerError
+from airflow_omics.hooks.faults import fault_of
+from airflow_omics.hooks.responses import clock_skew
 from airflow_omics.operators import OmicsGetRunOperator
 from airflow_omics.sensors import OmicsRunSensor
 from tests.support.sensors import ONE_ATTEMPT, TaskInstance, context_of
