@@ -16,7 +16,7 @@ ARGS ?=
 DATABASE ?= sqlite
 
 # What `make check` runs: the tests that start no Airflow, no browser and no database.
-CHECKED := tests/unit tests/triggerer tests/emulator -m "not slow"
+CHECKED := tests/public tests/unit tests/triggerer tests/emulator -m "not slow"
 
 .PHONY: help demo up check test lint docs matrix screenshots chaos gates kills bench-parse bench-lines environment \
 	programs postgresql schemas clean
