@@ -1,7 +1,7 @@
 """Extra links: the run in the HealthOmics console, its run log and its engine log in CloudWatch.
 
 A worker that has seen a run stores the few things the links are made of in an XCom of their own
-(:func:`persist_links`). Airflow 2.11 reads them back in its webserver. Airflow 3 asks for the links on the
+(``persist_links``). Airflow 2.11 reads them back in its webserver. Airflow 3 asks for the links on the
 worker, each time one lets go of the task, so also when the task is deferred, and stores their text.
 """
 
