@@ -50,7 +50,7 @@ class OmicsOperations:
 
         :param run_id: the run's id.
         :param export: what to export along, ``["DEFINITION"]`` or nothing.
-        :raises botocore.exceptions.ClientError: as AWS answered; ``airflow_omics.hooks.faults.fault_of`` says what it means.
+        :raises botocore.exceptions.ClientError: as AWS answered; ``fault_of`` says what it means.
 
         See https://docs.aws.amazon.com/omics/latest/api/API_GetRun.html
         """
