@@ -10,7 +10,8 @@ import botocore.client
 import pytest
 
 from airflow_omics._iam import USES
-from airflow_omics.emulator.faults import LOG_OPERATIONS, OPERATIONS
+from airflow_omics.emulator.service.operations import OPERATIONS
+from airflow_omics.emulator.world.faults import LOG_OPERATIONS
 
 # Part of one StartRun each: IAM weighs them along with omics:StartRun.
 WITH_START_RUN = {
