@@ -267,6 +267,7 @@ class _Worker:
         self._log = log
         self._seen = seen
         self._hook: OmicsHook | None = None
+        self._replaces = False
 
     def step(self) -> RunRecord | None:
         """Make the next call; return the run's last record once the change has come about."""
@@ -277,7 +278,8 @@ class _Worker:
             cause = error
             self._failed(error)
         if change.wants_fresh_client:
-            self._hook = None
+            # What made a new client necessary may have changed whose it is.
+            self._hook, self._replaces = None, self._replaces or self._hook is not None
         for level, line in change.news():
             self._log.log(level, line)
         if change.error is not None:
@@ -289,8 +291,10 @@ class _Worker:
         _clock.sleep(self._change.pause(_clock.monotonic()))
 
     def _call(self) -> None:
-        change = self._change
-        hook = self._hook = self._hook or self._make_hook()
+        change, hook = self._change, self._hook
+        if hook is None:
+            hook = self._hook = self._make_hook()
+            hook.replaces = self._replaces
         if change.step == "read":
             record = hook.get_run(change.target.run_id)
             change.answered(record, _clock.monotonic())
@@ -308,8 +312,6 @@ class _Worker:
             raise error
         if self._hook is not None and self._change.is_known:
             fault = judged(weighed(fault, self._hook, self._change.run.home))
-        if fault.kind is FaultKind.CREDENTIALS:
-            self._hook = None
         self._change.failed(fault, _clock.monotonic())
 
 

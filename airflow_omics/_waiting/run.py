@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterator
 from functools import cache
 from typing import Any, Final, Literal, NamedTuple
 
-from airflow_omics._faults import CREDENTIALS_GRACE, NOT_FOUND_GRACE, Fault
+from airflow_omics._faults import CREDENTIALS_GRACE, NOT_FOUND_GRACE, Fault, backoff
 from airflow_omics._identity import CHECK_PLACE, KnownRun, RunTarget
 from airflow_omics.exceptions import FaultKind
 from airflow_omics.records import (
@@ -240,10 +240,9 @@ class RunWait:
         if self._denied_at is not None:
             pause = DENIED_SECOND_LOOK
         elif self._transient_errors:
-            # From half of it to all of it, and so never sooner than in good weather.
+            # From half of it to all of it, and so never sooner than after a good answer.
             longest = max(2.0 * interval, LONGEST_BACKOFF)
-            grown = min(longest, max(interval, 1.0) * 2.0 ** min(self._transient_errors, 10))
-            pause = grown * (0.5 + rand() / 2)
+            pause = backoff(self._transient_errors + 1, rand, first=max(interval, 1.0), longest=longest)
         return max(0.0, min(pause, self.timeout_at - now))
 
     @property

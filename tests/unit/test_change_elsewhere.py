@@ -1,15 +1,19 @@
-"""What cancelling and deleting make of an answer that is about another account's run of the same id."""
+"""What cancelling and deleting make of the answers of another account."""
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from airflow_omics._identity import RunTarget
 from airflow_omics._steering.cancel import Cancellation
+from airflow_omics._steering.change import apply_change
 from airflow_omics._steering.delete import Deletion
 from airflow_omics.exceptions import OmicsAccessError
+from tests.support.clocks import turn
 
 pytestmark = pytest.mark.any_airflow
 
@@ -41,3 +45,57 @@ def test_it_is_no_deletion_and_fresh_credentials_are_tried(change: Any, status: 
     tried.answered(theirs, 330.0)
     assert isinstance(tried.error, OmicsAccessError)
     assert "GetRun answered for account 222222222222 in us-east-1" in str(tried.error)
+
+
+class Hook:
+    """Answers from a list: a record, or the code of an error."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers = list(answers)
+        self.homes: set[str] = set()
+        self.replaces, self.stands_in, self.looked_around = False, False, False
+        self.place = "in us-east-1, through the connection 'lab'"
+
+    def look_around(self) -> None:
+        self.looked_around = True  # ListRuns is not allowed
+
+    def get_run(self, run_id: str) -> Any:
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, str):
+            raise ClientError({"Error": {"Code": answer, "Message": "no"}}, "GetRun")
+        self.homes.add("account 111111111111 in us-east-1")
+        return answer
+
+    def cancel_run(self, run_id: str) -> None:
+        pass
+
+    delete_run = cancel_run
+
+
+@pytest.mark.parametrize(("change", "status"), [(Cancellation, "RUNNING"), (Deletion, "COMPLETED")])
+def test_not_found_of_a_client_made_after_a_fault_is_no_deletion(
+    change: Any, status: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What made a new client necessary may have changed the identity: the run would go on, and cost."""
+    clock = Turned()
+    turn(monkeypatch, clock)
+    ours = record("111111111111", status, "11111111-1111-1111-1111-111111111111")
+    hooks = [Hook(ours, "ExpiredTokenException"), Hook("ResourceNotFoundException")]
+    tried = change(RunTarget("1234567"), started_at=clock.time())
+    with pytest.raises(OmicsAccessError, match="its client was made anew after a fault"):
+        apply_change(tried, lambda: hooks.pop(0) if len(hooks) > 1 else hooks[0], log=logging.getLogger())
+    assert 300 <= clock.now <= 400
+
+
+class Turned:
+    """A clock that sleeping turns."""
+
+    now = 0.0
+
+    def time(self) -> float:
+        return self.now
+
+    monotonic = time
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
