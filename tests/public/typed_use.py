@@ -83,18 +83,6 @@ def sensors(context: Any) -> None:
     assert_type(gate.execute_complete(context, event={}), RunRecord)
     assert_type(gate.poke(context).is_done, bool)
     assert_type(gate.deferrable, bool)
-    OmicsRunSensor(task_id="gate", run_id=ARN, deferrable="yes")  # type: ignore[arg-type]
-    OmicsRunSensor(task_id="gate", run_id=ARN, success_statuses=1)  # type: ignore[arg-type]
-    OmicsRunSensor(task_id="gate", run_id=ARN, skip_statuses=1)  # type: ignore[arg-type]
-    OmicsRunSensor(task_id="gate", run_id=ARN, export=1)  # type: ignore[arg-type]
-    OmicsRunSensor(task_id="gate", run_id=ARN, record_fields=1)  # type: ignore[arg-type]
-    OmicsRunSensor(task_id="gate", run_id=ARN, diagnose=None)  # type: ignore[arg-type]
-    OmicsRunSensor(task_id="gate", run_id=ARN, start_from_trigger=1.5)  # type: ignore[arg-type]
-    OmicsRunSensor(task_id="gate", run_id=ARN, end_from_trigger=1.5)  # type: ignore[arg-type]
-    OmicsRunSensor(task_id="gate", run_id=ARN, aws_conn_id=1)  # type: ignore[arg-type]
-    OmicsRunSensor(task_id="gate", run_id=ARN, region_name=1)  # type: ignore[arg-type]
-    OmicsRunSensor(task_id="gate", run_id=ARN, verify=1.5)  # type: ignore[arg-type]
-    OmicsRunSensor(task_id="gate", run_id=ARN, botocore_config=[])  # type: ignore[arg-type]
     OmicsRunSensor(task_id="gate")  # type: ignore[call-arg]
 
 
@@ -143,17 +131,6 @@ def start(context: Any) -> None:
     assert_type(operator.execute_complete(context, event={}, waited={}), RunRecord)
     assert_type(operator.wait_for_completion, bool)
     assert_type(operator.poke_interval, float | datetime.timedelta)
-    OmicsStartRunOperator(task_id="start", workflow_id=1.5)  # type: ignore[arg-type]
-    OmicsStartRunOperator(task_id="start", role_arn=1)  # type: ignore[arg-type]
-    OmicsStartRunOperator(task_id="start", output_uri=1)  # type: ignore[arg-type]
-    OmicsStartRunOperator(task_id="start", name=1)  # type: ignore[arg-type]
-    OmicsStartRunOperator(task_id="start", priority="high")  # type: ignore[arg-type]
-    OmicsStartRunOperator(task_id="start", wait_timeout="1 h")  # type: ignore[arg-type]
-    OmicsStartRunOperator(task_id="start", on_timeout=False)  # type: ignore[arg-type]
-    OmicsStartRunOperator(task_id="start", on_clear=False)  # type: ignore[arg-type]
-    OmicsStartRunOperator(task_id="start", retry_by_class=["retry"])  # type: ignore[arg-type]
-    OmicsStartRunOperator(task_id="start", rerun_with=["retry"])  # type: ignore[arg-type]
-    OmicsStartRunOperator(task_id="start", max_reruns="1")  # type: ignore[arg-type]
 
 
 def steer(context: Any) -> None:
@@ -170,7 +147,6 @@ def steer(context: Any) -> None:
         botocore_config=CONFIG,
     )
     assert_type(cancel.execute(context), RunRecord)
-    OmicsCancelRunOperator(task_id="cancel", run_id=1, wait_timeout="1 h")  # type: ignore[arg-type]
     delete = OmicsDeleteRunOperator(
         task_id="delete",
         run_id={"id": "1234567"},
@@ -183,7 +159,6 @@ def steer(context: Any) -> None:
         botocore_config=None,
     )
     assert_type(delete.execute(context), RunRecord)
-    OmicsDeleteRunOperator(task_id="delete", run_id=1, poke_interval="1 h")  # type: ignore[arg-type]
 
 
 def read(context: Any) -> None:
@@ -198,7 +173,6 @@ def read(context: Any) -> None:
         botocore_config=CONFIG,
     )
     assert_type(get.execute(context), RunRecord)
-    OmicsGetRunOperator(task_id="get", run_id=ARN, export=1)  # type: ignore[arg-type]
     tasks = OmicsListRunTasksOperator(
         task_id="tasks",
         run_id=ARN,
@@ -212,7 +186,6 @@ def read(context: Any) -> None:
         botocore_config=CONFIG,
     )
     assert_type(tasks.execute(context), list[dict[str, Any]])
-    OmicsListRunTasksOperator(task_id="tasks", run_id=ARN, max_tasks="all")  # type: ignore[arg-type]
     diagnose = OmicsDiagnoseRunOperator(
         task_id="diagnose",
         run_id=ARN,
@@ -226,7 +199,156 @@ def read(context: Any) -> None:
         botocore_config=CONFIG,
     )
     assert_type(diagnose.execute(context), dict[str, Any])
-    OmicsDiagnoseRunOperator(task_id="diagnose", run_id=ARN, logs="none")  # type: ignore[arg-type]
+
+
+def refused(wrong: object) -> None:
+    """Every argument that has a type, given something that is none of it."""
+    OmicsRunSensor(
+        task_id="gate",
+        run_id=ARN,
+        success_statuses=wrong,  # type: ignore[arg-type]
+        skip_statuses=wrong,  # type: ignore[arg-type]
+        export=wrong,  # type: ignore[arg-type]
+        record_fields=wrong,  # type: ignore[arg-type]
+        diagnose=wrong,  # type: ignore[arg-type]
+        deferrable=wrong,  # type: ignore[arg-type]
+        start_from_trigger=wrong,  # type: ignore[arg-type]
+        end_from_trigger=wrong,  # type: ignore[arg-type]
+        aws_conn_id=wrong,  # type: ignore[arg-type]
+        region_name=wrong,  # type: ignore[arg-type]
+        verify=wrong,  # type: ignore[arg-type]
+        botocore_config=wrong,  # type: ignore[arg-type]
+    )
+    OmicsStartRunOperator(
+        task_id="start",
+        workflow_id=wrong,  # type: ignore[arg-type]
+        role_arn=wrong,  # type: ignore[arg-type]
+        output_uri=wrong,  # type: ignore[arg-type]
+        name=wrong,  # type: ignore[arg-type]
+        workflow_type=wrong,  # type: ignore[arg-type]
+        workflow_version_name=wrong,  # type: ignore[arg-type]
+        workflow_owner_id=wrong,  # type: ignore[arg-type]
+        run_group_id=wrong,  # type: ignore[arg-type]
+        priority=wrong,  # type: ignore[arg-type]
+        storage_type=wrong,  # type: ignore[arg-type]
+        storage_capacity=wrong,  # type: ignore[arg-type]
+        log_level=wrong,  # type: ignore[arg-type]
+        cache_id=wrong,  # type: ignore[arg-type]
+        cache_behavior=wrong,  # type: ignore[arg-type]
+        retention_mode=wrong,  # type: ignore[arg-type]
+        wait_for_completion=wrong,  # type: ignore[arg-type]
+        deferrable=wrong,  # type: ignore[arg-type]
+        poke_interval=wrong,  # type: ignore[arg-type]
+        wait_timeout=wrong,  # type: ignore[arg-type]
+        on_timeout=wrong,  # type: ignore[arg-type]
+        cancel_on_kill=wrong,  # type: ignore[arg-type]
+        on_clear=wrong,  # type: ignore[arg-type]
+        name_suffix=wrong,  # type: ignore[arg-type]
+        success_statuses=wrong,  # type: ignore[arg-type]
+        record_fields=wrong,  # type: ignore[arg-type]
+        retry_by_class=wrong,  # type: ignore[arg-type]
+        rerun_with=wrong,  # type: ignore[arg-type]
+        max_reruns=wrong,  # type: ignore[arg-type]
+        diagnose=wrong,  # type: ignore[arg-type]
+        aws_conn_id=wrong,  # type: ignore[arg-type]
+        region_name=wrong,  # type: ignore[arg-type]
+        verify=wrong,  # type: ignore[arg-type]
+        botocore_config=wrong,  # type: ignore[arg-type]
+    )
+    OmicsCancelRunOperator(
+        task_id="cancel",
+        run_id=ARN,
+        wait_for_completion=wrong,  # type: ignore[arg-type]
+        poke_interval=wrong,  # type: ignore[arg-type]
+        wait_timeout=wrong,  # type: ignore[arg-type]
+        record_fields=wrong,  # type: ignore[arg-type]
+        aws_conn_id=wrong,  # type: ignore[arg-type]
+        region_name=wrong,  # type: ignore[arg-type]
+        verify=wrong,  # type: ignore[arg-type]
+        botocore_config=wrong,  # type: ignore[arg-type]
+    )
+    OmicsDeleteRunOperator(
+        task_id="delete",
+        run_id=ARN,
+        poke_interval=wrong,  # type: ignore[arg-type]
+        wait_timeout=wrong,  # type: ignore[arg-type]
+        record_fields=wrong,  # type: ignore[arg-type]
+        aws_conn_id=wrong,  # type: ignore[arg-type]
+        region_name=wrong,  # type: ignore[arg-type]
+        verify=wrong,  # type: ignore[arg-type]
+        botocore_config=wrong,  # type: ignore[arg-type]
+    )
+    OmicsGetRunOperator(
+        task_id="get",
+        run_id=ARN,
+        export=wrong,  # type: ignore[arg-type]
+        record_fields=wrong,  # type: ignore[arg-type]
+        aws_conn_id=wrong,  # type: ignore[arg-type]
+        region_name=wrong,  # type: ignore[arg-type]
+        verify=wrong,  # type: ignore[arg-type]
+        botocore_config=wrong,  # type: ignore[arg-type]
+    )
+    OmicsListRunTasksOperator(
+        task_id="tasks",
+        run_id=ARN,
+        statuses=wrong,  # type: ignore[arg-type]
+        details=wrong,  # type: ignore[arg-type]
+        task_fields=wrong,  # type: ignore[arg-type]
+        max_tasks=wrong,  # type: ignore[arg-type]
+        aws_conn_id=wrong,  # type: ignore[arg-type]
+        region_name=wrong,  # type: ignore[arg-type]
+        verify=wrong,  # type: ignore[arg-type]
+        botocore_config=wrong,  # type: ignore[arg-type]
+    )
+    OmicsDiagnoseRunOperator(
+        task_id="diagnose",
+        run_id=ARN,
+        max_tasks=wrong,  # type: ignore[arg-type]
+        max_lines=wrong,  # type: ignore[arg-type]
+        max_seconds=wrong,  # type: ignore[arg-type]
+        logs=wrong,  # type: ignore[arg-type]
+        aws_conn_id=wrong,  # type: ignore[arg-type]
+        region_name=wrong,  # type: ignore[arg-type]
+        verify=wrong,  # type: ignore[arg-type]
+        botocore_config=wrong,  # type: ignore[arg-type]
+    )
+    OmicsRunTrigger(
+        "1234567",
+        started_at=wrong,  # type: ignore[arg-type]
+        timeout_at=wrong,  # type: ignore[arg-type]
+        timeout=wrong,  # type: ignore[arg-type]
+        hold_until=wrong,  # type: ignore[arg-type]
+        created=wrong,  # type: ignore[arg-type]
+        status=wrong,  # type: ignore[arg-type]
+        terminal_statuses=wrong,  # type: ignore[arg-type]
+        success_statuses=wrong,  # type: ignore[arg-type]
+        skip_statuses=wrong,  # type: ignore[arg-type]
+        push_record=wrong,  # type: ignore[arg-type]
+        poke_interval=wrong,  # type: ignore[arg-type]
+        export=wrong,  # type: ignore[arg-type]
+        record_fields=wrong,  # type: ignore[arg-type]
+        aws_conn_id=wrong,  # type: ignore[arg-type]
+        region_name=wrong,  # type: ignore[arg-type]
+        verify=wrong,  # type: ignore[arg-type]
+        botocore_config=wrong,  # type: ignore[arg-type]
+    )
+    OmicsStartedRunTrigger(
+        "1234567",
+        task_key=wrong,  # type: ignore[arg-type]
+        cancel_on_kill=wrong,  # type: ignore[arg-type]
+        on_clear=wrong,  # type: ignore[arg-type]
+    )
+    OmicsRunError(
+        wrong,  # type: ignore[arg-type]
+        run_id=wrong,  # type: ignore[arg-type]
+        record=wrong,  # type: ignore[arg-type]
+    )
+    OmicsError(
+        wrong,  # type: ignore[arg-type]
+        run_id=wrong,  # type: ignore[arg-type]
+        record=wrong,  # type: ignore[arg-type]
+        kind=wrong,  # type: ignore[arg-type]
+    )
 
 
 def errors(error: OmicsError, about_a_run: OmicsRunError) -> None:
@@ -251,8 +373,6 @@ def errors(error: OmicsError, about_a_run: OmicsRunError) -> None:
         OmicsRequestError("text", kind=FaultKind.REFUSED),
     ]
     assert_type(all_of_them[0].kind is FaultKind.TRANSIENT, bool)
-    OmicsError("text", run_id=1)  # type: ignore[arg-type]
-    OmicsError("text", kind="denied")  # type: ignore[arg-type]
 
 
 def diagnosis(found: Diagnosis) -> None:
@@ -331,8 +451,6 @@ def triggers(event: OmicsRunEvent) -> None:
         "1234567", task_key={}, cancel_on_kill=True, on_clear="new", timeout=60.0
     )
     assert_type(started.serialize(), tuple[str, dict[str, Any]])
-    OmicsRunTrigger("1234567", poke_interval="1 h")  # type: ignore[arg-type]
-    OmicsStartedRunTrigger("1234567", task_key=None)  # type: ignore[arg-type]
 
 
 def what_airflow_shows(ti_key: Any, context: Any) -> None:
