@@ -15,8 +15,9 @@ ARGS ?=
 # What Airflow keeps its own state in for `make demo` and `make up`: sqlite, or postgresql.
 DATABASE ?= sqlite
 
-# What `make check` runs: the tests that start no Airflow, no browser and no database.
-CHECKED := tests/public tests/unit tests/triggerer tests/emulator -m "not slow"
+# What `make check` runs: of the tests that start no Airflow, no browser and no database, those that are not slow
+# (tests/support/slow.py).
+CHECKED := tests/public tests/unit tests/triggerer tests/emulator tests/scripts -m "not slow"
 
 .PHONY: help demo up check test lint docs matrix screenshots chaos gates kills bench-parse bench-lines environment \
 	programs postgresql schemas clean
@@ -30,11 +31,12 @@ demo: $(filter postgresql,$(DATABASE)) environment ## Run a gate through real Ai
 up: $(filter postgresql,$(DATABASE)) environment ## Open Airflow's UI with the local HealthOmics beside it, until Ctrl-C
 	@$(RUN) -m scripts.up --database $(DATABASE)
 
-check: lint schemas ## Lint, type-check and run the tests that need no Airflow process, in about a minute
+check: lint schemas ## Lint, type-check and run the quick tests, which need no Airflow, browser or database
 	@$(RUN) -m pytest -n 2 $(CHECKED) $(ARGS)
 
+# Three at a time on two cores: some tests wait, for an Airflow or in real time.
 test: programs lint schemas ## Lint, type-check and run every test on the newest Airflow
-	@$(RUN) -m pytest -n 2 $(ARGS)
+	@$(RUN) -m pytest -n 3 $(ARGS)
 
 lint: environment ## Run ruff and mypy
 	@$(RUN) -m ruff check .

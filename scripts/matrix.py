@@ -2,8 +2,8 @@
 
 ``python -m scripts.matrix [ROW ...]``, where a row is ``lowest``, ``2.11``, ... or ``3.3-py3.13``. Each
 has an environment of its own; the one of ``make test``, 3.3 on its Python, is used if that is asked for. The
-tests of a row are divided into parts, two of which run side by side, of the same row or of two; the whole
-output of one is in ``.cache/matrix-<row>-<part>.log``.
+tests of a row are divided into parts, which run side by side with those of other rows; the whole output of
+one is in ``.cache/matrix-<row>-<part>.log``.
 """
 
 from __future__ import annotations
@@ -49,24 +49,28 @@ class Part:
     """Some of the tests, which run in one process.
 
     :ivar tests: paths and options for pytest.
-    :ivar alone: they start a whole Airflow, beside which no other must run: it expects a core for itself.
+    :ivar kind: what they do most of the time: run an ``airflow``, beside which there must be no other, keep a
+        core ``busy``, or ``wait``.
     """
 
     name: str
     tests: tuple[str, ...]
-    alone: bool = False
+    kind: str = "busy"
 
 
+# Two cores hold one Airflow, one busy process, and beside them one that waits. Who runs Airflows helps with
+# the rest when there are no more.
+LANES = (("airflow", "busy"), ("busy",), ("wait",))
 # What meets Airflow is tested on each, by the first of these end to end: on a scheduler, a triggerer, a DAG
 # processor and a PostgreSQL server of their own, asked through Airflow's REST API.
-_END_TO_END = Part("end-to-end", ("tests/stack/test_core.py",), alone=True)
+_END_TO_END = Part("end-to-end", ("tests/stack/test_core.py",), "airflow")
 _TASK_RUNNER = Part("task-runner", ("tests/task_runner",))
 _UNIT = Part("unit", ("tests/unit", "-m", "not any_airflow"))
-_ALL_UNIT = Part("unit", ("tests/unit",))
-# Some unit tests are marked as such that any Airflow passes alike, the triggerer is plain asyncio, and the
+# Some unit tests are marked as such that any Airflow passes alike, the triggerer's are plain asyncio, and the
 # emulator meets moto and botocore, and Airflow only in its page's example. `make test` runs them all on the
 # newest; here they run once on the oldest AWS libraries, and what asyncio could break on the newest Python.
-_TRIGGERER = Part("triggerer", ("tests/triggerer",))
+_ALL_UNIT = Part("unit", ("tests/unit",))
+_TRIGGERER = Part("triggerer", ("tests/triggerer",), "wait")
 _EMULATOR = Part("emulator", ("tests/emulator",))
 
 
@@ -96,34 +100,39 @@ class Row:
         if self.name == "lowest":
             return (_END_TO_END, _ALL_UNIT, _TRIGGERER, _EMULATOR, _TASK_RUNNER)
         if self.name == "3.3-py3.13":
-            return (_END_TO_END, _ALL_UNIT, _TRIGGERER, _TASK_RUNNER)
+            return (_END_TO_END, _UNIT, _TRIGGERER, _TASK_RUNNER)
         return (_END_TO_END, _UNIT, _TASK_RUNNER)
 
 
 class Queue:
-    """The parts of all rows, for two who work on them side by side.
+    """The parts of all rows, for the lanes that work on them side by side.
 
-    The first of the two takes parts that must be alone as long as there are any; the second takes none of
-    them, and begins with the last row, so that each makes environments while the other tests.
+    Those that keep a core busy begin with the last row, so that one lane makes environments while another
+    tests.
     """
 
     def __init__(self, rows: Sequence[Row]) -> None:
-        self._alone = deque((row, part) for row in rows for part in row.parts if part.alone)
-        self._others = deque((row, part) for row in reversed(rows) for part in row.parts if not part.alone)
+        parts = [(row, part) for row in rows for part in row.parts]
+        self._waiting = {
+            kind: deque(
+                taken for taken in (parts if kind == "airflow" else reversed(parts)) if taken[1].kind == kind
+            )
+            for kind in ("airflow", "busy", "wait")
+        }
         self._lock = threading.Lock()
 
-    def take(self, first: bool) -> tuple[Row, Part] | None:
-        """Return the next part for one of the two; None if nothing is left for it."""
+    def take(self, lane: Sequence[str]) -> tuple[Row, Part] | None:
+        """Return the next part for a lane; None if nothing is left for it.
+
+        :param lane: the kinds of parts that it runs, the first first.
+        """
         with self._lock:
-            for parts in (self._alone, self._others) if first else (self._others,):
-                if parts:
-                    return parts.popleft()
-        return None
+            return next((self._waiting[kind].popleft() for kind in lane if self._waiting[kind]), None)
 
 
-def work_off(queue: Queue, first: bool) -> None:
-    """Run parts until none is left."""
-    while taken := queue.take(first):
+def work_off(queue: Queue, lane: Sequence[str]) -> None:
+    """Run the parts of a lane until none is left."""
+    while taken := queue.take(lane):
         row, part = taken
         try:
             with row.lock:
@@ -248,7 +257,7 @@ def main(arguments: Sequence[str]) -> int:
             # The rows of 3.11 are the promise; another Python is a bonus if there is one.
             row.note, row.green = f"Python {series} is not on this machine", series != "3.11"
     queue = Queue([row for row in rows if row.python])
-    workers = [threading.Thread(target=work_off, args=(queue, first)) for first in (True, False)]
+    workers = [threading.Thread(target=work_off, args=(queue, lane)) for lane in LANES]
     for worker in workers:
         worker.start()
     for worker in workers:

@@ -18,6 +18,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return OneWorkerAFolder(config, log)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    from tests.support.slow import SLOW
+
+    for item in items:
+        if item.nodeid.startswith(SLOW):
+            item.add_marker("slow")
+
+
 @pytest.fixture(autouse=True)
 def _no_connection_was_read_before() -> Iterator[None]:
     """Each test is a process of its own as far as the connections that were read in it."""

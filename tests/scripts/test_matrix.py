@@ -1,4 +1,4 @@
-"""How the matrix divides the tests: each part once, and never two Airflows side by side."""
+"""How the matrix divides the tests: each part is run once, and never two Airflows side by side."""
 
 from __future__ import annotations
 
@@ -7,43 +7,50 @@ from pathlib import Path
 import pytest
 
 from scripts import matrix
-from scripts.matrix import ROWS, Queue, Row
+from scripts.matrix import LANES, ROWS, Part, Queue, Row
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-def test_every_part_of_every_row_is_taken_once_by_either_of_the_two() -> None:
-    rows = [Row(name) for name in ROWS]
-    queue = Queue(rows)
-    taken = []
-    while part := queue.take(first=False) or queue.take(first=True):
-        taken.append((part[0].name, part[1].name))
-    assert sorted(taken) == sorted((row.name, part.name) for row in rows for part in row.parts)
+FIRST, SECOND, THIRD = LANES
 
 
-def test_the_second_of_the_two_never_starts_an_airflow() -> None:
+def taken_by(queue: Queue, lane: tuple[str, ...]) -> list[tuple[str, Part]]:
+    """Return what a lane runs if it has the queue for itself."""
+    found = []
+    while taken := queue.take(lane):
+        found.append((taken[0].name, taken[1]))
+    return found
+
+
+def test_every_part_of_every_row_is_run_once() -> None:
     queue = Queue([Row(name) for name in ROWS])
-    second = []
-    while part := queue.take(first=False):
-        second.append(part[1])
-    assert not [part for part in second if part.alone]
-    assert len(second) == sum(not part.alone for name in ROWS for part in Row(name).parts)
+    taken = [(row, part.name) for lane in reversed(LANES) for row, part in taken_by(queue, lane)]
+    assert sorted(taken) == sorted((name, part.name) for name in ROWS for part in Row(name).parts)
 
 
-def test_the_two_begin_with_different_rows() -> None:
+def test_only_one_lane_starts_airflows() -> None:
+    assert [lane for lane in LANES if "airflow" in lane] == [FIRST]
+    for name in ROWS:
+        assert [part.name for part in Row(name).parts if part.kind == "airflow"] == ["end-to-end"]
+
+
+def test_two_lanes_begin_with_different_rows() -> None:
     queue = Queue([Row(name) for name in ("lowest", "3.0", "3.3-py3.13")])
-    first, second = queue.take(first=True), queue.take(first=False)
-    assert first
-    assert second
-    assert (first[0].name, second[0].name) == ("lowest", "3.3-py3.13")
+    began = [queue.take(lane) for lane in (FIRST, SECOND)]
+    assert [taken and taken[0].name for taken in began] == ["lowest", "3.3-py3.13"]
 
 
-def test_the_first_helps_when_no_airflow_is_left_to_start() -> None:
-    queue = Queue([Row("3.0")])
-    names = []
-    while part := queue.take(first=True):
-        names.append(part[1].name)
-    assert names == ["end-to-end", "unit", "task-runner"]
+def test_who_starts_airflows_helps_when_none_is_left_to_start() -> None:
+    taken = taken_by(Queue([Row("2.11"), Row("3.0")]), FIRST)
+    assert [(row, part.name) for row, part in taken] == [
+        ("2.11", "end-to-end"),
+        ("3.0", "end-to-end"),
+        ("3.0", "task-runner"),
+        ("3.0", "unit"),
+        ("2.11", "task-runner"),
+        ("2.11", "unit"),
+    ]
 
 
 @pytest.mark.parametrize("row", ROWS)

@@ -3,47 +3,31 @@
 from __future__ import annotations
 
 import ast
-import graphlib
 import re
 import sys
 from pathlib import Path
 
 import yaml
 
+from tests.support.imports import imports_of, modules_in
+from tests.support.slow import SLOW
+from tests.support.xdist_groups import FOLDERS
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPTS = REPOSITORY / "scripts"
 LIBRARIES = ("scripts.setup", "scripts.stack")
 
 
-def name_of(path: Path) -> str:
-    parts = path.relative_to(REPOSITORY).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-def imported_by(path: Path) -> set[str]:
-    """Return the modules that a file imports, within functions and for types alone as well."""
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            # A name that is imported may be a module itself.
-            found |= {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return found
-
-
-IMPORTS = {name_of(path): imported_by(path) for path in SCRIPTS.rglob("*.py")}
-COMMANDS = {name for name in IMPORTS if name.count(".") == 1 and name not in LIBRARIES}
-
-
-def test_no_circle() -> None:
-    ours = {name: modules & IMPORTS.keys() - {name} for name, modules in IMPORTS.items()}
-    assert len(list(graphlib.TopologicalSorter(ours).static_order())) == len(IMPORTS)
+MODULES = modules_in("scripts")
+IMPORTS: dict[str, set[str]] = {name: set() for name in MODULES}
+for found in imports_of(MODULES):
+    IMPORTS[found.source].add(found.target)
+COMMANDS = {name for name in MODULES if name.count(".") == 1 and name not in LIBRARIES}
 
 
 def test_nobody_imports_a_command() -> None:
-    users = [*SCRIPTS.rglob("*.py"), *(REPOSITORY / "benchmarks").glob("*.py")]
-    assert {(name_of(path), name) for path in users for name in imported_by(path) & COMMANDS} == set()
+    users = {**MODULES, **modules_in("benchmarks"), **modules_in("tests/support")}
+    assert [str(found) for found in imports_of(users) if found.target in COMMANDS] == []
 
 
 def test_the_set_up_knows_nothing_of_a_stack_and_needs_the_standard_library_alone() -> None:
@@ -56,7 +40,7 @@ def test_the_set_up_knows_nothing_of_a_stack_and_needs_the_standard_library_alon
 
 def test_what_differs_between_airflows_asks_no_stack() -> None:
     asked = {name for name in IMPORTS["scripts.stack.versions"] if name.startswith("scripts")}
-    assert asked == {"scripts.stack.processes", "scripts.stack.processes.StackError"}
+    assert asked == {"scripts.stack.processes"}
 
 
 # -- commands ------------------------------------------------------------------------------------------------
@@ -92,6 +76,14 @@ def test_programs_are_brought_before_anything_else_is_done() -> None:
     assert recipe("matrix").split()[0] == "postgresql"
     assert "programs" not in recipe("check")
     assert "postgresql" not in recipe("check")
+
+
+def test_a_check_starts_no_airflow_and_leaves_out_only_tests_that_there_are() -> None:
+    [checked] = re.findall(r"^CHECKED := (.+)$", MAKEFILE, re.MULTILINE)
+    assert not {folder.rstrip("/") for folder in FOLDERS} & set(checked.split())
+    for beginning in SLOW:
+        path, _, name = beginning.partition("::")
+        assert f"def {name or 'test_'}" in (REPOSITORY / path).read_text(), beginning
 
 
 def test_the_rows_that_ci_runs_are_rows_of_the_matrix() -> None:

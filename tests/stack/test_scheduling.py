@@ -41,7 +41,7 @@ def test_each_folder_that_starts_an_airflow_stays_with_one_worker(tmp_path: Path
         worker, _, test = line.partition(" ")
         workers[test.split("/")[1]].add(worker)
     assert {folder: len(found) for folder, found in workers.items()} == {
-        "airflow": 1,
-        "dag_test": 1,
+        "stack": 1,
+        "task_runner": 1,
         "unit": 2,
     }

@@ -1,11 +1,12 @@
-"""How pytest-xdist's workers share the tests: whatever starts an Airflow stays with one of them."""
+"""How pytest-xdist's workers share the tests: what is dear to set up stays with one of them."""
 
 from __future__ import annotations
 
 from xdist.scheduler import LoadScopeScheduling
 
-# tests/stack starts servers that expect a core for themselves; tests/task_runner sets up one Airflow for all.
-FOLDERS = ("tests/stack/", "tests/task_runner/")
+# tests/stack starts servers that expect a core for themselves, tests/task_runner sets up one Airflow for all,
+# and tests/docs builds the site once.
+FOLDERS = ("tests/stack/", "tests/task_runner/", "tests/docs/")
 
 
 class OneWorkerAFolder(LoadScopeScheduling):

@@ -1,0 +1,31 @@
+"""The tests that `make check` leaves out, so that it takes a minute and not three; `make test` has them."""
+
+from __future__ import annotations
+
+# Each is the beginning of a test's id. A module is here if it takes more than eight seconds of a processor or
+# waits in real time.
+SLOW = (
+    # The whole life of a run, again and again: each way to die, to clear, to end and to find a start again.
+    "tests/unit/test_start_run_again.py",
+    "tests/unit/test_start_run_clears.py",
+    "tests/unit/test_start_run_deaths.py",
+    "tests/unit/test_start_run_ends.py",
+    "tests/unit/test_start_run_search.py",
+    # Processes of their own: Airflow's parser, the emulator's command, another pytest.
+    "tests/unit/test_parsing.py",
+    "tests/emulator/test_docs.py",
+    "tests/emulator/test_server.py",
+    # Waits with the intervals, rates and outages of a triggerer, in real time.
+    "tests/triggerer/test_cheaper_way.py",
+    "tests/triggerer/test_clocks.py",
+    "tests/triggerer/test_connection_lost.py",
+    "tests/triggerer/test_endings_deferred.py",
+    "tests/triggerer/test_faults.py",
+    "tests/triggerer/test_identity_watched.py",
+    "tests/triggerer/test_kill.py",
+    "tests/triggerer/test_never_matters.py",
+    "tests/triggerer/test_never_reached.py",
+    "tests/triggerer/test_news.py",
+    "tests/triggerer/test_rate.py",
+    "tests/triggerer/test_sharing.py",
+)
