@@ -333,7 +333,7 @@ class Watcher:
                 continue
             if waiter.export and waiter.wait.is_over(record):
                 waiter.exporting = True
-                self._spawn(self._export(entry, waiter, record))
+                self._spawn(self._export(entry, waiter, record, skew))
                 continue
             judge = partial(_answered, record=record, now=now, tick=tick, skew=skew, stands_in=stands_in)
             self._tell(entry, waiter, judge)
@@ -350,7 +350,7 @@ class Watcher:
             self._clients.renew()
         return wanted
 
-    async def _export(self, entry: Entry, waiter: Waiter, record: RunRecord) -> None:
+    async def _export(self, entry: Entry, waiter: Waiter, record: RunRecord, skew: float) -> None:
         """Ask once more for a run that is over, with what the waiter wants exported, for it alone."""
         try:
             await self._may_send("GetRun")
@@ -362,11 +362,13 @@ class Watcher:
             waiter.exporting = False
         now, tick = _clock.time(), _clock.monotonic()
         if isinstance(answer, Fault) and answer.kind is FaultKind.NOT_FOUND:
-            answer = (record, 0.0)  # removed since; how it ended is known
+            answer = (record, skew)  # removed since; how it ended is known
         if isinstance(answer, Fault):
             self._tell(entry, waiter, partial(RunWait.failed, fault=answer, now=now, tick=tick))
         else:
-            judge = partial(_answered, record=answer[0], now=now, tick=tick, skew=answer[1])
+            record, skew = answer
+            stands_in = self._clients.stands_in
+            judge = partial(_answered, record=record, now=now, tick=tick, skew=skew, stands_in=stands_in)
             self._tell(entry, waiter, judge)
 
     def _tell(self, entry: Entry, waiter: Waiter, judge: Callable[[RunWait], Ending | None]) -> bool:
@@ -441,7 +443,7 @@ def _known_of(entry: Entry) -> Known:
 
 
 def _answered(
-    wait: RunWait, record: RunRecord, now: float, tick: float, skew: float, stands_in: bool = False
+    wait: RunWait, record: RunRecord, now: float, tick: float, skew: float, stands_in: bool
 ) -> Ending | None:
     ending = wait.answered(record, now, tick, clock_skew=skew, stands_in=stands_in)
     if ending is not None and (stopped := record.get("stopTime")):

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_omics.emulator import Emulator
+from airflow_omics.hooks.async_client import OmicsAsyncClient
 from airflow_omics.triggers import OmicsRunTrigger
 from tests.support.clocks import turn
 from tests.support.triggers import ends, fire, run_loop, seen, seen_more, start_waits
@@ -113,6 +114,25 @@ def test_a_wait_that_gets_no_look_ends_by_the_clock_as_it_is_now(
     assert run_loop(body)["outcome"] == "timeout"
 
 
+def test_a_wait_that_gets_no_look_ends_a_minute_past_its_deadline(
+    omics: Emulator, wall: Wall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airflow_omics._watching.watcher._LATE_CHECK", 0.1)
+    [run_id] = omics.start_runs(1, life="pending-forever")
+    omics.fault("GetRun", "hang")
+
+    async def body() -> Any:
+        waits = start_waits([run_id], timeout_at=time.time() + HOUR)
+        await seen(omics, "GetRun", 1)
+        wall.ahead = HOUR + 55.0
+        done, _ = await asyncio.wait(waits.values(), timeout=0.3)
+        assert not done
+        wall.ahead = HOUR + 61.0
+        return await asyncio.wait_for(waits[run_id], 2.0)
+
+    assert run_loop(body)["outcome"] == "timeout"
+
+
 def test_a_worker_s_clock_that_is_ahead_holds_an_event_no_longer_than_the_hold(
     omics: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -134,3 +154,22 @@ def test_a_worker_s_clock_that_is_ahead_leaves_the_grace_of_an_unknown_run_at_tw
     event = run_loop(lambda: fire(trigger), 15.0)
     assert event["error"] == "OmicsRunNotFoundError"
     assert 1.4 <= time.monotonic() - began < 10.0
+
+
+def test_a_clock_that_is_behind_takes_no_run_for_another_that_goes_before_its_export(
+    omics: Emulator, wall: Wall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By our clock the run was made after we were given its id; by the service's, it was not."""
+    wall.ahead = -600.0
+    [run_id] = omics.start_runs(1)
+    omics.move(run_id, "COMPLETED")
+    get_run = OmicsAsyncClient.get_run
+
+    async def vanishes_first(client: Any, id_: str, export: Any = None) -> Any:
+        if export:
+            omics.vanish(id_)
+        return await get_run(client, id_, export)
+
+    monkeypatch.setattr(OmicsAsyncClient, "get_run", vanishes_first)
+    event = run_loop(lambda: fire(OmicsRunTrigger(run_id, export=["DEFINITION"], poke_interval=0.5)))
+    assert (event["outcome"], event["record"]["status"]) == ("terminal", "COMPLETED")

@@ -155,6 +155,32 @@ def test_aws_default_that_was_never_read_is_read_anew_before_anything_ends(
     assert run_loop(body) == {run_id: "COMPLETED"}
 
 
+@pytest.mark.usefixtures("machine")
+@pytest.mark.parametrize("export", [None, ["DEFINITION"]], ids=["no export", "an export"])
+def test_a_foreign_run_that_is_over_is_no_sign_that_ours_was_deleted(
+    export: Any, omics: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the account nor the uuid of ours is known: only that it was made before the foreign one."""
+    [run_id] = omics.start_runs(1, life="pending-forever")
+    come_back = lose(monkeypatch)
+    [foreign] = omics.start_runs(1, account_id=OTHER_ACCOUNT)
+    runs = runs_of(omics_backends[OTHER_ACCOUNT]["us-east-1"])
+    other, in_an_hour = runs.get(foreign), time.time() + 3600.0
+    runs.add(other.members, other.life, run_id=run_id, created=(other.created.service, in_an_hour))
+    omics.move(run_id, "COMPLETED", account_id=OTHER_ACCOUNT)
+
+    async def body() -> dict[Any, str]:
+        trigger = OmicsRunTrigger(run_id, status="PENDING", export=export, poke_interval=QUICK)
+        wait = asyncio.create_task(fire_of(trigger))
+        await seen(omics, "GetRun", 4)
+        assert not wait.done()
+        come_back()
+        omics.move(run_id, "FAILED", account_id="123456789012")
+        return await ends({run_id: wait})
+
+    assert run_loop(body) == {run_id: "FAILED"}
+
+
 async def fire_of(trigger: OmicsRunTrigger) -> Any:
     [event] = [event async for event in trigger.run()]
     return event.payload
