@@ -3,62 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_omics._identity import RunTarget
-from airflow_omics._waiting.run import RunWait
 from airflow_omics._watching.watcher import _check_pause
-from airflow_omics._watching.watchlist import Entry, SweepCost, Waiter, Watchlist
-
-T0 = 1_800_000_000.0
-UUID = "96c57683-74bf-9d6d-ae7e-f09b097db14a"
-CREATED = datetime.datetime.fromtimestamp(T0 - 3600, datetime.UTC)
-
-
-class _NoLoop:
-    """A waiter's future is of no matter here."""
-
-    def done(self) -> bool:
-        return True
-
-
-def waiter(
-    run_id: str, interval: float = 60.0, uuid: str | None = None, timeout: float = 1e6, **of_wait: Any
-) -> Waiter:
-    wait = RunWait(RunTarget(run_id, uuid), started_at=T0, timeout_at=T0 + timeout, **of_wait)
-    future: Any = _NoLoop()
-    return Waiter(wait, interval, None, future)
-
-
-def join(plan: Watchlist, run_id: str, now: float = T0, **arguments: Any) -> Entry:
-    return plan.join(waiter(run_id, **arguments), now)
-
-
-def item(entry: Entry, status: str = "RUNNING") -> dict[str, Any]:
-    arn = f"arn:aws:omics:us-east-1:123456789012:run/{entry.run_id}"
-    return {"id": entry.run_id, "status": status, "arn": arn, "creationTime": CREATED}
-
-
-def record(entry: Entry, status: str = "RUNNING") -> Any:
-    return {**item(entry, status), "uuid": UUID, "creationTime": CREATED.isoformat()}
-
-
-def look(plan: Watchlist, entry: Entry, now: float, again_at: float) -> None:
-    """Do as a watcher does when GetRun has answered."""
-    for one in entry.waiters:
-        one.wait.answered(record(entry), now)
-    plan.looked(entry, record(entry), now)
-    plan.schedule(entry, again_at)
-
-
-def drain(plan: Watchlist, now: float) -> list[str]:
-    taken = iter(lambda: plan.next_urgent(now), None)
-    return [entry.run_id for entry in taken]
+from airflow_omics._watching.watchlist import SweepCost, Waiter, Watchlist
+from tests.support.plans import T0, UUID, drain, item, join, look, waiter
 
 
 @pytest.fixture
@@ -132,12 +84,40 @@ def test_a_run_that_lists_vouch_for_is_not_due(plan: Watchlist) -> None:
         assert drain(plan, T0 + now) == []
 
 
+def test_a_run_that_a_list_confirms_while_it_is_due_gets_no_getrun(plan: Watchlist) -> None:
+    entry = join(plan, "1")
+    look(plan, entry, T0, T0 + 60)
+    assert plan.gather(T0 + 60) == 1
+    plan.vouched_for(entry, item(entry), T0 + 60, T0 + 120)
+    assert drain(plan, T0 + 119) == []
+    assert drain(plan, T0 + 120) == ["1"]
+
+
+def test_the_check_of_a_run_that_a_worker_has_just_read_counts_from_then(plan: Watchlist) -> None:
+    """The sensor looked before it deferred: ten minutes of lists alone begin there."""
+    entry = join(plan, "1", uuid=UUID)
+    for now in range(10, 600, 10):
+        plan.vouched_for(entry, item(entry), T0 + now, T0 + now + 60)
+        assert plan.next_check(T0 + now) is None
+    assert plan.next_check(T0 + 600) is entry
+
+
 def test_no_list_puts_a_deadline_off(plan: Watchlist) -> None:
     entry = join(plan, "1", timeout=100.0)
     look(plan, entry, T0, T0 + 60)
     plan.vouched_for(entry, item(entry), T0 + 50, T0 + 500)
     assert drain(plan, T0 + 99) == []
     assert drain(plan, T0 + 100) == ["1"]
+
+
+@pytest.mark.parametrize("ahead", [-1e6, 1e6])
+def test_a_deadline_is_wall_time_and_all_else_is_not(ahead: float, plan: Watchlist) -> None:
+    plan.wall_ahead = ahead
+    now = T0 - ahead
+    entry = join(plan, "1", now, timeout=100.0)
+    look(plan, entry, now, now + 500)
+    assert drain(plan, now + 99) == []
+    assert drain(plan, now + 100) == ["1"]
 
 
 def test_the_earliest_deadline_of_two_waiters_counts(plan: Watchlist) -> None:
@@ -250,6 +230,10 @@ def test_every_run_gets_a_getrun_within_the_hour_whatever_lists_say(plan: Watchl
 def test_the_hourly_check_takes_at_most_a_tenth_of_the_rate() -> None:
     for watched in (1, 10, 500, 1800, 5000, 20_000):
         assert 1.0 / _check_pause(watched, 5.0) <= 0.5
+
+
+def test_more_runs_than_can_be_checked_within_the_hour_are_checked_at_a_twentieth_of_the_rate() -> None:
+    assert _check_pause(20_000, 5.0) == 4.0
 
 
 def plan_of(intervals: list[float]) -> Watchlist:
