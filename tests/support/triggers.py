@@ -181,3 +181,12 @@ async def watch(run_id: Any, log: Lines, **arguments: Any) -> dict[str, Any]:
     """Wait for a run in a task whose log is ``log``; return the event's payload. Needs a task of its own."""
     LISTENING.set(log)
     return await fire(OmicsRunTrigger(run_id, **{"poke_interval": QUICK, **arguments}))
+
+
+def airflow_stats() -> Any:
+    """Return what this Airflow sends metrics with."""
+    try:
+        from airflow.sdk.observability.stats import Stats
+    except ImportError:  # before Airflow 3.2
+        from airflow.stats import Stats
+    return Stats

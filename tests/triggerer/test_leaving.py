@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -105,3 +106,22 @@ def test_a_new_wait_finds_a_watcher_while_the_last_one_is_leaving(omics: Emulato
 
     assert run_loop(body) == {new: "COMPLETED"}
     assert clients.closed == clients.opened
+
+
+def test_calls_that_are_done_are_not_kept(omics: Emulator, rate: Any) -> None:
+    """A watcher lives for as long as any run is waited for, which may be months of looks."""
+    rate(400)
+    run_ids = omics.start_runs(40, life="pending-forever")
+    omics.fault("ListRuns", "access-denied")
+
+    async def body() -> int:
+        waits = start_waits(run_ids)
+        await seen(omics, "GetRun", 300)
+        gc.collect()
+        done = [o for o in gc.get_objects() if isinstance(o, asyncio.Task) and o.done()]
+        looks = [task for task in done if task.get_coro().__qualname__ == "Watcher._look"]
+        await stop(waits.values())
+        return len(looks)
+
+    # One that has just ended may still be on its way out.
+    assert run_loop(body) <= 5

@@ -15,15 +15,7 @@ from airflow_omics._watching import rate_limit, shared_client, sweeps, watcher, 
 from airflow_omics.emulator import Emulator
 from airflow_omics.hooks.async_client import OmicsAsyncClient
 from airflow_omics.triggers import OmicsRunTrigger
-from tests.support.triggers import ends, fire, run_loop, seen, seen_more, start_waits
-
-
-def airflow_stats() -> Any:
-    try:
-        from airflow.sdk.observability.stats import Stats
-    except ImportError:  # before Airflow 3.2
-        from airflow.stats import Stats
-    return Stats
+from tests.support.triggers import airflow_stats, ends, fire, run_loop, seen, seen_more, start_waits
 
 
 class Fails:

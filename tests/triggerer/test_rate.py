@@ -8,8 +8,9 @@ import time
 from typing import Any
 
 import pytest
+from moto.iam.models import iam_backends
 
-from airflow_omics._watching.rate_limit import Limiter
+from airflow_omics._watching.rate_limit import Limiter, RateTable
 from airflow_omics.emulator import Emulator
 from airflow_omics.hooks.async_client import OmicsAsyncClient
 from airflow_omics.triggers import OmicsRunTrigger
@@ -156,6 +157,54 @@ def test_one_wait_with_a_foreign_arn_takes_no_connection_out_of_its_account_s_ra
 
     run_loop(body)
     assert most(omics, "GetRun") <= 20
+
+
+def test_connections_to_two_accounts_have_a_rate_each(
+    omics: Emulator, connect: Any, rate: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The quota is the account's: a cohort of one takes nothing from that of another."""
+    omics.fault("ListRuns", "access-denied")
+    monkeypatch.setitem(iam_backends["999999999999"]["aws"].access_keys, "AKIAANOTHERACCOUNT00", object())
+    connect("aws_other", login="AKIAANOTHERACCOUNT00")
+    mine = omics.start_runs(40, life="pending-forever")
+    others = omics.start_runs(40, life="pending-forever", account_id="999999999999")
+    rate(20)
+
+    async def body() -> None:
+        waits = [*start_waits(mine).values(), *start_waits(others, aws_conn_id="aws_other").values()]
+        await seen(omics, "GetRun", 20)  # both connections have read a run, and know their account
+        await seen_more(omics, "GetRun", 80)
+        await stop(waits)
+
+    run_loop(body)
+    requests = omics.requests("GetRun")
+    assert {request["error"] for request in requests} == {None}
+    for run_ids in (mine, others):
+        assert most_within(moments([r for r in requests if r["run_id"] in run_ids]), WINDOW) <= 20
+    assert most_within(moments(requests[20:]), WINDOW) >= 25
+
+
+def test_every_request_counts_for_the_region_that_it_goes_to_the_first_as_well(
+    omics: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The Region may stand in the connection alone, and is known once there is a client."""
+    acquire, counted = RateTable.acquire, set()
+
+    async def noted(table: RateTable, operation: str, region: str, *others: Any) -> None:
+        counted.add((operation, region))
+        await acquire(table, operation, region, *others)
+
+    monkeypatch.setattr(RateTable, "acquire", noted)
+    run_ids = omics.start_runs(40, life="pending-forever")
+
+    async def body() -> None:
+        waits = start_waits(run_ids)
+        await seen(omics, "GetRun", 1)
+        await seen(omics, "ListRuns", 1)
+        await stop(waits.values())
+
+    run_loop(body)
+    assert counted == {("GetRun", "us-east-1"), ("ListRuns", "us-east-1")}
 
 
 def test_exports_count_as_requests_too(omics: Emulator, rate: Any) -> None:
