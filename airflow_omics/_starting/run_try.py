@@ -167,6 +167,7 @@ class RunTry:
 
     def remember(self, attempt: Attempt, record: RunRecord | None) -> None:
         """Write down an attempt, and its run once that is known."""
+        self._starting = attempt  # a kill cancels the run of this one, not of one before that ended badly
         self._memory.note_run(attempt, record, waiting=self._operator.wait_for_completion)
 
     def ended(self, attempt: Attempt, record: RunRecord) -> None:

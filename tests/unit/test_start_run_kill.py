@@ -11,9 +11,10 @@ import pytest
 from airflow_omics._compat import AirflowTaskTimeout
 from airflow_omics._task.state import UnreadableStateError, task_state
 from airflow_omics._task.task_key import TaskKey
+from airflow_omics.hooks import OmicsHook
 from airflow_omics.triggers import OmicsRunEvent, OmicsStartedRunTrigger
 from tests.support.sensors import Clock
-from tests.support.start_operators import StartTask, WorkerDied, die_once, read, started
+from tests.support.start_operators import StartTask, WorkerDied, die_once, read, started, store_of
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -154,6 +155,33 @@ def test_a_kill_during_the_startrun_of_a_rerun_cancels_that_run(
     assert read(started(omics)[1])["status"] == "STOPPING"
 
 
+@pytest.mark.parametrize("stored", [False, True], ids=["no-store", "store"])
+@pytest.mark.parametrize("operation", ["StartRun", "GetRun"])
+def test_a_kill_as_a_retry_starts_another_run_cancels_the_new_one(
+    start_task: StartTask, omics: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch, operation: str, stored: bool
+) -> None:
+    """The run of the try before had ended badly: the kill looked for that one, and the new one went on."""
+    omics.default_life = "failed-out-of-memory-error"
+    say_state(monkeypatch, "failed")
+    task = start_task(store=store_of(stored))
+    assert task().kind == "OmicsRunFailedError"
+    omics.default_life = "running-forever"
+    method = {"StartRun": "start_run", "GetRun": "get_run"}[operation]
+    call = getattr(OmicsHook, method)
+
+    def dying(self: Any, *args: Any) -> Any:
+        answer = call(self, *args)
+        if len(started(omics)) == 2:
+            monkeypatch.setattr(OmicsHook, method, call)
+            raise WorkerDied
+        return answer
+
+    monkeypatch.setattr(OmicsHook, method, dying)
+    assert isinstance(task().error, WorkerDied)
+    task.operator.on_kill()
+    assert read(started(omics)[1])["status"] == "STOPPING"
+
+
 def test_a_kill_before_anything_was_asked_for_calls_nothing(start_task: StartTask, omics: Any) -> None:
     start_task().make().on_kill()
     assert omics.counts() == {}
@@ -195,8 +223,6 @@ def test_a_kill_that_comes_to_no_end_in_time_names_the_run(
     stuck: str,
 ) -> None:
     """The signal may have interrupted whoever holds the lock of the way to the supervisor, or AWS is slow."""
-    from airflow_omics.hooks import OmicsHook
-
     omics.default_life = "running-forever"
     say_state(monkeypatch, "failed")
     monkeypatch.setattr("airflow_omics._starting.worker_kill.WITHIN", 1.5)
