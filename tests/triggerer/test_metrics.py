@@ -1,4 +1,4 @@
-"""What the watcher reports through Airflow's metrics, as docs/waiting.md says."""
+"""What the watcher reports through Airflow's metrics, as docs/use/waiting.md says."""
 
 from __future__ import annotations
 

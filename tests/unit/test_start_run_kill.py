@@ -158,7 +158,12 @@ def test_a_kill_during_the_startrun_of_a_rerun_cancels_that_run(
 @pytest.mark.parametrize("stored", [False, True], ids=["no-store", "store"])
 @pytest.mark.parametrize("operation", ["StartRun", "GetRun"])
 def test_a_kill_as_a_retry_starts_another_run_cancels_the_new_one(
-    start_task: StartTask, omics: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch, operation: str, stored: bool
+    start_task: StartTask,
+    omics: Any,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    operation: str,
+    stored: bool,
 ) -> None:
     """The run of the try before had ended badly: the kill looked for that one, and the new one went on."""
     omics.default_life = "failed-out-of-memory-error"
