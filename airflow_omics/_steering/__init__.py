@@ -1,4 +1,4 @@
-"""Change a run, and confirm it: what cancelling and deleting are made of (docs/use/steering.md).
+"""Change a run, and confirm the change: cancel it, or delete it (docs/use/steering.md).
 
 Doors: ``cancel.cancel_run`` and ``delete.delete_run`` in a worker, ``kills.wait_a_while`` in a triggerer.
 

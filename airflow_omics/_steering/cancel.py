@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 class Cancellation(RunChange):
     """CancelRun, confirmed through STOPPING to the run's end.
 
-    It comes about however the run ends: one that is COMPLETED or FAILED before the request reaches it has
-    nothing left to cancel. CancelRun then answers ConflictException or ValidationException, which of them AWS
-    does not say; the run's own status decides.
+    It is done however the run ends: a run that is COMPLETED or FAILED before the request reaches it needs no
+    cancelling. CancelRun then answers ConflictException or ValidationException; AWS does not document which
+    of them, so the run's own status decides.
 
-    :param confirm: whether to go on reading until the run has ended; without, one look after the request.
+    :param confirm: whether to go on reading until the run has ended; if not, it is read once after the
+        request.
     :param arguments: as for :class:`~airflow_omics._steering.change.RunChange`.
 
     See https://docs.aws.amazon.com/omics/latest/dev/canceling-runs.html
@@ -38,7 +39,7 @@ class Cancellation(RunChange):
         self._confirm = confirm
 
     def accepted(self, now: float) -> None:
-        """Take note that HealthOmics has accepted the request."""
+        """Note that HealthOmics has accepted the request."""
         super().accepted(now)
         if not self._confirm:
             self._pause = 0.0
@@ -70,21 +71,20 @@ def cancel_run(
     log: Any,
     seen: Callable[[RunRecord], object] | None = None,
 ) -> RunRecord:
-    """Cancel a run, and return its last record, whatever it ended as.
+    """Cancel a run, and return its last record, however it ended.
 
-    The run is read first: one that has ended is left alone, and one that has our run's id but another
-    ``uuid`` is never touched, since ours is DELETED then. Throttling, errors inside the service and the
-    network are waited out with jitter.
+    The run is read first. A run that has ended is left alone. A run that has our run's id but another
+    ``uuid`` is never touched: ours is DELETED then. Transient errors are retried with jitter.
 
     :param make_hook: returns a hook.
-    :param target: the run; with its ``uuid`` where that is known.
-    :param confirm: whether to go on reading until the run has ended, a few minutes as a rule; without, the
-        record is that of one look after CancelRun was accepted.
+    :param target: the run; with its ``uuid`` if that is known.
+    :param confirm: whether to go on reading until the run has ended, usually a few minutes; if not, the
+        record is read once after CancelRun was accepted.
     :param within: seconds for all of it; None for no limit.
     :param poke_interval: seconds between two looks.
-    :param not_found_grace: seconds for which a run that was never read may be unknown. After it, one whose
-        ``uuid`` is known is DELETED.
-    :param log: takes a line for what is worth one.
+    :param not_found_grace: seconds for which a run that was never read may be unknown. After them, a run
+        whose ``uuid`` is known counts as DELETED.
+    :param log: takes the log lines.
     :param seen: is called with each record read of the run itself.
     :raises OmicsRunNotFoundError: HealthOmics does not know the run, and its ``uuid`` is not known.
     :raises OmicsAccessError: AWS denied a call, or no credentials worked for five minutes.

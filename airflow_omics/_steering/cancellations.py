@@ -1,7 +1,7 @@
 """Many cancellations in one event loop, on the client and within the rate that waits share.
 
-``cancel.Cancellation`` decides what each answer means; here the calls are made, for as many runs as are given
-up at once, and no run holds up another.
+``cancel.Cancellation`` decides what each answer means; here the calls are made, for as many runs as have to
+be cancelled at once, and no run holds up another.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from airflow_omics._watching.shared_client import Known
 from airflow_omics._watching.watcher import Watcher
 
 WITHIN: Final = 3600.0
-"""Seconds for which a run that can't be cancelled is tried again."""
+"""Seconds for which the cancellation of a run is retried."""
 
 _POKE_INTERVAL: Final = 10.0  # seconds between two looks at a run that HealthOmics does not know yet
 _MOST_IN_FLIGHT: Final = 16  # of the 50 connections that the client has; the waits need up to 32
-_MOST_IN_LINE: Final = 3  # GetRuns that stand in line before those of the waits that go on
+_MOST_IN_LINE: Final = 3  # GetRuns that may stand in line at once, among those of the waits
 
 Say = Callable[[int, str], object]
 
@@ -58,8 +58,8 @@ class Cancellations:
     async def cancel(self, target: RunTarget, say: Say) -> str:
         """Cancel a run, and return what it is now: ``accepted``, or the status that it has ended in.
 
-        Nobody waits for the run any more, so that its end is not waited for either. A run that is being
-        cancelled already is not cancelled twice: whoever comes second gets what the first one gets.
+        Nobody waits for the run any more, so its end is not waited for either. A run that is being
+        cancelled already is not cancelled twice: a second caller gets the result of the first.
 
         :param say: takes a log line, with its level.
         :raises OmicsError: why it could not be cancelled, within an hour.
@@ -71,7 +71,7 @@ class Cancellations:
         outcome.add_done_callback(_retrieved)
         try:
             status = await self._cancel(target, say)
-        except BaseException as error:  # also where the loop ends: the others must not wait for ever
+        except BaseException as error:  # also if the loop ends: the others must not wait for ever
             if isinstance(error, asyncio.CancelledError):
                 outcome.cancel()
             else:
@@ -112,14 +112,14 @@ class Cancellations:
                     raise change.error
                 if change.result is not None:
                     return str(change.result.get("status"))
-                # Out of flight: a run that can't be reached leaves its place to others.
+                # Not in flight meanwhile: a run that can't be reached leaves its place to others.
                 await asyncio.sleep(change.pause(_clock.monotonic()))
 
     async def _make_calls(self, change: Cancellation, watcher: Watcher) -> None:
         """Read the run, and if it is to be cancelled, do so at once.
 
-        CancelRun names a run by its id alone, and ids are reused: so its turn is waited for first, and no
-        more than the answer of GetRun lies between the look at the run's ``uuid`` and the request.
+        CancelRun names a run by its id alone, and ids are reused. So CancelRun's turn is waited for before
+        GetRun is sent: nothing comes between reading the run's ``uuid`` and the request.
         """
         await watcher.turn("CancelRun")
         async with self._in_line:
@@ -143,7 +143,7 @@ class Cancellations:
 
 
 class _Unattended(Cancellation):
-    """A cancellation that nobody waits for, so that lost credentials are tolerated as long as anything."""
+    """A cancellation that nobody waits for: lost credentials are tolerated as long as transient errors."""
 
     def _without_credentials(self, fault: Fault, now: float) -> None:
         self._credentials_lost_at = now
@@ -151,6 +151,6 @@ class _Unattended(Cancellation):
 
 
 def _retrieved(outcome: asyncio.Future[str]) -> None:
-    # Where nobody came second, nobody asks what went wrong.
+    # Without a second caller, nobody reads the error.
     if not outcome.cancelled():
         outcome.exception()

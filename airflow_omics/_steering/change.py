@@ -1,8 +1,8 @@
-"""Asking HealthOmics to change a run, and confirming that it did: what cancelling and deleting share.
+"""Ask HealthOmics to change a run, and confirm that it did: what cancelling and deleting share.
 
-:class:`RunChange` decides what each answer or failed call means. It makes no call, reads no clock and
-sleeps nowhere, so that a worker (:func:`apply_change`) and an event loop can both drive it: make the call
-that ``step`` names, hand over what came of it, and unless there is a ``result`` or an ``error``, go on after
+:class:`RunChange` decides what each answer or failed call means. It makes no call, reads no clock and never
+sleeps, so that a worker (:func:`apply_change`) and an event loop can both drive it: make the call that
+``step`` names, hand over its answer or fault, and unless there is a ``result`` or an ``error``, go on after
 ``pause``.
 """
 
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 
 
 class RunChange:
-    """One change asked of one run: who it is, how patient to be, and what has come of it.
+    """One change of one run: which run, how long to try, and the result so far.
 
-    The run is read before it is asked for anything, each time, so that a run which has our run's id but is
-    another one is never touched.
+    The run is read before each request to change it, so that another run which has our run's id is never
+    touched.
 
-    :param target: the run; with its ``uuid``, where that is known.
-    :param started_at: now, in seconds on any clock that the other times are told by, too.
+    :param target: the run; with its ``uuid``, if that is known.
+    :param started_at: now, in seconds on any clock; all other times are on the same clock.
     :param within: seconds for all of it; None for no limit.
     :param poke_interval: seconds between two looks while the change is under way.
-    :param not_found_grace: seconds for which a run may be unknown, as one just started may be.
+    :param not_found_grace: seconds for which a run may be unknown, as a run that has just started may be.
     """
 
     operation: ClassVar[str]
@@ -60,7 +60,7 @@ class RunChange:
         self.asked = False
         """Whether HealthOmics has accepted the request."""
         self.result: RunRecord | None = None
-        """The last record, once the run is where it should be."""
+        """The last record, once the change is made."""
         self.error: OmicsError | None = None
         """Why it cannot be done."""
         self._started_at = started_at
@@ -86,7 +86,7 @@ class RunChange:
 
     @property
     def wants_fresh_client(self) -> bool:
-        """Whether the next call should read the connection anew: credentials failed, or are another's."""
+        """Whether the next call should read the connection again: credentials failed, or are another's."""
         return self._credentials_lost_at is not None
 
     @property
@@ -94,7 +94,7 @@ class RunChange:
         """Whether somebody has read the run before, so that "not found" would mean that it was deleted."""
         return self.record is not None or self.asked or self.target.uuid is not None
 
-    # -- what came of a call ---------------------------------------------------------------------------------
+    # -- the answer or fault of a call -----------------------------------------------------------------------
 
     def answered(self, record: RunRecord, now: float) -> None:
         """Take GetRun's answer."""
@@ -125,10 +125,10 @@ class RunChange:
             self.step, self._pause = "ask", 0.0
 
     def accepted(self, now: float) -> None:
-        """Take note that HealthOmics has accepted the request."""
+        """Note that HealthOmics has accepted the request."""
         self.asked = True
         self._failures, self._credentials_lost_at, self._last_fault = 0, None, None
-        self._tell(logging.INFO, f"{self.operation} was accepted")
+        self._say(logging.INFO, f"{self.operation} was accepted")
         self._go_on(now, self._poke_interval)
 
     def failed(self, fault: Fault, now: float) -> None:
@@ -137,7 +137,7 @@ class RunChange:
         if fault.kind is FaultKind.NOT_FOUND and self.step == "read":
             self._not_found(fault, now)
         elif fault.kind is FaultKind.REFUSED and self.step == "ask":
-            # Perhaps the run has ended or gone since it was read: the next look tells.
+            # Perhaps the run has ended or is gone since it was read: the next look decides.
             self._refusal = fault
             self._try_again(now)
         elif fault.kind is FaultKind.DENIED:
@@ -159,22 +159,22 @@ class RunChange:
         return max(0.0, min(seconds, self._deadline - now))
 
     def news(self) -> list[tuple[int, str]]:
-        """Hand over the log lines, each with its level, that have come up since the last call."""
+        """Yield the log lines since the last call, each with its level."""
         lines, self._news = self._news, []
         return lines
 
     # -- what cancelling and deleting judge differently ------------------------------------------------------
 
     def _has_come_about(self, record: RunRecord) -> bool:
-        """Return whether the run is where it should be."""
+        """Return whether the change is made."""
         raise NotImplementedError
 
     def _objection(self, record: RunRecord) -> str | None:
-        """Return why the run must not even be asked, or None."""
+        """Return why the change must not even be asked for, or None."""
         return None
 
     def _never_seen(self, fault: Fault) -> None:
-        """Take note that HealthOmics does not know the run, and neither do we."""
+        """Note that HealthOmics does not know the run, and nobody has read it before."""
         raise NotImplementedError
 
     def _denied(self, fault: Fault) -> None:
@@ -190,7 +190,7 @@ class RunChange:
         if self.record is not None or self.asked:
             self._gone("HealthOmics does not know it any more")
         elif now - self._started_at < self._not_found_grace:
-            self._tell(logging.INFO, "HealthOmics does not know it yet")
+            self._say(logging.INFO, "HealthOmics does not know it yet")
             self._failures = 0
             left = self._started_at + self._not_found_grace - now
             self._go_on(now, min(self._poke_interval, left))
@@ -200,7 +200,7 @@ class RunChange:
             self._never_seen(fault)
 
     def _gone(self, why: str) -> None:
-        self._tell(logging.INFO, f"deleted: {why}")
+        self._say(logging.INFO, f"deleted: {why}")
         self.result = self.run.deleted()
 
     def _without_credentials(self, fault: Fault, now: float) -> None:
@@ -216,7 +216,7 @@ class RunChange:
         if (
             self._failures.bit_count() == 1 and self._last_fault is not None
         ):  # the 1st, 2nd, 4th, ... in a row
-            self._tell(logging.WARNING, f"still {self.doing} it: {self._last_fault.message}")
+            self._say(logging.WARNING, f"still {self.doing} it: {self._last_fault.message}")
         self._go_on(now, self._poke_interval)
 
     def _go_on(self, now: float, pause: float) -> None:
@@ -227,7 +227,7 @@ class RunChange:
             describe(self.record) if self.record else f"HealthOmics run {self.target.run_id} was never read"
         )
         accepted = f"{self.operation} was {'accepted' if self.asked else 'never accepted'}"
-        message = f"{state}, still, after {now - self._started_at:.0f} s of {self.doing} it; {accepted}."
+        message = f"{state} after {now - self._started_at:.0f} s of {self.doing} it; {accepted}."
         if self._last_fault is not None:
             message += f" The last call failed: {self._last_fault.message}"
         self.error = OmicsError(message, run_id=self.target.run_id, record=self.record)
@@ -235,12 +235,12 @@ class RunChange:
     def _fail(self, fault: Fault) -> None:
         self.error = fault_error(fault, self.target.run_id, self.record)
 
-    def _tell(self, level: int, text: str) -> None:
+    def _say(self, level: int, text: str) -> None:
         self._news.append((level, f"HealthOmics run {self.target.run_id}: {text}"))
 
 
 def judged(fault: Fault) -> Fault:
-    """Return the fault; one whose answer may be about another account counts as lost credentials."""
+    """Return the fault; if its answer may be about another account, as one of lost credentials."""
     if not fault.doubt:
         return fault
     return fault._replace(kind=FaultKind.CREDENTIALS, message=f"{fault.message}; {fault.doubt}")
@@ -249,8 +249,8 @@ def judged(fault: Fault) -> Fault:
 class _Worker:
     """Makes the calls that a change needs, in this thread.
 
-    :param change: what to ask; its times are of ``_clock.monotonic``.
-    :param make_hook: makes a hook; called again after credentials failed, to read the connection anew.
+    :param change: what to ask; its times are those of ``_clock.monotonic``.
+    :param make_hook: makes a hook; called again after credentials failed, to read the connection again.
     :param log: takes the log lines.
     :param seen: is called with each record read of the run itself.
     """
@@ -270,7 +270,7 @@ class _Worker:
         self._replaces = False
 
     def step(self) -> RunRecord | None:
-        """Make the next call; return the run's last record once the change has come about."""
+        """Make the next call; return the run's last record once the change is made."""
         change, cause = self._change, None
         try:
             self._call()
@@ -324,9 +324,9 @@ def apply_change(
 ) -> RunRecord:
     """Make the calls that a change needs, in this thread, and return the run's last record.
 
-    :param change: what to ask; its times are of ``_clock.monotonic``.
-    :param make_hook: makes a hook; called again after credentials failed, to read the connection anew.
-    :param log: takes a line for what is worth one.
+    :param change: what to ask; its times are those of ``_clock.monotonic``.
+    :param make_hook: makes a hook; called again after credentials failed, to read the connection again.
+    :param log: takes the log lines.
     :param seen: is called with each record read of the run itself.
     :raises OmicsError: why it could not be done.
     """

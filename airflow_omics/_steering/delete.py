@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class Deletion(RunChange):
     """DeleteRun, confirmed until HealthOmics does not know the run any more, or calls it DELETED.
 
-    A run that is unknown from the start is where it should be, too: were that an error, the retry of a task
-    whose worker died after DeleteRun could never succeed.
+    A run that is unknown from the start counts as deleted. If that were an error, the retry of a task whose
+    worker died after DeleteRun could never succeed.
 
     See https://docs.aws.amazon.com/omics/latest/api/API_DeleteRun.html
     """
@@ -30,7 +30,7 @@ class Deletion(RunChange):
     doing = "deleting"
 
     def accepted(self, now: float) -> None:
-        """Take note that HealthOmics has accepted the request; the run is gone soon, so look soon."""
+        """Note that HealthOmics has accepted the request; the run is gone soon, so look soon."""
         super().accepted(now)
         self._pause = min(1.0, self._poke_interval)
 
@@ -43,7 +43,7 @@ class Deletion(RunChange):
         return "only a run that has ended can be deleted: cancel it, or wait for it, first."
 
     def _never_seen(self, fault: Fault) -> None:
-        self._tell(logging.WARNING, f"nothing to delete, or not in this account and Region: {fault.message}")
+        self._say(logging.WARNING, f"nothing to delete, or not in this account and Region: {fault.message}")
         self._gone("HealthOmics does not know it")
 
     def _denied(self, fault: Fault) -> None:
@@ -65,15 +65,14 @@ def delete_run(
 ) -> RunRecord:
     """Delete a run's metadata, and return its last record with ``status`` set to DELETED.
 
-    The run is read first: one that has not ended is refused without a DeleteRun, and one that has our run's
-    id but another ``uuid`` is never touched, since ours is DELETED then. Throttling, errors inside the
-    service and the network are waited out with jitter.
+    The run is read first. A run that has not ended is refused without a DeleteRun. A run that has our run's
+    id but another ``uuid`` is never touched: ours is DELETED then. Transient errors are retried with jitter.
 
     :param make_hook: returns a hook.
-    :param target: the run; with its ``uuid`` where that is known.
+    :param target: the run; with its ``uuid`` if that is known.
     :param within: seconds for all of it; None for no limit.
     :param poke_interval: seconds between two looks.
-    :param log: takes a line for what is worth one.
+    :param log: takes the log lines.
     :param seen: is called with each record read of the run itself.
     :raises OmicsRequestError: the run has not ended, AWS refused it, or the answer is about another account.
     :raises OmicsAccessError: AWS denied a call, or no credentials worked for five minutes.

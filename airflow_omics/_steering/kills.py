@@ -1,9 +1,9 @@
-"""What becomes of a run whose task was killed while it was deferred, in a task that outlives the trigger.
+"""Cancel the run of a task that was killed while it was deferred, in an asyncio task outside its trigger.
 
-Airflow gives a trigger that is killed about a second: it cancels the trigger again each second until it is
-gone, and ``on_kill`` with it. A cohort that is killed at once takes minutes, at the rate that HealthOmics
-allows. So the task's state is read, and the run cancelled, in the triggerer's event loop, by what does not
-belong to any trigger. Whatever could not be cancelled is named in a log.
+Airflow gives a trigger that is killed about a second: it cancels the trigger, and its ``on_kill``, again
+each second until both have ended. A cohort that is killed at once takes minutes, at the rate that HealthOmics
+allows. So an asyncio task that belongs to no trigger reads the Airflow task's state and cancels the run. A
+run that could not be cancelled is named in a log.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from airflow_omics.exceptions import OmicsError
 log = logging.getLogger(__name__)
 
 STATE_WITHIN: Final = 60.0
-"""Seconds within which the task's state must be read. A state that is read later says less of the kill: a
-task that was handed over, and has failed since, has a run that is to go on."""
+"""Seconds within which the task's state must be read. A state that is read later may not be about the kill:
+a task that was handed over, and has failed since, has a run that must go on."""
 
 
 class TriggerLog:
-    """The log of one trigger for as long as that is there, and then the triggerer's own.
+    """The log of one trigger as long as the trigger runs, and then the triggerer's own.
 
-    Make it where the trigger runs: Airflow tells by the context whose line it is.
+    Make it in the trigger's own context: by that Airflow knows to which trigger a line belongs.
     """
 
     def __init__(self, task: TaskKey) -> None:
@@ -47,10 +47,10 @@ class TriggerLog:
         self._left = False
 
     def leave(self) -> None:
-        """Take note that the trigger ends; lines now name its task, since they stand among others."""
+        """Note that the trigger ends; from now on each line names its task, as it stands among others."""
         self._left = True
         if importlib.util.find_spec("airflow.sdk") is None:
-            # Airflow 2.11 has closed the trigger's log, and would open it anew for good.
+            # Airflow 2.11 has closed the trigger's log, and would open it again and never close it.
             self._context = contextvars.Context()
 
     def say(self, level: int, text: str) -> None:
@@ -62,14 +62,14 @@ class TriggerLog:
 
 @dataclass(eq=False)
 class Kill:
-    """One trigger that was told to end, and its run.
+    """One trigger that Airflow has asked to end, and its run.
 
     :param target: the run.
     :param task: the task that waited for it.
     :param on_clear: what a cleared task does about its run, ``new`` or ``reattach``.
     :param arguments: the AWS connection.
     :param requests_per_second: the most requests for any one operation.
-    :param log: takes what is to be said.
+    :param log: takes the log lines.
     """
 
     target: RunTarget
@@ -83,7 +83,7 @@ class Kill:
 
     @property
     def key(self) -> tuple[str, str, TaskKey]:
-        """Equal for two kills of which one is enough."""
+        """Equal for two kills if one of them is enough."""
         return self.arguments.key, self.target.run_id, self.task
 
     @property
@@ -112,19 +112,19 @@ class Kills:
         """Return the kills of the running event loop."""
         return cls._of_loop.setdefault(asyncio.get_running_loop(), cls())
 
-    def see_to(self, kill: Kill) -> asyncio.Task[None]:
-        """Begin to see to a kill, and return the asyncio task, which ends without an error."""
+    def handle(self, kill: Kill) -> asyncio.Task[None]:
+        """Begin to handle a kill, and return the asyncio task, which ends without an error."""
         task = self._tasks.get(kill.key)
         if task is None:
-            # In a context of no trigger, as what it uses is shared, and its last words are of many runs: it
-            # must not write into this trigger's log.
+            # In a context of no trigger: it uses what is shared, and its last line names many runs. Neither
+            # must be written into this trigger's log.
             nobodys = contextvars.Context()
-            task = asyncio.create_task(self._see_to(kill), context=nobodys)
+            task = asyncio.create_task(self._handle(kill), context=nobodys)
             self._tasks[kill.key] = task
             task.add_done_callback(lambda _: self._ended(kill), context=nobodys)
         return task
 
-    async def _see_to(self, kill: Kill) -> None:
+    async def _handle(self, kill: Kill) -> None:
         try:
             kill.is_killed = await self._was_killed(kill)
             if kill.is_killed:
@@ -171,11 +171,11 @@ class Kills:
             kills, self._cut_short = self._cut_short, []
             _name_those_cut_short(kills)
 
-    # -- where the loop ends ---------------------------------------------------------------------------------
+    # -- when the loop ends ----------------------------------------------------------------------------------
 
     @contextlib.contextmanager
     def attended(self) -> Iterator[Callable[[], bool]]:
-        """Give, for as long as a trigger runs, a function that says whether the event loop is ending.
+        """Yield, while a trigger runs, a function that says whether the event loop is ending.
 
         asyncio.run cancels every task when it ends; a task that nobody else cancels shows that it does.
         """
@@ -197,8 +197,8 @@ async def _for_ever() -> None:
 
 
 async def wait_a_while(kill: Kill, seconds: float) -> None:
-    """See to a kill, and return when that is done, or after a while; it goes on when this is cancelled."""
-    task = Kills.of_loop().see_to(kill)
+    """Handle a kill, and wait until that is done, or a while; it goes on if this wait is cancelled."""
+    task = Kills.of_loop().handle(kill)
     try:
         await asyncio.wait({task}, timeout=seconds)
     finally:
@@ -206,8 +206,8 @@ async def wait_a_while(kill: Kill, seconds: float) -> None:
             with contextlib.suppress(Exception):  # a log that is closed must not keep a trigger from ending
                 kill.log.say(
                     logging.INFO,
-                    f"HealthOmics run {kill.target.run_id}: the triggerer goes on seeing to it, and says in "
-                    "its own log what comes of it.",
+                    f"HealthOmics run {kill.target.run_id}: the triggerer goes on with it, and reports the "
+                    "result in its own log.",
                 )
         kill.log.leave()
 

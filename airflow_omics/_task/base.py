@@ -1,7 +1,7 @@
 """What operators and sensors share: the four AWS arguments, and ``run_id``.
 
-Every DAG file that names one of them imports this module, so that what only a running task needs is
-imported where it is needed.
+Every DAG file that names one of them imports this module. So the functions themselves import what only a
+running task needs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class RunTaskMixin(TaskFields):
-    """A task about one run, on the connection that its four AWS arguments name."""
+    """A task about one run, on the connection of its four AWS arguments."""
 
     run_id: Any
     aws_conn_id: str | None
@@ -30,10 +30,10 @@ class RunTaskMixin(TaskFields):
     verify: bool | str | None
     botocore_config: dict[str, Any] | None
     text_fields = frozenset({"aws_conn_id", "region_name"})
-    _region_is_told = False
+    _region_is_checked = False
 
     def _check_aws_arguments(self) -> None:
-        """Refuse at parse time what cannot be carried to a trigger, or is never rendered."""
+        """Refuse at parse time what cannot be handed to a trigger, or is never rendered."""
         if self.botocore_config is None:
             return
         from airflow_omics._connection import AwsArguments
@@ -44,7 +44,7 @@ class RunTaskMixin(TaskFields):
                 raise ValueError(f"botocore_config[{key!r}] is a template; botocore_config is not templated.")
 
     def _check_run_id(self) -> None:
-        """Refuse at parse time what is wrong whatever happens later; a template is checked when rendered."""
+        """Refuse at parse time what is wrong for certain; a template is checked once it is rendered."""
         if is_known_now(self.run_id):
             target = RunTarget.parse(self.run_id)
             if is_known_now(self.region_name):
@@ -62,7 +62,7 @@ class RunTaskMixin(TaskFields):
         return target
 
     def _aws_arguments(self, target: RunTarget) -> AwsArguments:
-        """Return the AWS arguments; the Region of the run's ARN counts where none was given."""
+        """Return the AWS arguments, in the Region of the run's ARN if no Region was given."""
         from airflow_omics._connection import AwsArguments
         from airflow_omics.exceptions import OmicsRequestError
 
@@ -76,18 +76,18 @@ class RunTaskMixin(TaskFields):
         return self._hook_of(self._aws_arguments(target))
 
     def _hook_of(self, arguments: AwsArguments) -> OmicsHook:
-        """Return a hook; the task's first warns of a Region that botocore does not know."""
+        """Return a hook; the task's first one warns if botocore does not know the Region."""
         from airflow_omics.hooks import OmicsHook
 
         hook = OmicsHook.of(arguments)
-        if not self._region_is_told and (warning := hook.region_warning()):
+        if not self._region_is_checked and (warning := hook.region_warning()):
             log.warning("%s", warning)
-        self._region_is_told = True
+        self._region_is_checked = True
         return hook
 
     @staticmethod
     def _checked(target: RunTarget, record: RunRecord) -> RunRecord:
-        """Return GetRun's answer when it is about the run that was meant, or raise what it is instead."""
+        """Return GetRun's answer if it is about the run that is meant, or raise the error."""
         from airflow_omics._faults import run_error
         from airflow_omics.exceptions import OmicsRequestError
 

@@ -1,4 +1,4 @@
-"""Checks of arguments while a DAG file is parsed: what cannot be right is refused in one sentence.
+"""Checks of arguments while a DAG file is parsed: one that cannot be right is refused in one sentence.
 
 Every DAG file that names a sensor or an operator imports this module.
 """
@@ -17,7 +17,7 @@ from airflow_omics.records import ACTIVE_STATUSES, TERMINAL_STATUSES
 log = logging.getLogger(__name__)
 
 LONGEST: Final = 100 * 365.25 * 24 * 3600.0
-"""Seconds that a span of time may take; a deadline much later is none that Python's dates can hold."""
+"""Seconds that a span of time may take; Python's dates cannot hold a deadline much later."""
 
 WITHOUT_LOGS: Final = "without logs"
 """What ``diagnose`` takes besides True and False."""
@@ -44,9 +44,9 @@ def check_names(name: str, values: Any, example: str) -> tuple[str, ...] | None:
 
 
 def check_fields(name: str, values: Any, example: str) -> tuple[str, ...] | None:
-    """Return names of a record's members as :func:`check_names` does; refuse what the API can't call one.
+    """Return names of a record's members as :func:`check_names` does; refuse a name that can't be a member's.
 
-    Any other name may be a member that AWS adds later.
+    Any other unknown name may be a member that AWS adds later.
     """
     names = check_names(name, values, example)
     for given in names or ():
@@ -74,7 +74,7 @@ def check_diagnose(value: Any) -> bool | str:
 
 
 def check_statuses(name: str, statuses: Any) -> tuple[str, ...]:
-    """Return ``statuses`` as a tuple, or raise ValueError saying what the argument takes.
+    """Return ``statuses`` as a tuple, or raise a ValueError that says what the argument takes.
 
     :param name: the argument's name, for the error.
     """
@@ -96,7 +96,7 @@ def check_statuses(name: str, statuses: Any) -> tuple[str, ...]:
 
 
 def _meant_status(status: str) -> str:
-    """Return the status that is meant; one like no other may be one that AWS adds later."""
+    """Return the status that is meant; one that is like no known status may be one that AWS adds later."""
     known, stripped = (*TERMINAL_STATUSES, *ACTIVE_STATUSES), status.strip()
     if stripped in known:
         return stripped
@@ -109,9 +109,9 @@ def _meant_status(status: str) -> str:
 def check_seconds(name: str, value: Any, *, required: bool = False) -> None:
     """Raise ValueError unless ``value`` is a span of time, as Airflow's sensors take it.
 
-    Airflow's own check does not say what was given, and lets a negative timedelta and infinity pass.
+    Airflow's own check does not say what was given, and accepts a negative timedelta and infinity.
 
-    :param required: whether None is refused, too.
+    :param required: whether None is refused as well.
     """
     seconds = value.total_seconds() if isinstance(value, datetime.timedelta) else value
     if seconds is None and not required:
@@ -128,7 +128,7 @@ def check_seconds(name: str, value: Any, *, required: bool = False) -> None:
 
 
 def warn_of_short_interval(seconds: float) -> None:
-    """Log one warning where a worker is to look more often than once a second."""
+    """Log one warning if a worker is to look more often than once a second."""
     if seconds < 1.0:
         log.warning(
             "poke_interval is %g s: GetRun is called that often, out of a quota of 10 calls a second that "
@@ -138,12 +138,12 @@ def warn_of_short_interval(seconds: float) -> None:
 
 
 def to_seconds(value: float | datetime.timedelta | None) -> float | None:
-    """Return a span of time that :func:`check_seconds` let pass, in seconds."""
+    """Return a span of time that :func:`check_seconds` accepted, in seconds."""
     return value.total_seconds() if isinstance(value, datetime.timedelta) else value
 
 
 def is_known_now(value: Any) -> bool:
-    """Return False for a template and for an upstream task's output, which have no value while parsing."""
+    """Return False for a template and for an upstream task's output, which have no value at parse time."""
     if isinstance(value, Mapping):
         return all(is_known_now(item) for item in value.values())
     if isinstance(value, list | tuple | set):

@@ -1,4 +1,4 @@
-"""Why a run ended badly, told in the task's log and in its XCom ``diagnosis``."""
+"""Why a run ended badly, for the task's log and its XCom ``diagnosis``."""
 
 from __future__ import annotations
 
@@ -25,11 +25,12 @@ def explain(
     *,
     has_error: bool = True,
 ) -> Diagnosis | None:
-    """Return why the run ended badly, and push it as the XCom ``diagnosis``; None where that went wrong.
+    """Return why the run ended badly, and push it as the XCom ``diagnosis``; None if that failed.
 
     Whatever goes wrong here, the task ends as it would have ended without it.
 
-    :param task: the sensor or operator; its ``diagnose`` and ``record_fields`` say what may be read and told.
+    :param task: the sensor or operator; its ``diagnose`` and ``record_fields`` say what may be read and
+        reported.
     :param headline: the first line of the report.
     :param arguments: returns how the run is reached.
     :param has_error: whether an error will carry the report, so that only what it lacks is logged here.
@@ -39,7 +40,7 @@ def explain(
         from airflow_omics.diagnosis import diagnose
         from airflow_omics.hooks import OmicsHook
 
-        # No warning of the Region here: it reads the connection, and that is within the diagnosis' time.
+        # No warning of the Region here: it reads the connection, which must count as the diagnosis' time.
         diagnosis = diagnose(
             OmicsHook.of(arguments()),
             record,

@@ -1,6 +1,6 @@
-"""What becomes of a template field: what a task holds of it, and how it is rendered.
+"""Template fields: what a task keeps of an assigned value, and how it is rendered.
 
-A constructor assigns each field as it was given; the class says here what it holds of that. A DAG file, a
+A constructor assigns each field as it was given; here the class says what it keeps of that. A DAG file, a
 cluster policy, Airflow's rendering and a mapped task all set attributes.
 """
 
@@ -23,7 +23,7 @@ else:
 
 
 class Renderer:
-    """Renders a value as Airflow does, or as text also where the DAG renders to native Python objects.
+    """Renders a value as Airflow does, or as text even if the DAG renders to native Python objects.
 
     :param task: the task whose field it is.
     :param arguments: context, Jinja environment and the ids of objects that are not to be rendered.
@@ -42,30 +42,30 @@ class Renderer:
             task._as_text = False
 
     def is_final(self, value: Any) -> bool:
-        """Return whether Airflow has the value from an upstream task: whatever it holds is no template."""
+        """Return whether Airflow has the value from an upstream task: then nothing in it is a template."""
         return id(value) in self._arguments[-1]
 
 
 class TaskFields(_Task):
-    """A task that says of each of its template fields what it holds, and how it is rendered."""
+    """A task that decides what each of its template fields keeps, and how it is rendered."""
 
     text_fields: frozenset[str] = frozenset()
-    """Fields that are text, whatever the DAG's ``render_template_as_native_obj`` makes of others."""
+    """Fields that are always text, whatever the DAG's ``render_template_as_native_obj``."""
     run_fields: frozenset[str] = frozenset({"run_id"})
-    """Fields that take a run, and hold of a record no more than which run it is."""
+    """Fields that take a run; of a record they keep only what identifies the run."""
 
     _field: str | None = None
     _as_text = False
 
     def kept(self, name: str, value: Any) -> Any:
-        """Return what the field holds where ``value`` is assigned; what it holds already comes back as it is.
+        """Return what the field keeps of an assigned ``value``; a value kept before is returned as it is.
 
         Airflow stores what it reads of a field for its UI, in the DAG and once it is rendered.
         """
         if name not in self.run_fields:
             return value
-        # Airflow makes a mapped task just before it renders it, and then tells what came from an upstream
-        # task, and is no template, by the object's own id: that one is cut down once it is rendered.
+        # Airflow makes a mapped task just before it renders it. Then it recognises what came from an upstream
+        # task, and is no template, by the object's own id: such a value is narrowed after rendering.
         made_of_mapped = getattr(self, "_BaseOperator__from_mapped", False)
         return value if made_of_mapped else reduce_to_identity(value)
 
@@ -80,7 +80,7 @@ class TaskFields(_Task):
         jinja_env: Any,
         seen_oids: set[int],
     ) -> None:
-        # Airflow does not say which field it renders; and of a mapped task it calls this method alone.
+        # Airflow does not say which field it renders; and for a mapped task it calls only this method.
         for name in template_fields:
             self._field = name if parent is self else None
             try:
@@ -92,14 +92,14 @@ class TaskFields(_Task):
         self, content: Any, context: Any, jinja_env: Any = None, seen_oids: set[int] | None = None
     ) -> Any:
         """Render as Airflow does; a field of this task as :meth:`render_field` says."""
-        name, self._field = self._field, None  # what stands in the field is rendered by this method, too
+        name, self._field = self._field, None  # this method also renders the parts of the field's value
         if name is None:
             return super().render_template(content, context, jinja_env, seen_oids)
         oids = set() if seen_oids is None else seen_oids
         return self.render_field(name, content, Renderer(self, context, jinja_env, oids))
 
     def render_field(self, name: str, value: Any, render: Renderer) -> Any:
-        """Return the rendered value of one field; of a record, what tells which run it is."""
+        """Return the rendered value of one field; of a record, only what identifies the run."""
         rendered = render(value, as_text=name in self.text_fields)
         return reduce_to_identity(rendered) if name in self.run_fields else rendered
 
@@ -110,22 +110,22 @@ class TaskFields(_Task):
 
 
 def _render_as_text(template: jinja2.Template, context: Any) -> str | None:
-    """Return a template's text, or None where it is one expression that is None and stays so natively."""
+    """Return a template's text, or None if it is one expression whose native value is None."""
     from jinja2.nativetypes import NativeEnvironment
 
-    names = copy.copy(context)  # as Airflow does: nothing in it is looked up before the template asks for it
+    names = copy.copy(context)  # as Airflow does: nothing is looked up before the template uses it
     names.update({name: value for name, value in template.globals.items() if name not in names})
     try:
         parts = list(template.root_render_func(template.new_context(names, shared=True)))
     except Exception:
-        template.environment.handle_exception()  # raises again, pointing at the template's own line
+        template.environment.handle_exception()  # raises again, with the template's own line
     if parts == [None] and isinstance(template.environment, NativeEnvironment):
         return None
     return "".join(str(part) for part in parts)
 
 
 def holds_reference(value: Any) -> bool:
-    """Return whether a value is, or holds, an upstream task's output, which is known to a worker alone."""
+    """Return whether a value is, or holds, an upstream task's output, which only a worker knows."""
     if isinstance(value, Mapping):
         return any(holds_reference(item) for item in value.values())
     if isinstance(value, list | tuple | set):

@@ -1,8 +1,8 @@
-"""Whether a sensor's task can begin and end in the triggerer, and why not where it can't.
+"""Whether a sensor's task can begin and end in the triggerer, and if not, why.
 
-A task that begins there has its trigger built from what the DAG file says, with no worker to read what it
-depends on; one that ends there ends by its state alone, with no worker to do what comes with an end.
-Airflow is silent about most of what is then missing, so this is decided while the DAG file is parsed.
+For a task that begins there, Airflow builds the trigger from the DAG file, without a worker that could read
+what the trigger depends on. A task that ends there only gets its state, without a worker for the rest.
+Airflow does not report most of what is then missing, so it is decided while the DAG file is parsed.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from airflow.triggers.base import StartTriggerArgs
 
 BACKSTOP: Final = 600.0
-"""Seconds from a trigger's own deadline to Airflow's, which asks neither trigger nor sensor."""
+"""Seconds from a trigger's own deadline to Airflow's, at which Airflow ends the trigger without asking it."""
 
 HOLD: Final = 10.0
-"""Seconds after a deferral for which a trigger keeps its event to itself.
+"""Seconds after a deferral for which a trigger holds back its event.
 
-A scheduler that hears of the end of the worker that deferred only when the task runs again takes the task
-for killed, and spends a try or fails it: https://github.com/apache/airflow/issues/72716. It hears of it
-within seconds; runs take minutes.
+If a task runs again before the scheduler knows that the worker which deferred it has ended, the scheduler
+assumes that the task was killed: it uses up a try, or fails the task
+(https://github.com/apache/airflow/issues/72716). It knows within seconds; runs take minutes.
 """
 
-# What a triggerer of Airflow 3.3 resolves in a template. XComs, ``ti`` and macros of the DAG's own are not
-# among it: some hang for ever there, and others silently come out empty.
+# What a triggerer of Airflow 3.3 resolves in a template. It does not resolve XComs, ``ti`` and the DAG's own
+# macros: some hang for ever there, and others are silently empty.
 _RESOLVED_NAMES: Final = frozenset(
     {
         "dag_run",
@@ -48,11 +48,11 @@ _RESOLVED_NAMES: Final = frozenset(
 
 
 class StartArguments:
-    """The ``start_trigger_args`` of a sensor class: None, but for an instance that begins in the triggerer.
+    """The ``start_trigger_args`` of a sensor: None, except for an instance that begins in the triggerer.
 
-    A mapped task builds its trigger from its class's, before it knows its own arguments, and so must find
-    none there. An instance makes its own when it is asked, and not before: cluster policies change a task
-    after its constructor has run.
+    Airflow builds a mapped task's trigger from the class's ``start_trigger_args``, before the task knows its
+    own arguments, so the class must have none. An instance makes its own when they are read, and not before:
+    cluster policies change a task after its constructor has run.
     """
 
     def __get__(self, task: Any, owner: type | None = None) -> StartTriggerArgs | None:
@@ -63,9 +63,9 @@ class StartArguments:
 
 
 def why_not_start(task: Any) -> str | None:
-    """Return why a task can't begin in the triggerer, or None when it can.
+    """Return why a task can't begin in the triggerer, or None if it can.
 
-    :param task: the sensor, all of its arguments set.
+    :param task: the sensor, with all of its arguments set.
     """
     from airflow.triggers.base import BaseTrigger
 
@@ -90,9 +90,9 @@ def why_not_start(task: Any) -> str | None:
 
 
 def why_not_end(task: Any) -> str | None:
-    """Return why a task can't end in the triggerer, or None when it can.
+    """Return why a task can't end in the triggerer, or None if it can.
 
-    :param task: the sensor, all of its arguments set.
+    :param task: the sensor, with all of its arguments set.
     """
     if importlib.util.find_spec("airflow.sdk") is None:
         return "it needs Airflow 3"
@@ -102,15 +102,15 @@ def why_not_end(task: Any) -> str | None:
     for name in lost:
         if getattr(task, name, None):
             shown = name.removeprefix("_").removesuffix("_hook")
-            return f"it has {shown}, which only a worker sees to"
-    # Airflow calls no listener for a task that ends there, and refuses the whole DAG file.
+            return f"it has {shown}, which only a worker handles"
+    # Airflow calls no listener for a task that ends there, so it refuses the whole DAG file.
     if has_listeners():
-        return "a plugin has a listener, which Airflow calls in a worker alone"
+        return "a plugin has a listener, which Airflow calls only in a worker"
     return None
 
 
 def _why_not_rendered_there(task: Any) -> str | None:
-    """Return which setting of its templates a task would lose: a triggerer renders as by default."""
+    """Return which setting of its templates a task would lose: a triggerer renders with the defaults."""
     from jinja2 import StrictUndefined
 
     dag = task.dag if task.has_dag() else None
@@ -153,7 +153,7 @@ def _why_not_rendered(template: str) -> str | None:
         tree = jinja2.Environment(autoescape=False).parse(template)
         names = jinja2.meta.find_undeclared_variables(tree)
     except jinja2.TemplateError as error:
-        return f"is a template that jinja alone cannot read ({error.message})"
+        return f"is a template that Jinja cannot read by itself ({error.message})"
     if list(jinja2.meta.find_referenced_templates(tree)):
         return "is a template that includes another, which only a worker finds"
     if unresolved := sorted(names - _RESOLVED_NAMES):

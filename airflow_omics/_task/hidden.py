@@ -1,7 +1,7 @@
 """Values that Airflow must not show, given in the DAG file or rendered.
 
-Airflow stores what it reads of a template field, in the DAG and in the rendered fields, for its UI; it logs
-one that cannot be rendered; and listeners, such as OpenLineage's, send on whatever attributes a task has.
+For its UI, Airflow stores what it reads of a template field, in the DAG and in the rendered fields. It logs a
+field that cannot be rendered. And listeners, such as OpenLineage's, send any attribute of a task elsewhere.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Unshown:
     """A value that prints as a description of itself.
 
     :param value: the value.
-    :param is_rendered: whether it is what a template became: rendered again, it stays as it is.
+    :param is_rendered: whether it has been rendered: it is not rendered a second time.
     """
 
     __slots__ = ("is_rendered", "value")
@@ -42,14 +42,14 @@ class Unshown:
         return bool(self.value)
 
     def __eq__(self, other: Any) -> bool:
-        """Compare as the value itself does, so that a test of a DAG can say what a task was given."""
+        """Compare as the value itself does, so that a DAG's test can compare a field with what was given."""
         return bool(shown_value(self) == shown_value(other))
 
-    __hash__ = None  # type: ignore[assignment]  # as the dict that it mostly holds
+    __hash__ = None  # type: ignore[assignment]  # like the dict that it usually holds
 
 
 def hidden(value: Any) -> Any:
-    """Return a value that is not shown; where it holds an upstream task's output, whatever stands beside it.
+    """Return a value that is not shown; if it holds an upstream task's output, with the other parts hidden.
 
     Airflow looks for such outputs in dicts and lists, to find out which tasks a task depends on.
     """
@@ -70,7 +70,7 @@ def is_path(value: Any) -> bool:
 
 
 def shown_value(value: Any) -> Any:
-    """Return the value itself, whether it is hidden or not, or something within it is."""
+    """Return the value itself, whether it is hidden, parts of it are, or nothing is."""
     if isinstance(value, Unshown):
         return shown_value(value.value)
     if isinstance(value, Mapping):

@@ -1,9 +1,9 @@
-"""Tell whether a person killed this task, or Airflow still means it to run.
+"""Find out whether a person killed this task, or Airflow still means it to run.
 
-A worker's ``on_kill`` runs when a person acts on the task, but also when a worker has lost its task to
-another try, or is told to stop. A triggerer's runs, in Airflow 3.3.0 to 3.3.2, also when it hands its
-triggers to another triggerer (https://github.com/apache/airflow/pull/73454). Only the state that Airflow's
-database has for the task tells these apart.
+A worker calls ``on_kill`` when a person acts on the task, but also when it has lost its task to another try,
+or is asked to stop. A triggerer of Airflow 3.3.0 to 3.3.2 calls it also when it hands its triggers to another
+triggerer (https://github.com/apache/airflow/pull/73454). Only the task's state in Airflow's database shows
+which of these it was.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ class UnreadableStateError(Exception):
 
 
 def is_killed(state: str | None, on_clear: str) -> bool:
-    """Return whether a task in this state has no use any more for the run that it waited for.
+    """Return whether a task in this state no longer needs the run that it waited for.
 
-    :param state: the task's state in Airflow's database, while its process or trigger is told to end.
+    :param state: the task's state in Airflow's database, while its process or trigger is asked to end.
     :param on_clear: what a cleared task does about its run, ``new`` or ``reattach``.
     """
     return state in _ENDED or (state in _CLEARED and on_clear == "new")
@@ -32,7 +32,7 @@ def is_killed(state: str | None, on_clear: str) -> bool:
 def task_state(task: TaskKey) -> str | None:
     """Return the task's state, as Airflow's database has it now. It blocks: call it in a thread.
 
-    :raises UnreadableStateError: when it can't be read, or no such task is known.
+    :raises UnreadableStateError: it can't be read, or no such task is known.
     """
     try:
         from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance

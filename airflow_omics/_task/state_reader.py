@@ -1,8 +1,8 @@
 """The states of many tasks, read off the event loop in a few questions.
 
-A triggerer's supervisor answers one question at a time, with some queries to the database around each. A
-cohort that is killed at once asks for hundreds of states in the same second: whoever asks while a question
-is under way is served by the next one, and one question covers every task of a DAG run that it can.
+A triggerer's supervisor answers one question at a time, with some database queries for each. A cohort that is
+killed at once asks for hundreds of states in the same second. So everybody who asks while a question is under
+way is answered by the next one, and one question covers as many tasks of a DAG run as it can.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from airflow_omics._task.state import UnreadableStateError
 from airflow_omics._task.task_key import TaskKey
 
 LONGEST_READ: Final = 30.0
-"""Seconds after which a question counts as unanswered. A triggerer's first one takes some, as Airflow then
-builds what answers it."""
+"""Seconds after which a question counts as unanswered. A triggerer's first question takes some seconds,
+while Airflow builds what answers it."""
 
 _MANY: Final = 5  # mapped tasks that are worth a question for the whole map
 _MOST_NAMES: Final = 200  # task ids in one question
@@ -44,13 +44,13 @@ class StateReader:
     async def state(self, task: TaskKey) -> str | None:
         """Return the task's state, as Airflow's database has it now.
 
-        :raises UnreadableStateError: when it can't be read, or no such task is known.
+        :raises UnreadableStateError: it can't be read, or no such task is known.
         """
         answer = self._asked.get(task)
         if answer is None:
             answer = self._asked[task] = asyncio.get_running_loop().create_future()
         if self._reading is None or self._reading.done():
-            # Whoever asks first may be gone before the others have their answer.
+            # The one who asked first may be gone before the others have their answer.
             self._reading = asyncio.create_task(self._read_all(), context=contextvars.Context())
         state = await answer
         if isinstance(state, UnreadableStateError):
@@ -70,7 +70,7 @@ class StateReader:
                         answer.set_result(states.get(task, missing))
 
     async def _read_once(self, tasks: list[TaskKey]) -> Mapping[TaskKey, State]:
-        own_thread: Any = _OwnThread()  # asgiref's types know one executor alone
+        own_thread: Any = _OwnThread()  # asgiref's types know only one executor
         read = sync_to_async(self._read, thread_sensitive=False, executor=own_thread)
         call = asyncio.ensure_future(read(tasks))
         self._calls.add(call)
@@ -121,18 +121,18 @@ def task_states(tasks: Iterable[TaskKey]) -> dict[TaskKey, State]:
 
 
 def reason_of(error: BaseException) -> str:
-    """Return what went wrong in words; never an empty text, as a TimeoutError's own is."""
+    """Return an error as text; never an empty one, as a TimeoutError's own is."""
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
 def _groups(tasks: Iterable[TaskKey]) -> Iterator[list[TaskKey]]:
-    """Return the tasks that one question can ask for: of a DAG run, those not mapped, or those of one map."""
+    """Yield the tasks that one question can cover: of a DAG run, those not mapped, or those of one map."""
     groups: dict[tuple[str, str, str | None], list[TaskKey]] = {}
     for task in tasks:
         mapped = task.task_id if task.map_index >= 0 else None
         groups.setdefault((task.dag_id, task.run_id, mapped), []).append(task)
     for (_, _, mapped), group in groups.items():
-        # A question for a whole map loads every task of it; one for tasks by name has them all in a URL.
+        # A question for a whole map loads every task of it; one for tasks by name has all names in a URL.
         size = 1 if mapped and len(group) < _MANY else _MOST_NAMES if mapped is None else len(group)
         yield from (group[start : start + size] for start in range(0, len(group), size))
 

@@ -1,4 +1,4 @@
-"""Which task instance of Airflow's something belongs to, and how that is written on the AWS side."""
+"""Which of Airflow's task instances a run belongs to, and how that is written on the AWS side."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DIGITS: Final = 12  # of the task's digest, in the name of its runs
 class TaskKey:
     """One task of one DAG run.
 
-    :param deployment: which Airflow this is, where several share an AWS account.
+    :param deployment: which Airflow this is, if several share an AWS account.
     """
 
     dag_id: str
@@ -53,5 +53,5 @@ def full_digest(value: Any) -> str:
 
 
 def _tag_value(text: str) -> str:
-    """Return the text as a tag's value may be: 256 characters, and no others than AWS takes."""
+    """Return the text as a valid tag value: at most 256 characters, and only those that AWS takes."""
     return re.sub(r"[^\w\s.:/=+\-@]", "_", text)[:256]

@@ -1,7 +1,7 @@
-"""A sensor that waits for a run in every mode of Airflow's sensors, and ends alike in each.
+"""A sensor that waits for a run in every mode of Airflow's sensors, and ends the same way in each.
 
 Airflow's own ``execute`` and ``resume_execution`` treat skips, failures and timeouts differently by mode and
-version, so that these are ours.
+version, so this class has its own.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class WaitingSensor(RunTaskMixin, BaseSensorOperator):
-    """What a sensor does between its arguments and its trigger, which are its subclass's."""
+    """A sensor without its arguments and its trigger: those belong to the subclass."""
 
     success_statuses: tuple[str, ...]
     skip_statuses: tuple[str, ...]
@@ -76,7 +76,7 @@ class WaitingSensor(RunTaskMixin, BaseSensorOperator):
         return self._settle(ending, context, wait.target.run_id)
 
     def _between_looks(self, wait: RunWait, looks: int) -> None:
-        """Sleep, or leave the worker: the one thing in which the modes differ."""
+        """Sleep, or leave the worker: only here do the modes differ."""
         if self.deferrable:
             self._defer(wait)
         now = _clock.time()
@@ -99,7 +99,7 @@ class WaitingSensor(RunTaskMixin, BaseSensorOperator):
         return self._settle(ending, context, self._run_id_of(ending))
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Go on after a deferral; Airflow's own version turns endings into skips, differently by version."""
+        """Go on after a deferral; Airflow's own method turns some endings into skips, by version."""
         kwargs = next_kwargs or {}
         if next_method != "__fail__":
             return getattr(self, next_method)(context, **kwargs)
@@ -117,7 +117,7 @@ class WaitingSensor(RunTaskMixin, BaseSensorOperator):
         raise TaskDeferralError(reason)
 
     def _run_id_of(self, ending: Ending | None) -> str | None:
-        """Return which run was waited for; the argument, rendered anew, may name another by now, or none."""
+        """Return which run was waited for; the argument, rendered again, may name another one now, or none."""
         from airflow_omics.exceptions import OmicsRequestError
 
         if ending is not None and ending.record is not None:
@@ -128,9 +128,9 @@ class WaitingSensor(RunTaskMixin, BaseSensorOperator):
             return None
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """Look once: done with the record, not done, or raise as ``execute`` would.
+        """Look once: return that it is done, with the record, or not done; or raise as ``execute`` would.
 
-        Airflow never calls this, since ``execute`` is the sensor's own; it is here for those who call a
+        Airflow never calls this, since this class has its own ``execute``. It is here for those who call a
         sensor's ``poke`` themselves, in a branch or a test.
         """
         wait = self._new_wait(context)
@@ -140,7 +140,7 @@ class WaitingSensor(RunTaskMixin, BaseSensorOperator):
         return PokeReturnValue(is_done=True, xcom_value=self._settle(ending, context, wait.target.run_id))
 
     def _step_into_triggerer(self, start: bool, end: bool) -> str | None:
-        """Begin and end in the triggerer as far as that can be; return a warning of what cannot."""
+        """Begin and end in the triggerer if that is possible; return a warning of what is not."""
         kept = []
         refused = None if self.deferrable else "deferrable=False is given"
         if start:
@@ -165,7 +165,7 @@ class WaitingSensor(RunTaskMixin, BaseSensorOperator):
 
     def _settle(self, ending: Ending, context: Context, run_id: str | None = None) -> RunRecord:
         def push(record: RunRecord) -> None:
-            ti: Any = context.get("ti")  # none where somebody's test calls execute()
+            ti: Any = context.get("ti")  # None if a test calls execute()
             if self.do_xcom_push and ti is not None:
                 ti.xcom_push(key="return_value", value=record)
 
@@ -200,7 +200,7 @@ class WaitingSensor(RunTaskMixin, BaseSensorOperator):
 
         target = self._target()
         first = first_reschedule_date(context, self.retries) if self.reschedule else None
-        self._region_is_told = first is not None  # by the process that looked first
+        self._region_is_checked = first is not None  # the process that looked first has warned
         started_at = _clock.time() if first is None else first.timestamp()
         return RunWait(
             target,

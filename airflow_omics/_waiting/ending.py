@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 
 class EndPolicy(NamedTuple):
-    """What a sensor makes of each ending.
+    """How the task ends for each ending of a wait.
 
     :param success_statuses: terminal statuses in which the task succeeds.
     :param skip_statuses: terminal statuses in which the task is skipped.
-    :param soft_fail: skip where a run ended badly or the sensor timed out, but not where the run could
-        not be read: a broken policy must not turn a cohort green.
-    :param never_fail: skip in every case in which the task would fail.
+    :param soft_fail: skip if the run ended badly or the sensor timed out, but not if the run could not be
+        read: a broken policy must not turn a cohort green.
+    :param never_fail: skip whenever the task would fail.
     :param record_fields: the members of the record that reach XCom; None for all.
     """
 
@@ -42,9 +42,9 @@ class EndPolicy(NamedTuple):
         return (*self.success_statuses, *self.skip_statuses)
 
     def state_of(self, ending: Ending) -> Literal["success", "skipped"] | None:
-        """Return the state that the run's own status asks for, or None for every other end of a wait.
+        """Return the task's state that the run's status asks for.
 
-        That other end is a failure, or a skip in the place of one.
+        :return: None for every other ending: the task fails, or is skipped instead of failing.
         """
         if ending.outcome != "terminal" or ending.record is None:
             return None
@@ -60,14 +60,14 @@ class EndPolicy(NamedTuple):
         run_id: str | None = None,
         explain: Callable[[Ending, bool], Diagnosis | None] | None = None,
     ) -> RunRecord:
-        """Return the record where the task succeeds, or raise what skips or fails it.
+        """Return the record if the task succeeds, or raise what skips or fails it.
 
         :param ending: how the wait ended.
         :param push: puts a record into the task's ``return_value``; called before anything is raised, so
             that the record is there for downstream tasks and callbacks.
         :param run_id: the run that was waited for, for errors.
         :param explain: finds out why a run ended badly; its second argument says whether the task is
-            skipped, so that no error will carry the report. None where nobody wants to know.
+            skipped, so that no error will carry the report. None if nobody wants to know.
         :raises AirflowSkipException: the task is skipped.
         :raises AirflowSensorTimeout: the run was still active at the sensor's timeout.
         :raises OmicsError: the run ended badly or could not be read.
@@ -100,12 +100,12 @@ def error_of(
     *,
     timeout: Callable[[str], Exception] = AirflowSensorTimeout,
 ) -> Exception:
-    """Return the error that an ending becomes where the task fails of it.
+    """Return the error with which the task fails after an ending.
 
     :param record: the record that the error carries, narrowed as the DAG wants it.
     :param run_id: the run that was waited for, if the record is not known.
-    :param diagnosis: why the run ended badly, where that was looked into; its text is the error's.
-    :param timeout: makes the error of a wait that has come to its deadline.
+    :param diagnosis: why the run ended badly, if that was looked into; its text becomes the error's.
+    :param timeout: makes the error of a wait that reached its deadline.
     """
     if ending.outcome == "timeout":
         return timeout(ending.message)
@@ -121,8 +121,8 @@ def error_of(
 def ending_to_event(ending: Ending, record_fields: Collection[str] | None) -> dict[str, Any]:
     """Return an ending as the payload of a trigger's event, plain JSON.
 
-    The record is narrowed here, before it leaves the triggerer; what an error and the links on the worker
-    need stays.
+    The record is narrowed here, before it leaves the triggerer. It keeps what the worker needs for an error
+    and for the links.
     """
     record = ending.record
     if record is not None and record_fields is not None:
@@ -136,12 +136,12 @@ def ending_to_event(ending: Ending, record_fields: Collection[str] | None) -> di
 
 
 def ending_from_event(event: Any) -> Ending:
-    """Return the ending that a trigger's event tells.
+    """Return the ending that a trigger's event holds.
 
-    :raises OmicsError: when it is no event of this package's trigger.
+    :raises OmicsError: it is not an event of this package's trigger.
     """
     if not isinstance(event, Mapping) or event.get("outcome") not in ("terminal", "timeout", "error"):
-        raise exceptions.OmicsError("The trigger fired no event that tells how the run ended.")
+        raise exceptions.OmicsError("The trigger fired no event that says how the run ended.")
     kinds = {kind.value: kind for kind in exceptions.FaultKind}
     return Ending(
         event["outcome"],

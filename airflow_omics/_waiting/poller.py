@@ -1,4 +1,4 @@
-"""Looks at a run for a task that waits in a worker, and the loop of everything that waits in one."""
+"""Looks at a run for a task that waits in a worker, and the loop of every wait in a worker."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 def until_over(look: Callable[[], T | None], between_looks: Callable[[], object]) -> T:
-    """Look until that has a result, and return it.
+    """Look until there is a result, and return it.
 
     :param look: returns None while there is reason to look again.
     :param between_looks: sleeps; or leaves the worker by raising, as deferring and rescheduling do.
@@ -33,8 +33,8 @@ class RunPoller:
     """Look at the run of one wait, each time by one GetRun.
 
     :param wait: what has been seen of the run, and what ends the wait.
-    :param make_hook: makes a hook; called anew after credentials failed or were denied.
-    :param export: what to export along once the run has ended.
+    :param make_hook: makes a hook; called again after credentials failed or were denied.
+    :param export: names for GetRun's ``export``, once the run has ended.
     :param log: the task's logger.
     """
 
@@ -65,13 +65,13 @@ class RunPoller:
                 record, _clock.time(), _clock.monotonic(), clock_skew=skew, stands_in=stands_in
             )
         if self._wait.wants_fresh_client:
-            # The next look reads the Airflow connection anew.
+            # The next look reads the Airflow connection again.
             self._hook, self._replaces = None, self._replaces or self._hook is not None
         self._wait.report(self._log)
         return ending
 
     def _weighed(self, fault: Fault) -> Fault:
-        """Return the fault with what makes its answer doubtful, where the run was read before."""
+        """Return the fault; if the run was read before, with what makes its answer doubtful."""
         from airflow_omics.hooks.faults import weighed
 
         if self._hook is None or not self._wait.run.was_read:

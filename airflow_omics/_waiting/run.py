@@ -1,9 +1,9 @@
 """What one wait knows of its run, and what each answer or failed call means for it.
 
 Poke mode, reschedule mode and the watcher in the triggerer all feed the same class, so that they cannot
-come to different ends. It makes no call, reads no clock and sleeps nowhere: times are handed in, in seconds.
-``now`` is wall time, since the epoch, and decides about deadlines; ``tick`` is on a clock that nobody sets,
-and decides how long something has lasted.
+come to different ends. It makes no call, reads no clock and never sleeps: times are handed in, in seconds.
+``now`` is wall time, since the epoch, for deadlines. ``tick`` is on a clock that nobody sets, for how long
+something has lasted.
 """
 
 from __future__ import annotations
@@ -28,19 +28,22 @@ from airflow_omics.records import (
 log = logging.getLogger(__name__)
 
 DENIED_SECOND_LOOK: Final = 60.0
-"""Seconds until a run that was readable, and then denied, is looked at once more."""
+"""Seconds until the one more look at a run that was readable, and then denied."""
 
 NEVER_REACHED_GRACE: Final = 3600.0
-"""Seconds for which no connection can be made, if none ever could: a certificate or a Region is wrong."""
+"""Seconds to tolerate that no connection can be made, if none ever was: a certificate or Region is wrong."""
 
 NEWS_EVERY: Final = 600.0
 """Seconds between two log lines while nothing changes."""
 
 LONGEST_BACKOFF: Final = 300.0
-"""Seconds at most between two looks in bad weather, unless the poke interval itself is longer."""
+"""Seconds at most between two looks after transient errors, unless the poke interval itself is longer."""
 
 LAST_LOOK_FAILED: Final = " The last look failed: "
-"""What stands between a timeout's message and why the run could not be read in the end."""
+"""What stands between a timeout's message and why the last GetRun failed.
+
+``airflow_omics._starting.finish`` splits messages here, also those of events that an earlier version stored.
+"""
 
 # Clocks are compared through the Date header, which has whole seconds, and an id is never reused within
 # a minute of its run's deletion in any account that has more than a handful of runs.
@@ -50,10 +53,10 @@ ErrorName = Literal["OmicsAccessError", "OmicsRequestError", "OmicsRunNotFoundEr
 
 
 class Ending(NamedTuple):
-    """How a wait ended; ``airflow_omics._waiting.ending`` decides what that makes of the task.
+    """How a wait ended; ``airflow_omics._waiting.ending`` decides how the task ends then.
 
     :param outcome: ``terminal``, ``timeout`` or ``error``.
-    :param record: the run's last record, as far as one is known.
+    :param record: the run's last record, if one is known.
     :param message: for logs and errors, one sentence.
     :param error: for ``error``, the name of the class in ``airflow_omics.exceptions``.
     :param kind: for ``error``, the kind of fault behind it, if that is not the one its class stands for.
@@ -67,15 +70,15 @@ class Ending(NamedTuple):
 
 
 class RunWait:
-    """One wait on one run: identity, patience and news.
+    """One wait on one run: which run, which errors are still tolerated, and which log lines are due.
 
     :param target: the run.
     :param started_at: when the sensor looked first, also if that was in another process.
-    :param timeout_at: when the wait must end; one last look is due then.
+    :param timeout_at: when the wait must end, after one final look.
     :param terminal_statuses: statuses that end the wait although this package does not know them.
-    :param status: the run's status when it was last seen, in another process; only a change of it is news.
+    :param status: the run's status when another process last saw it; only a change of it is logged.
     :param looked_before: whether another process has looked and went on waiting, whatever it saw.
-    :param created: when the run was made, by the service's clock, where that is known already.
+    :param created: when the run was made, by the service's clock, if that is known already.
     """
 
     # A triggerer holds thousands of these.
@@ -139,10 +142,10 @@ class RunWait:
         """Take GetRun's answer; return how the wait ended, or None to go on.
 
         :param record: the answer.
-        :param now: when it came; ``tick`` likewise, ``now`` where it is left out.
+        :param now: when it came; ``tick`` likewise, which is ``now`` if it is left out.
         :param clock_skew: seconds by which the service's clock is ahead of ours.
-        :param stands_in: whether it came through boto3's own chain of credentials, in the place of a
-            connection that was not found.
+        :param stands_in: whether it came through boto3's own chain of credentials, because the connection
+            was not found.
         """
         tick = self._at(now, tick)
         self._reached, self._unreached_at = True, None
@@ -173,7 +176,7 @@ class RunWait:
         """Take a call that failed; return how the wait ended, or None to go on.
 
         :param fault: what the call met.
-        :param now: when that was; ``tick`` likewise, ``now`` where it is left out.
+        :param now: when that was; ``tick`` likewise, which is ``now`` if it is left out.
         """
         tick = self._at(now, tick)
         self._last_fault = fault
@@ -191,18 +194,18 @@ class RunWait:
             return ending
         self._transient_errors += 1
         if self._transient_errors.bit_count() == 1:  # the 1st, 2nd, 4th, 8th, ... in a row
-            self._tell(logging.WARNING, self._about(f"still waiting: {fault.message}"))
+            self._say(logging.WARNING, self._about(f"still waiting: {fault.message}"))
         return self.timed_out(now)
 
     def timed_out(self, now: float) -> Ending | None:
-        """Return the ending at ``timeout_at``, None before."""
+        """Return the ending from ``timeout_at`` on, None before."""
         if now < self.timeout_at:
             return None
         waited = f"after {max(0.0, now - self.started_at):.0f} s"
         if not self._seen:
             message = self._about(f"never read {waited}, the sensor's timeout.")
         elif self.record is not None and self._last_fault is None:
-            message = f"{describe(self.record)}, still, {waited}, the sensor's timeout."
+            message = f"{describe(self.record)} {waited}, the sensor's timeout."
         else:
             known: RunRecord = {"id": self.target.run_id, "status": str(self._status)}
             state = describe(self.record or known, last_seen=True)
@@ -221,8 +224,8 @@ class RunWait:
 
         Whoever was given a run's id was given it after the run was made.
 
-        :param ahead: seconds by which the service's clock is ahead of ``tick``; without, clocks are taken to
-            agree.
+        :param ahead: seconds by which the service's clock is ahead of ``tick``; without it, the clocks are
+            assumed to agree.
         """
         # Our wall clock may have been set since the first look.
         began = self.started_at if ahead is None or self._began is None else self._began + ahead
@@ -231,9 +234,9 @@ class RunWait:
     def pause(self, interval: float, now: float, rand: Callable[[], float] = random.random) -> float:
         """Return the seconds until the next look, never past ``timeout_at``.
 
-        :param interval: the sensor's poke interval, used as it is in good weather. In bad weather the
-            pause doubles with each failed call, up to five minutes, with jitter, so that sensors which
-            were thrown back together do not come back together.
+        :param interval: the sensor's poke interval, used as it is while calls succeed. With each transient
+            error in a row the pause doubles, up to five minutes. It has jitter, so that sensors whose calls
+            failed together do not all call again together.
         :param rand: a random number in [0, 1).
         """
         pause = interval
@@ -268,12 +271,12 @@ class RunWait:
 
     @property
     def needs_memory(self) -> bool:
-        """Whether the next look must come from this process, as what is tolerated for a while has begun."""
+        """Whether the next look must come from this process, which has begun to tolerate an error."""
         return self.wants_fresh_client or self._unreached_at is not None
 
     @property
     def wants_fresh_client(self) -> bool:
-        """Whether the next look should read the connection anew: credentials failed, or were denied."""
+        """Whether the next look should read the connection again: credentials failed, or were denied."""
         return self._credentials_lost_at is not None or self._denied_at is not None
 
     @property
@@ -282,12 +285,12 @@ class RunWait:
         return bool(self._news)
 
     def news(self) -> Iterator[tuple[int, str]]:
-        """Hand over the log lines, each with its level, that have come up since the last call."""
+        """Yield the log lines since the last call, each with its level."""
         lines, self._news = self._news, ()
         yield from lines
 
     def report(self, logger: Any) -> None:
-        """Write the log lines that have come up since the last call; a log that fails ends no wait."""
+        """Write the log lines since the last call; a log that fails ends no wait."""
         for level, line in self.news():
             try:
                 logger.log(level, line)
@@ -295,7 +298,7 @@ class RunWait:
                 log.debug("A line was lost: %s", line, exc_info=error)
 
     def _at(self, now: float, tick: float | None) -> float:
-        """Return the tick that stands for ``now``, and begin to count by it at the first call."""
+        """Return the tick for ``now``; at the first call, begin to count by it."""
         if tick is None:
             tick = now
         if self._began is None:
@@ -318,29 +321,29 @@ class RunWait:
         if tick - self._began < NOT_FOUND_GRACE:
             if not self._unknown:
                 self._unknown = True
-                self._tell_of_unknown()
+                self._say_unknown()
             return self.timed_out(now)
         if self._seen:
             return self._deleted("HealthOmics does not know it any more")
         message = self._about(f"deleted, or never existed in this account and Region ({fault.message})")
         return Ending("error", None, message, "OmicsRunNotFoundError")
 
-    def _tell_of_unknown(self) -> None:
+    def _say_unknown(self) -> None:
         text = "HealthOmics does not know it"
         if self._seen:
             text += f" any more; it was {self._status} when last seen"
         elif not self.run.was_read:  # another process that looked before may have read the run
             text += " yet"
-        self._tell(logging.INFO, self._about(text))
+        self._say(logging.INFO, self._about(text))
 
     def _without_credentials(self, fault: Fault, now: float, tick: float) -> Ending | None:
-        """Tolerate for a while that credentials don't work, or work for somebody else."""
+        """Tolerate for a while that credentials don't work, or are those of another account."""
         self._last_fault = fault
         if self._credentials_lost_at is None:
             self._credentials_lost_at = tick
         if tick - self._credentials_lost_at < CREDENTIALS_GRACE:
             said = f"{fault.message}; {fault.doubt}" if fault.doubt else fault.message
-            self._tell(logging.WARNING, self._about(f"trying fresh credentials: {said}"))
+            self._say(logging.WARNING, self._about(f"trying fresh credentials: {said}"))
             return self.timed_out(now)
         if not fault.doubt:
             message = self._about(f"no credentials worked for 5 minutes: {fault.message}")
@@ -366,13 +369,14 @@ class RunWait:
             return Ending("error", self.record, message, "OmicsAccessError")
         if self._denied_at is None:
             self._denied_at = tick
-            self._tell(logging.WARNING, self._about(f"looking once more: {fault.message}"))
+            self._say(logging.WARNING, self._about(f"looking once more: {fault.message}"))
         return self.timed_out(now)
 
     def _unreached(self, fault: Fault, tick: float) -> Ending | None:
-        """Tolerate for an hour that no connection can be made, where none ever could.
+        """Tolerate for an hour that no connection can be made, if none ever was.
 
-        In reschedule mode one process looks meanwhile: if another follows it, something has answered.
+        In reschedule mode one process goes on looking meanwhile: if another follows it, something has
+        answered.
         """
         if self._reached:
             return None
@@ -381,8 +385,8 @@ class RunWait:
         if tick - self._unreached_at < NEVER_REACHED_GRACE:
             return None
         message = self._about(
-            f"no connection could be made for an hour, nor ever before ({fault.message}). Check region_name "
-            "(HealthOmics is not in every Region), endpoint_url, verify, and the network."
+            f"no connection could be made for an hour, and none was ever made ({fault.message}). Check "
+            "region_name (HealthOmics is not in every Region), endpoint_url, verify, and the network."
         )
         return Ending("error", None, message, "OmicsRequestError")
 
@@ -397,9 +401,9 @@ class RunWait:
         if not known:
             text += ", a status this version of airflow-omics does not know; waiting on"
         since = f"{max(0.0, now - self.started_at):.0f} s since the first look"
-        self._tell(level, self._about(f"{text} ({since})"))
+        self._say(level, self._about(f"{text} ({since})"))
 
-    def _tell(self, level: int, text: str) -> None:
+    def _say(self, level: int, text: str) -> None:
         self._news = (*self._news, (level, text))
 
     def _about(self, text: str) -> str:

@@ -16,15 +16,15 @@ from airflow_omics._compat import conf
 DEFAULT_RATE: Final = 5.0
 """Requests a second for one operation: half of the service's default quota, so that others have room."""
 
-_RECOVERY: Final = 30.0  # seconds in which a limiter that fell to nothing creeps back to its ceiling
+_RECOVERY: Final = 30.0  # seconds in which a limiter rises from nothing to its ceiling again
 _SLACK: Final = 1.08  # so that what the network bunches together stays below the ceiling in every second
 _FLOOR: Final = 0.05  # of the ceiling: throttling never stops a watcher altogether
 
 
 class Limiter:
-    """Spaces requests evenly; throttling halves the rate, quiet time brings it back.
+    """Spaces requests evenly; throttling halves the rate, and it rises again while nothing is throttled.
 
-    Several triggerers that share a quota settle by this, as several TCP connections do on one line.
+    So several triggerers come to share a quota, as several TCP connections share one line.
 
     :param ceiling: requests a second, never exceeded.
     """
@@ -47,7 +47,7 @@ class Limiter:
         return self._rate
 
     async def acquire(self) -> None:
-        """Return when the next request may be sent; whoever asked first goes first."""
+        """Wait until the next request may be sent; whoever asked first goes first."""
         # A lock belongs to one loop, while a limiter is the process's.
         lock = self._locks.setdefault(asyncio.get_running_loop(), asyncio.Lock())
         async with lock:
@@ -57,12 +57,12 @@ class Limiter:
         while (now := _clock.monotonic()) < self._next_slot:
             await asyncio.sleep(self._next_slot - now)
         spacing = _SLACK / self.rate
-        # Counted from when this one is really sent: a loop that was held up must not send in a bunch what
-        # it is behind with. A little is caught up, so that timers that are always a bit late cost no rate.
+        # Counted from when this request is really sent: a loop that was held up must not send all its late
+        # requests at once. A little is caught up, so that timers that are always a bit late cost no rate.
         self._next_slot = max(self._next_slot + spacing, now + 0.98 * spacing)
 
     def throttled(self) -> None:
-        """Take note that AWS throttled a request; those that were under way together count once."""
+        """Note that AWS throttled a request; those that were under way together count once."""
         now, rate = _clock.monotonic(), self.rate
         if now - self._halved_at >= 2.0 / rate:
             self._rate = max(self.ceiling * _FLOOR, rate / 2)
@@ -76,15 +76,15 @@ class RateTable:
         self._limiters: dict[tuple[str, str], dict[str | None, Limiter]] = {}
 
     def limiter(self, operation: str, region: str, account: str | None, ceiling: float) -> Limiter:
-        """Return the one limiter for these three; ``ceiling`` counts when it is new."""
+        """Return the one limiter for these three; ``ceiling`` is used if it is new."""
         accounts = self._limiters.setdefault((operation, region), {})
         return accounts.setdefault(account, Limiter(ceiling))
 
     async def acquire(self, operation: str, region: str, account: str | None, ceiling: float) -> None:
-        """Return when the next request may be sent.
+        """Wait until the next request may be sent.
 
         :param account: None as long as a connection has read no run. It may then lead to any account, and
-            its requests count for each, so that two connections to one account never add up.
+            its requests count for each, so that two connections to one account never exceed its rate.
         """
         own = self.limiter(operation, region, account, ceiling)
         if account is None:
@@ -101,7 +101,7 @@ RATES: Final = RateTable()
 def requests_per_second() -> float:
     """Return ``[omics] requests_per_second`` of Airflow's configuration, 5 by default.
 
-    :raises ValueError: when it is no positive number.
+    :raises ValueError: it is not a positive number.
     """
     text = conf.get("omics", "requests_per_second", fallback=str(DEFAULT_RATE))
     try:

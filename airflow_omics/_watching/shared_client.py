@@ -1,4 +1,4 @@
-"""The client that a watcher's calls share: built off the event loop, and anew when credentials die."""
+"""The client that a watcher's calls share: built off the event loop, and again when credentials fail."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class SharedClient:
         self.region: str | None = arguments.region_name
 
     async def prepare(self) -> None:
-        """Return when there is a client of use, or building one has failed."""
+        """Wait until there is a usable client, or building one has failed."""
         if self._held is None or self._held.retired:
             await self._current()
 
@@ -76,10 +76,10 @@ class SharedClient:
         known: Known | None = None,
         may_list: Callable[[], Awaitable[None]] | None = None,
     ) -> T | Fault:
-        """Return what ``request`` returns for the client, or the fault that it met.
+        """Return what ``request`` returns for the client, or the fault of the call.
 
         :param known: of the run that the call is about, so that a fault says whether its answer counts.
-        :param may_list: returns when a ListRuns may be sent, where one is needed to find that out.
+        :param may_list: waits until a ListRuns may be sent, if one is needed to find that out.
         """
         held = await self._current()
         if isinstance(held, Fault):
@@ -92,9 +92,9 @@ class SharedClient:
         except Exception as error:
             fault = self._noted(_fault_of(error, held.client))
             if fault.kind is FaultKind.CREDENTIALS and _clock.monotonic() - held.built_at >= _REBUILD_PAUSE:
-                held.retired = True  # the next call reads the Airflow connection anew
+                held.retired = True  # the next call reads the Airflow connection again
             if fault.kind is FaultKind.TRANSIENT and (warning := held.client.region_warning):
-                # Where the task began in the triggerer, no worker has warned of it.
+                # If the task began in the triggerer, no worker has warned of it.
                 fault = fault._replace(message=f"{fault.message}. {warning}")
             if known is not None and known.was_readable:
                 fault = await self._weighed(fault, held.client, known.home, may_list)
@@ -105,7 +105,7 @@ class SharedClient:
                 await held.client.close()
 
     def renew(self) -> None:
-        """Let the next call read the Airflow connection anew; where that fails, this client goes on."""
+        """Let the next call read the Airflow connection again; if that fails, this client stays in use."""
         if self._held is not None:
             self._held.stale = True
 
@@ -137,7 +137,7 @@ class SharedClient:
         return fault._replace(doubt=doubt)
 
     async def close(self) -> None:
-        """Close the client; nothing of it is left behind."""
+        """Close the client, and everything that it holds."""
         held, self._held = self._held, None
         if held is not None:
             await held.client.close()
@@ -177,13 +177,13 @@ def _open_client(arguments: AwsArguments) -> OmicsAsyncClient:
 
 
 def _fault_of(error: Exception, client: OmicsAsyncClient | None = None) -> Fault:
-    """Return what a failed call means; or, without ``client``, that none could be built."""
+    """Return what a failed call means; without ``client``, that none could be built."""
     from airflow_omics.hooks.faults import fault_of
 
     fault = fault_of(error, client)
     if fault is None:
-        # Not of AWS or the network: an Airflow connection that can't be read now, or a mistake of ours.
-        # Either way it must pass or be told to everybody who waits, not end this loop.
+        # Not from AWS or the network: an Airflow connection that can't be read now, or a mistake of ours.
+        # It must not end this loop: either it passes, or everybody who waits gets to know of it.
         log.warning("A call to HealthOmics failed in an unexpected way", exc_info=error)
         kind = FaultKind.CREDENTIALS if client is None else FaultKind.TRANSIENT
         fault = Fault(kind, f"{type(error).__name__}: {error}", type(error).__name__)

@@ -1,7 +1,7 @@
 """Sweeps: a watcher's way to ask for many runs at once, by listing the active ones.
 
-A list clears a run only where ``arn`` and ``creationTime`` are those that are known of it. A watched run
-that a sweep did not hold is a suspect, and GetRun decides.
+A list shows that a run is active only if ``arn`` and ``creationTime`` are the ones known for it. A watched
+run that a sweep did not hold is a suspect, and GetRun decides.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from airflow_omics.records import ACTIVE_STATUSES
 log = logging.getLogger(__name__)
 
 _TRIES = 5  # for one page
-_COST_HOLDS = 900.0  # seconds for which what a sweep cost is believed, when it was too dear
-_OFF_FOR = 3600.0  # seconds without ListRuns where it is denied or talks nonsense
-_BURST_PAUSE = 5.0  # seconds between a sweep and the next that is out of turn
+_COST_HOLDS = 900.0  # seconds for which the cost of a sweep is relied on, if it was too high
+_OFF_FOR = 3600.0  # seconds without ListRuns if it is denied or its answer can't be used
+_BURST_PAUSE = 5.0  # seconds between a sweep and the next one outside the schedule
 _STEADY = 0.98  # share of neighbours that two lists must have in the same order
 
 
@@ -32,7 +32,7 @@ class Sweeper:
     """Decides when to sweep, and what a sweep says of each watched run.
 
     :param watchlist: the runs.
-    :param list_page: lists one page: ``(status, token) -> (items, next token)`` or the fault met.
+    :param list_page: lists one page: ``(status, token) -> (items, next token)``, or the call's fault.
     :param wake: set when there may be something new to ask GetRun for.
     """
 
@@ -50,30 +50,28 @@ class Sweeper:
         self._failures = 0
         self._begun_at = self._ended_at = -math.inf
         self.suspected_wrongly = 0
-        """GetRuns since the last sweep for runs that turned out to be as they were known."""
+        """GetRuns since the last sweep for runs that had not changed."""
         self._period: float | None = None
-        self._lasted: float | None = (
-            None  # seconds that the last sweep took; None where lists are not relied on
-        )
+        self._lasted: float | None = None  # seconds that the last sweep took; None if lists are not relied on
         self._order: dict[str, int] = {}
         self._ids: list[str] = []
         self._is_steady = False
 
     async def run_once(self) -> None:
-        """Sweep when it is time to, or wait a moment."""
+        """Sweep if it is time to, or wait a moment."""
         now = _clock.monotonic()
         self._period = None if now < self._off_until else self._cost.period(self._watchlist, now)
         if self._is_due(now):
             try:
                 await self._sweep(now)
-            except Exception:  # a mistake of ours, or an answer that nobody thought of
+            except Exception:  # a mistake of ours, or an answer that nobody expected
                 self._failed(Fault(FaultKind.TRANSIENT, "a sweep ended in an unexpected way"))
                 raise
         else:
             await asyncio.sleep(self._moment(now))
 
     def looks_within(self, entry: Entry) -> float:
-        """Return for how many seconds a run may go without a word before it is due for a GetRun."""
+        """Return after how many seconds without an answer about it a run is due for a GetRun."""
         interval = entry.interval
         if self._period is None or interval < self._period or self._lasted is None:
             return interval
@@ -84,7 +82,7 @@ class Sweeper:
             return False
         backlog = self._watchlist.gather(now)
         pages = self._cost.estimate(len(self._watchlist), now, self._watchlist.statuses_to_ask())
-        # So many runs are due at once that a sweep is the quicker way; not again where it did not help.
+        # So many runs are due at once that a sweep is quicker; not again if it did not help.
         if now >= self._ended_at + _BURST_PAUSE and backlog > pages:
             return True
         return self._period is not None and now >= self._begun_at + self._period
@@ -97,8 +95,8 @@ class Sweeper:
     async def _sweep(self, begun_at: float) -> None:
         """List every active run that may be watched, in the order of a run's life.
 
-        A run only moves forward, so that one which changes its status while the sweep goes on is met in
-        the status that it has then, or has ended.
+        A run only moves forward. One that changes its status during the sweep is found in its later status,
+        or has ended.
         """
         self._begun_at = begun_at
         first = ACTIVE_STATUSES.index(self._watchlist.earliest_status())
@@ -124,7 +122,7 @@ class Sweeper:
         self._suspect_missing(seen, begun_at)
         self._failures = 0
         self._learn_order(seen)
-        # A GetRun for a run that should have been listed belongs to what sweeping costs.
+        # A GetRun for a run that should have been listed is part of what sweeping costs.
         self._cost = SweepCost(pages + self.suspected_wrongly, _clock.monotonic() + _COST_HOLDS)
         self.suspected_wrongly = 0
         self._ended_at = _clock.monotonic()
@@ -149,7 +147,7 @@ class Sweeper:
         self._switch_off(min(30.0 * 2.0 ** min(self._failures, 10), _OFF_FOR), fault)
 
     def _switch_off(self, seconds: float, fault: Fault) -> None:
-        """Do without ListRuns for a while: it is a help, and nobody's wait depends on it."""
+        """Use no ListRuns for a while: it only helps, and nobody's wait depends on it."""
         self._off_until = _clock.monotonic() + seconds
         self._do_without()
         log.warning(
@@ -164,10 +162,10 @@ class Sweeper:
     def _taken(
         self, item: dict[str, Any], status: str, asked_at: float, seen: dict[str, int], cursor: int
     ) -> int:
-        """Take one item of a list as :meth:`_listed` does; nonsense in it counts as if it was not listed."""
+        """Take one item of a list as :meth:`_listed` does; one that can't be used counts as not listed."""
         try:
             return self._listed(item, status, asked_at, seen, cursor)
-        except Exception as error:  # whatever a service may send; GetRun will tell
+        except Exception as error:  # whatever a service may send; GetRun decides
             log.debug("An item of ListRuns could not be used", exc_info=error)
             seen.pop(item["id"], None)
             return cursor
@@ -175,13 +173,13 @@ class Sweeper:
     def _listed(
         self, item: dict[str, Any], status: str, asked_at: float, seen: dict[str, int], cursor: int
     ) -> int:
-        """Take one item of a list; return how far the order of the last sweep has been gone through."""
+        """Take one item of a list; return how far this sweep has come in the order of the last one."""
         run_id = item["id"]
         entry = self._watchlist.entries.get(run_id)
         if entry is None or run_id in seen:
             return cursor
         if item.get("status", status) not in ACTIVE_STATUSES or not _matches(entry, item):
-            return cursor  # GetRun will tell: at the end it counts as not listed
+            return cursor  # at the end it counts as not listed, and GetRun decides
         seen[run_id] = len(seen)
         self._watchlist.vouched_for(entry, item, asked_at, asked_at + self.looks_within(entry))
         for waiter in entry.waiters:
@@ -190,11 +188,12 @@ class Sweeper:
         return self._pass_over(run_id, status, seen, cursor)
 
     def _pass_over(self, run_id: str, status: str, seen: dict[str, int], cursor: int) -> int:
-        """Suspect the runs that stood before this one in the last sweep and were passed over in this.
+        """Suspect the runs that stood before this one in the last sweep and are missing before it in this.
 
-        Where the service keeps its lists in a steady order this finds an end as soon as its page goes by,
-        and spreads the GetRuns over the sweep; a wrong suspicion costs one GetRun. Only runs of the status
-        that is listed are passed over: a cohort that moved on at once is still to come, in another order.
+        If the service lists runs in a steady order, this finds the end of a run with the page on which it
+        is missing, and spreads the GetRuns over the sweep. A wrong suspicion costs one GetRun. Only runs of
+        the status that is listed are suspected here: a cohort that changed its status at once is listed
+        later, in another order.
         """
         position = self._order.get(run_id)
         if not self._is_steady or position is None or position < cursor:
@@ -207,7 +206,7 @@ class Sweeper:
         return position + 1
 
     def _suspect_missing(self, seen: dict[str, int], begun_at: float) -> None:
-        """Suspect every run that was watched when the sweep began and that it did not hold."""
+        """Suspect every run that was watched when the sweep began and that was not listed."""
         for entry in list(self._watchlist.entries.values()):
             if entry.run_id in seen or entry.joined_at >= begun_at or entry.looked_at >= begun_at:
                 continue

@@ -1,8 +1,8 @@
 """Many waits, one loop: every deferred task of a triggerer that uses one AWS connection shares a watcher.
 
-GetRun is the truth. ListRuns only says which runs deserve a GetRun: where it is cheaper than a GetRun for
-each run, active runs are listed, and those that are watched and not listed are asked for. No fault of one
-run, one call or one waiter reaches another waiter.
+GetRun is the truth. ListRuns only says which runs deserve a GetRun: if it is cheaper than a GetRun for
+each run, active runs are listed, and a watched run that is not listed gets a GetRun. No fault of one run,
+one call or one waiter reaches another waiter.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ log = logging.getLogger(__name__)
 
 _MOST_IN_FLIGHT = 32  # GetRuns under way together: an endpoint that hangs must not hold up the others
 _FIRST_ANSWER = 1.0  # seconds to wait at most for the first answer, before requests overlap
-_LATE = 60.0  # seconds past its deadline for which a wait may queue for its last look
-_LATE_CHECK = 300.0  # seconds at most until it is asked again how late it is: a clock may have been set
-_FIRST_RETRY = 5.0  # seconds of pause after a first failed call; the limiter takes care of the total
+_LATE = 60.0  # seconds after its deadline for which a wait may queue for its final look
+_LATE_CHECK = 300.0  # seconds at most between two checks of how late it is: a clock may have been set
+_FIRST_RETRY = 5.0  # seconds of pause after a first failed call; the limiter limits the total
 
 
 class Watcher:
@@ -92,7 +92,7 @@ class Watcher:
 
         :param wait: what is known of the run so far.
         :param interval: seconds between two looks that this waiter wants.
-        :param export: what to export along once the run has ended.
+        :param export: names for GetRun's ``export``, once the run has ended.
         :param logger: gets one line when the status changes, and one every ten minutes otherwise, from the
             task that waits.
         """
@@ -101,7 +101,7 @@ class Watcher:
         self._compare_clocks()
         entry = self._watchlist.join(waiter, _clock.monotonic())
         self._start()
-        # Too many waits may end at once for a last look at each, or the service be out of reach.
+        # Too many waits may end at once for a final look at each, or the service may be out of reach.
         self._give_up_when_late(entry, waiter, max(wait.timeout_at, _clock.time()) + _LATE)
         try:
             while True:
@@ -118,11 +118,11 @@ class Watcher:
             self._watchlist.leave(entry, waiter)
             await self._close_if_unused()
 
-    # -- for whoever has calls of its own to make on the shared client ---------------------------------------
+    # -- for code that makes calls of its own on the shared client ------------------------------------------
 
     @contextlib.asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
-        """Keep the shared client open, though nobody waits any more."""
+        """Keep the shared client open, even if nobody waits any more."""
         self._guests += 1
         try:
             yield
@@ -131,12 +131,12 @@ class Watcher:
             await self._close_if_unused()
 
     async def turn(self, operation: str) -> None:
-        """Return when the next request of an operation may be sent; those that wait for runs have theirs."""
+        """Wait until the next request of an operation may be sent; the waits on runs take turns likewise."""
         await self._clients.prepare()
         await self._may_send(operation)
 
     async def get_run(self, run_id: str, known: Known) -> RunRecord | Fault:
-        """Return the run's record, or the fault that the call met. It is the caller's :meth:`turn`."""
+        """Return the run's record, or the call's fault. The caller has waited for its :meth:`turn`."""
         answer = await self._get_run(run_id, known=known)
         if not isinstance(answer, Fault):
             return answer[0]
@@ -145,11 +145,11 @@ class Watcher:
         return answer
 
     def renew_client(self) -> None:
-        """Have the Airflow connection read anew before the next call."""
+        """Let the next call read the Airflow connection again."""
         self._clients.renew()
 
     async def cancel_run(self, run_id: str, known: Known) -> Fault | None:
-        """Return the fault that CancelRun met; None once it is accepted. It is the caller's :meth:`turn`."""
+        """Return CancelRun's fault; None once it is accepted. The caller has waited for its :meth:`turn`."""
         answer = await self._clients.call(lambda client: client.cancel_run(run_id), known=known)
         self._count("CancelRun", answer)
         return answer
@@ -157,7 +157,7 @@ class Watcher:
     # -- the wait --------------------------------------------------------------------------------------------
 
     def _give_up_when_late(self, entry: Entry, waiter: Waiter, late_at: float) -> None:
-        """End a wait that has had no last look by ``late_at``, in wall time as its deadline is."""
+        """End a wait that has had no final look by ``late_at``, in wall time as its deadline is."""
         left = late_at - _clock.time()
         if left <= 0:
             self._give_up(entry, waiter)
@@ -167,10 +167,10 @@ class Watcher:
             waiter.late = loop.call_later(pause, self._give_up_when_late, entry, waiter, late_at)
 
     def _give_up(self, entry: Entry, waiter: Waiter) -> None:
-        self._tell(entry, waiter, partial(RunWait.timed_out, now=max(_clock.time(), waiter.wait.timeout_at)))
+        self._judge(entry, waiter, partial(RunWait.timed_out, now=max(_clock.time(), waiter.wait.timeout_at)))
 
     def _compare_clocks(self) -> None:
-        """Note by how much wall time, which may be set at any moment, is ahead of the loop's own."""
+        """Note how far wall time, which may be set at any moment, is ahead of the loop's own clock."""
         self._watchlist.wall_ahead = _clock.time() - _clock.monotonic()
 
     def _start(self) -> None:
@@ -192,13 +192,13 @@ class Watcher:
         if self._main is None:  # nobody has waited
             await self._clients.close()
             return
-        # A second cancel would cut short the loop's own tidying up, where the whole program ends.
+        # If the whole program ends, a second cancel would cut short the loop's own clean-up.
         if not self._main.cancelling():
             self._main.cancel()
         await asyncio.wait([self._main])
 
     async def _run(self) -> None:
-        """Look and sweep until cancelled; whatever was under way is ended with it."""
+        """Look and sweep until cancelled; calls that are under way end with it."""
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._again_and_again(self._look_around))
@@ -229,7 +229,7 @@ class Watcher:
             log.debug("A line was lost", exc_info=failed)
 
     async def _look_around(self) -> None:
-        """Send one GetRun, to the run that deserves it most, or wait until one does."""
+        """Send one GetRun, for the run that deserves it most, or wait until one does."""
         self._wake.clear()
         self._compare_clocks()
         stats().gauge("omics.watcher.waiting", len(self._watchlist))
@@ -245,7 +245,7 @@ class Watcher:
                 # A client's first request takes long to send; others would leave together with it.
                 await asyncio.wait(self._calls, timeout=_FIRST_ANSWER)
             await self._may_send("GetRun")
-            # The choice comes last: what deserves it most may be another run by then.
+            # The run is chosen last: by now another one may deserve it most.
             entry = self._choose(_clock.monotonic())
         finally:
             if entry is None:
@@ -286,7 +286,7 @@ class Watcher:
             return
 
     async def _look(self, entry: Entry) -> None:
-        """Ask for one run, and tell everybody who waits for it; whatever happens, it is asked for again."""
+        """Send GetRun for one run, and judge it for each waiter; whatever happens, the run is due again."""
         pause = None
         try:
             answer = await self._get_run(entry.run_id, known=_known_of(entry))
@@ -306,12 +306,12 @@ class Watcher:
             self._wake.set()
 
     def _failed(self, entry: Entry, fault: Fault, now: float) -> float:
-        """Tell everybody of a failed look; return the seconds until the next."""
+        """Hand a failed look to each waiter; return the seconds until the next."""
         is_transient = fault.kind is FaultKind.TRANSIENT
         entry.needs_get_run = not is_transient
         for waiter in list(entry.waiters):
             if not waiter.exporting:  # it knows how its run ended
-                self._tell(
+                self._judge(
                     entry, waiter, partial(RunWait.failed, fault=fault, now=now, tick=_clock.monotonic())
                 )
         self._renew_client(entry)
@@ -322,7 +322,7 @@ class Watcher:
         return min(pauses, default=0.0)
 
     def _answered(self, entry: Entry, record: RunRecord, skew: float) -> float:
-        """Tell everybody of an answer; return the seconds until the next look."""
+        """Hand an answer to each waiter; return the seconds until the next look."""
         now, tick = _clock.time(), _clock.monotonic()
         entry.needs_get_run = False
         if entry.suspect and record["status"] == entry.status:
@@ -336,7 +336,7 @@ class Watcher:
                 self._spawn(self._export(entry, waiter, record, skew))
                 continue
             judge = partial(_answered, record=record, now=now, tick=tick, skew=skew, stands_in=stands_in)
-            self._tell(entry, waiter, judge)
+            self._judge(entry, waiter, judge)
         if self._renew_client(entry):
             entry.needs_get_run = True  # the answer was another account's
         else:
@@ -344,14 +344,14 @@ class Watcher:
         return self._sweeper.looks_within(entry) if entry.waiters else 0.0
 
     def _renew_client(self, entry: Entry) -> bool:
-        """Have the Airflow connection read anew where a wait has cause for it; return whether one has."""
+        """Let the next call read the connection again if a wait asks for it; return whether one does."""
         wanted = any(waiter.wait.wants_fresh_client for waiter in entry.waiters)
         if wanted:
             self._clients.renew()
         return wanted
 
     async def _export(self, entry: Entry, waiter: Waiter, record: RunRecord, skew: float) -> None:
-        """Ask once more for a run that is over, with what the waiter wants exported, for it alone."""
+        """Send GetRun once more for a run that is over, with the ``export`` that this waiter wants."""
         try:
             await self._may_send("GetRun")
             answer = await self._get_run(entry.run_id, waiter.export, known=_known_of(entry))
@@ -364,15 +364,15 @@ class Watcher:
         if isinstance(answer, Fault) and answer.kind is FaultKind.NOT_FOUND:
             answer = (record, skew)  # removed since; how it ended is known
         if isinstance(answer, Fault):
-            self._tell(entry, waiter, partial(RunWait.failed, fault=answer, now=now, tick=tick))
+            self._judge(entry, waiter, partial(RunWait.failed, fault=answer, now=now, tick=tick))
         else:
             record, skew = answer
             stands_in = self._clients.stands_in
             judge = partial(_answered, record=record, now=now, tick=tick, skew=skew, stands_in=stands_in)
-            self._tell(entry, waiter, judge)
+            self._judge(entry, waiter, judge)
 
-    def _tell(self, entry: Entry, waiter: Waiter, judge: Callable[[RunWait], Ending | None]) -> bool:
-        """Let a wait judge for itself; return whether that ended it."""
+    def _judge(self, entry: Entry, waiter: Waiter, judge: Callable[[RunWait], Ending | None]) -> bool:
+        """Let a wait judge what was seen; return whether that ended it."""
         try:
             ending = judge(waiter.wait)
         except Exception as error:  # a mistake of ours in one wait stays with that wait
@@ -429,15 +429,15 @@ def account_of(record: RunRecord) -> str | None:
 def _check_pause(watched: int, ceiling: float) -> float:
     """Return the seconds between two checks of runs that only lists vouched for.
 
-    Every run within the hour, from at most a tenth of the rate. Where that cannot be done for all of them
-    anyway, half of it is taken, and each run is checked as often as that allows.
+    Every run is checked within the hour, with at most a tenth of the rate. If that is not enough for all of
+    them, half of it is used, and each run is checked as often as that allows.
     """
     wanted, most = watched / (0.95 * (CHECK_EVERY - CHECK_AGE)), ceiling / 10.0
     return 1.0 / (wanted if wanted <= most else most / 2.0) if watched else 1.0
 
 
 def _known_of(entry: Entry) -> Known:
-    """Return what the waits on a run know of it together."""
+    """Return what all the waits on a run know of it."""
     readers = [waiter.wait.run for waiter in entry.waiters if waiter.wait.run.was_read]
     return Known(bool(readers), next((run.home for run in readers if run.home), None))
 

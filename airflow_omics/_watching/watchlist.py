@@ -1,7 +1,7 @@
 """The runs that a watcher watches, and which of them deserves the next GetRun.
 
-Plain data structures, no calls and no loop: times are handed in, in seconds on a clock that nobody sets. Of
-wall time there are the deadlines of the waits and the creation times of the runs alone.
+Plain data structures, no calls and no loop: times are handed in, in seconds on a clock that nobody sets.
+Only the deadlines of the waits and the creation times of the runs are in wall time.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from airflow_omics._waiting.run import Ending, RunWait
 from airflow_omics.records import ACTIVE_STATUSES, RunRecord, parse_time
 
 SHORTEST_INTERVAL: Final = 0.5
-"""Seconds: a poke interval below this counts as this, so that one sensor cannot take the whole rate."""
+"""Seconds: a shorter poke interval is raised to this, so that one sensor cannot take the whole rate."""
 
 CHECK_AGE: Final = 600.0
-"""Seconds after which a run that only ListRuns vouched for is due for a GetRun, as the rate allows."""
+"""Seconds after which a run that only lists confirmed is due for a GetRun, as the rate allows."""
 
 CHECK_EVERY: Final = 3600.0
 """Seconds within which every run gets a GetRun, whatever ListRuns says of it."""
@@ -30,9 +30,9 @@ CHECK_EVERY: Final = 3600.0
 
 @dataclass(slots=True, eq=False)
 class Waiter:
-    """One task that waits: what it knows, how often it wants a look, and where it hears of news.
+    """One task that waits: what it knows, how often it wants a look, and how it is woken.
 
-    ``stirred`` is done as soon as there are log lines or the wait is over; the task then takes a new one.
+    ``stirred`` is done as soon as there are log lines or the wait is over; the task then makes a new one.
     """
 
     wait: RunWait
@@ -42,7 +42,7 @@ class Waiter:
     ending: Ending | None = None
     error: Exception | None = None
     exporting: bool = False
-    late: asyncio.TimerHandle | None = None  # for when there is no last look
+    late: asyncio.TimerHandle | None = None  # ends the wait if there is no final look
 
     @property
     def is_over(self) -> bool:
@@ -50,7 +50,7 @@ class Waiter:
         return self.ending is not None or self.error is not None
 
     def stir(self) -> None:
-        """Wake the task that waits, if there is anything to tell it."""
+        """Wake the task that waits, if there are log lines for it or its wait is over."""
         if (self.is_over or self.wait.has_news) and not self.stirred.done():
             self.stirred.set_result(None)
 
@@ -71,17 +71,17 @@ class Entry:
     arn: str | None = None
     in_flight: bool = False
     suspect: bool = False
-    needs_get_run: bool = False  # the last GetRun failed in a way that a list cannot mend
+    needs_get_run: bool = False  # the last GetRun failed, and no list can make up for that
     check_queued: bool = False
 
     @property
     def checked_at(self) -> float:
-        """When GetRun last spoke for the run, in a worker perhaps, just before the run came here."""
+        """When GetRun last confirmed the run; if it did not here, when the run came here from a worker."""
         return self.looked_at or self.joined_at
 
     @property
     def interval(self) -> float:
-        """Seconds between two looks that the most impatient waiter wants."""
+        """Seconds between two looks: the shortest that any waiter wants."""
         return min(waiter.interval for waiter in self.waiters)
 
     @property
@@ -107,7 +107,7 @@ class Watchlist:
         self._checks: list[tuple[float, int, Entry]] = []
         self._order = itertools.count()
         self.wall_ahead = 0.0
-        """Seconds by which wall time is ahead of the clock that the other times are told by."""
+        """Seconds by which wall time is ahead of the clock of the other times."""
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -144,7 +144,7 @@ class Watchlist:
         self._sweep_out()
 
     def schedule(self, entry: Entry, due_at: float) -> None:
-        """Set when the run is due, at its deadline at the latest."""
+        """Set when the run is due: at its deadline at the latest."""
         deadline = entry.deadline - self.wall_ahead
         entry.due_at = min(due_at, deadline) if deadline > entry.looked_at else due_at
         self.ready.pop(entry.run_id, None)
@@ -152,7 +152,7 @@ class Watchlist:
             self._queue(entry)
 
     def expect_no_list(self) -> None:
-        """Make every run due by its own interval, since no list will vouch for it any more."""
+        """Make every run due by its own interval, since no list will confirm it any more."""
         for entry in self.entries.values():
             if not entry.needs_get_run:
                 self.schedule(entry, min(entry.due_at, entry.confirmed_at + entry.interval))
@@ -164,7 +164,7 @@ class Watchlist:
             heapq.heappush(self._suspects, (entry.confirmed_at, next(self._order), entry))
 
     def looked(self, entry: Entry, record: RunRecord, now: float) -> None:
-        """Take note of what GetRun said of this run."""
+        """Note what GetRun said of this run."""
         entry.looked_at = entry.confirmed_at = now
         entry.status = record["status"]
         entry.arn = record.get("arn", entry.arn)
@@ -173,7 +173,7 @@ class Watchlist:
         self._unidentified.pop(entry.run_id, None)
 
     def vouched_for(self, entry: Entry, item: Mapping[str, Any], now: float, due_at: float) -> None:
-        """Take note that ListRuns held this run; without another word of it, it is due at ``due_at``."""
+        """Note that ListRuns held this run; unless something confirms it sooner, it is due at ``due_at``."""
         entry.confirmed_at = now
         entry.status = later_status(entry.status, item.get("status"))
         entry.arn = item.get("arn", entry.arn)
@@ -209,7 +209,7 @@ class Watchlist:
         return None
 
     def next_check(self, now: float) -> Entry | None:
-        """Take the run that only lists vouched for during the longest time, if that is long enough."""
+        """Take the run whose last GetRun is the longest ago, if that is long enough."""
         while self.has_check(now):
             checked_at, _, entry = heapq.heappop(self._checks)
             entry.check_queued = False
@@ -253,7 +253,7 @@ class Watchlist:
         return next((s for s in ACTIVE_STATUSES if s in held or None in held), ACTIVE_STATUSES[0])
 
     def statuses_to_ask(self) -> int:
-        """Return how many statuses a sweep asks for; among many runs it hardly matters, and 2 is taken."""
+        """Return how many statuses a sweep asks for; with many runs it hardly matters, and 2 is assumed."""
         if len(self.entries) > 400:
             return 2
         return len(ACTIVE_STATUSES) - ACTIVE_STATUSES.index(self.earliest_status())
@@ -270,7 +270,7 @@ class Watchlist:
         return bool(entry.waiters) and not entry.in_flight and self.entries.get(entry.run_id) is entry
 
     def _sweep_out(self) -> None:
-        """Drop what the heaps still hold of runs that left, once that is most of what they hold."""
+        """Drop the runs that left from the heaps, once they are most of what the heaps hold."""
         live = len(self.entries)
         for heap in (self._suspects, self._due, self._checks):
             if len(heap) > 64 + 4 * live:
@@ -289,8 +289,8 @@ def later_status(known: str | None, listed: str | None) -> str | None:
 class SweepCost:
     """What a sweep of ListRuns costs here, as far as is known, and whether it is the cheaper way.
 
-    :param pages: requests that the last sweep took, or at which it was given up as too dear.
-    :param known_until: when that should be measured anew.
+    :param pages: requests that the last sweep took, or after which it was given up as too expensive.
+    :param known_until: when that should be measured again.
     """
 
     pages: int = 0
@@ -302,7 +302,7 @@ class SweepCost:
         return max(least, self.pages) if now < self.known_until else least
 
     def period(self, watchlist: Watchlist, now: float) -> float | None:
-        """Return every how many seconds to sweep, or None when a GetRun for each run is cheaper.
+        """Return the seconds from one sweep to the next, or None if a GetRun for each run is cheaper.
 
         A sweep every T seconds serves the runs whose interval is T or longer; the others get a GetRun
         each. Of all T in use, the cheapest is taken.

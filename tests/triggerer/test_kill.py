@@ -662,8 +662,7 @@ def test_a_trigger_that_is_gone_has_said_where_to_look_and_lines_then_name_the_t
         await log.said("is PENDING")
         await kill_all([wait], again_after=0.1)
         assert log.lines[-1][1] == (
-            f"HealthOmics run {run_id}: the triggerer goes on seeing to it, and says in its own log what "
-            "comes of it."
+            f"HealthOmics run {run_id}: the triggerer goes on with it, and reports the result in its own log."
         )
         airflow.go_on.set()
         await seen(omics, "CancelRun", 1)

@@ -46,7 +46,7 @@ def test_an_endpoint_that_refuses(connect: Any, closed_port: int) -> None:
     event = first_event()
     assert (event["outcome"], event["error"]) == ("error", "OmicsRequestError")
     assert (
-        "no connection could be made for an hour, nor ever before (EndpointConnectionError: "
+        "no connection could be made for an hour, and none was ever made (EndpointConnectionError: "
         in (event["message"])
     )
     assert "Check region_name (HealthOmics is not in every Region), endpoint_url, verify" in event["message"]

@@ -150,7 +150,7 @@ def test_a_run_that_stays_is_an_error_that_says_so(
     omics: Any, ended: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(OmicsHook, "delete_run", lambda hook, run_id: None)
-    with pytest.raises(OmicsError, match=r"is COMPLETED, still, after 60 s.*DeleteRun was accepted"):
+    with pytest.raises(OmicsError, match=r"is COMPLETED after 60 s.*DeleteRun was accepted"):
         delete(run_id=ended, wait_timeout=60)
 
 

@@ -230,7 +230,7 @@ def test_what_is_never_reached_is_an_error_after_an_hour(
     end = gate(run_id=run_id, timeout=86400, **flag)
     assert isinstance(end.error, OmicsRequestError)
     assert 3600 <= end.after <= 3600 + 300
-    assert f"for an hour, nor ever before ({type(error).__name__}: " in str(end.error)
+    assert f"for an hour, and none was ever made ({type(error).__name__}: " in str(end.error)
     assert "Check region_name" in str(end.error)
 
 

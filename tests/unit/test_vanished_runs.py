@@ -83,7 +83,7 @@ def test_a_status_that_could_not_be_read_at_the_timeout_is_of_the_past(
 
 def test_a_status_that_was_read_at_the_timeout_is_of_the_present(poke_gate: Gate, run_id: str) -> None:
     end = poke_gate(run_id=run_id, poke_interval=10, timeout=60)
-    assert "is RUNNING, still, after 60 s, the sensor's timeout." in str(end.error)
+    assert "is RUNNING after 60 s, the sensor's timeout." in str(end.error)
 
 
 def test_a_run_that_was_never_read_ends_its_sentence(gate: Gate, run_id: str) -> None:
