@@ -2,9 +2,9 @@
 
 Door: ``run_try.RunTry``, one try of the task.
 
-``context`` is the try that it runs in, ``arguments`` and ``request`` say what is asked for, ``attempt`` which
+``context`` describes the try. ``arguments`` and ``request`` make StartRun's request, ``attempt`` says which
 run is meant. ``starter`` finds or starts that run: ``finder`` looks for it, ``calls`` makes the requests,
 ``same_request`` judges whether it is what is asked for now, and ``memory`` keeps it from one try to the next.
-``run_try`` waits for it, until one of the ``deadlines``; ``finish`` makes of its end what the DAG says.
+``run_try`` waits for it, until one of the ``deadlines``; ``finish`` ends the task as the DAG says.
 ``worker_kill`` is what a worker does when it is killed, and ``ending`` cancels runs that nobody waits for.
 """

@@ -38,7 +38,7 @@ class StartArguments(NamedTuple):
     def of(cls, operator: Any, context: Any) -> StartArguments:
         """Read the arguments of a rendered ``OmicsStartRunOperator``.
 
-        Whatever is wrong for certain is said here, before any call.
+        What is wrong for certain is reported here, before any call.
 
         :raises OmicsRequestError: naming the argument, what was given and what it takes.
         """
@@ -62,7 +62,7 @@ class StartArguments(NamedTuple):
         return made
 
     def request(self, attempt: Attempt, changes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """Return StartRun's members for an attempt, but for ``requestId``.
+        """Return StartRun's members for an attempt, except ``requestId``.
 
         :param changes: arguments to change, one dict after the other.
         :raises OmicsRequestError: naming the argument, what was given and what it takes.
@@ -117,8 +117,8 @@ def settings_of_reruns(operator: Any) -> Mapping[str, Mapping[str, Any]]:
 def _read_parameters(text: str, dag: Any) -> Any:
     if not is_path(text):
         raise ValueError(
-            "parameters is text, and no path of a .json or .yaml file; it takes a dict (an upstream task's "
-            "output itself, not a template of it), or such a path relative to the DAG file."
+            "parameters is text, but not the path of a .json or .yaml file; it takes a dict (an upstream "
+            "task's output itself, not a template of it), or such a path relative to the DAG file."
         )
     path = Path(dag.folder if dag is not None else ".") / text
     try:
@@ -126,7 +126,7 @@ def _read_parameters(text: str, dag: Any) -> Any:
     except OSError as error:
         raise ValueError(f"parameters is {text!r}, and {path} can't be read: {error.strerror}.") from None
     except UnicodeDecodeError:
-        raise ValueError(f"parameters is {text!r}, and {path} is no text in UTF-8.") from None
+        raise ValueError(f"parameters is {text!r}, and {path} is not UTF-8 text.") from None
     kind = "JSON" if path.suffix == ".json" else "YAML"
     try:
         parameters = json.loads(content) if kind == "JSON" else _load_yaml(content)
@@ -136,7 +136,7 @@ def _read_parameters(text: str, dag: Any) -> Any:
         if mark := getattr(error, "problem_mark", None):
             line = mark.line + 1
         where = f", at line {line}" if line else ""
-        raise ValueError(f"parameters is {text!r}, and {path} is no {kind}{where}.") from None
+        raise ValueError(f"parameters is {text!r}, and {path} is not valid {kind}{where}.") from None
     if not isinstance(parameters, Mapping):
         raise ValueError(
             f"parameters is {text!r}, and {path} holds a {type(parameters).__name__}; it takes an object."
@@ -153,8 +153,8 @@ def _load_yaml(content: str) -> Any:
 def _check_is_rendered(name: str, value: Any) -> None:
     if isinstance(value, str) and any(mark in value for mark in ("{{", "{%")):
         raise ValueError(
-            f"{name} holds a template that was not rendered; a template inside a rendered value (a "
-            "Variable's, say) stays as it is. Render it where it is made."
+            f"{name} holds a template that was not rendered; Airflow does not render a template inside "
+            "a rendered value, such as a Variable's. Render it before it is put there."
         )
 
 

@@ -17,17 +17,17 @@ from airflow_omics._task.task_key import TAG_PREFIX, TaskKey, full_digest
 
 TOKEN_TAG: Final = "airflow-omics:token"
 REQUEST_TAG: Final = "airflow-omics:request"
-"""The tag with a digest of what StartRun was asked for, so that a run asked for otherwise is noticed."""
+"""The tag with a digest of StartRun's request, so that a run of a different request is noticed."""
 
 _MOST_GENERATIONS: Final = 1000
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One run that a task means to have.
+    """One run that a task is meant to have.
 
     :param task: the task.
-    :param epoch: another number after each clear, see :func:`epoch_of`; None if clearing is no reason for a
+    :param epoch: another number after each clear, see :func:`epoch_of`; None if a clear must not lead to a
         new run.
     :param generation: goes up after a run of this task ended badly.
     """
@@ -59,7 +59,7 @@ class Attempt:
         :param given: the name that the DAG gives; None makes one of dag and task.
         :param with_suffix: whether a given name gets the digits of the task, by which its runs are found
             quickly.
-        :raises ValueError: when the name is too long.
+        :raises ValueError: the name is too long.
         """
         suffix = f"-{self.task.digest}"
         longest = LONGEST_NAME - len(suffix)
@@ -81,8 +81,8 @@ class Attempt:
     def tags(self, given: Mapping[str, str], try_number: int, request_digest: str) -> dict[str, str]:
         """Return the run's tags: those given, and those by which it is found and recognised.
 
-        :param request_digest: of what the run is asked for with.
-        :raises ValueError: when a given tag is one of ours, or there are too many.
+        :param request_digest: a digest of StartRun's request.
+        :raises ValueError: a given tag is one of ours, or there are too many.
         """
         ours = {
             TOKEN_TAG: self.token,
@@ -99,7 +99,7 @@ class Attempt:
         return {**given, **ours}
 
     def of_run(self, record: Mapping[str, Any]) -> Attempt | None:
-        """Return the attempt of the same task and epoch that a run was started for, by its tags, or None."""
+        """Return the attempt of this task and epoch for which a run was started, by its tags, or None."""
         token = _tags_of(record).get(TOKEN_TAG)
         if token is None:
             return None
@@ -113,7 +113,7 @@ def is_run_of(attempt: Attempt, record: Mapping[str, Any]) -> bool:
 
 
 def is_run_of_task(task: TaskKey, record: Mapping[str, Any]) -> bool:
-    """Return whether a run's tags say that it was started for this task, in whichever attempt."""
+    """Return whether a run's tags say that it was started for this task, in any attempt."""
     tags = _tags_of(record)
     wanted = {f"{TAG_PREFIX}:deployment": None, **task.tags()}
     return TOKEN_TAG in tags and all(tags.get(key) == value for key, value in wanted.items())
@@ -128,12 +128,12 @@ def epoch_of(max_tries: int, memory: Mapping[str, Any] | None) -> int:
     """Return the clear-epoch: a number that stays while a task is retried, and changes when it is cleared.
 
     It is the task instance's ``max_tries``. From Airflow 2.11 to 3.3 that is set when the task instance is
-    made, and again by each clear, to its try number plus ``retries``; nothing else moves it, so that editing
+    made, and again by each clear, to its try number plus ``retries``. Nothing else changes it, so editing
     ``retries`` in between does no harm.
 
     :param max_tries: of the task instance.
-    :param memory: what an earlier attempt wrote down: ``max_tries`` and ``epoch``. While ``max_tries`` has
-        not moved, the epoch has not; once it has, the epoch is one that was never used before.
+    :param memory: what an earlier attempt wrote down: ``max_tries`` and ``epoch``. As long as ``max_tries``
+        is the same, so is the epoch; once it has changed, the epoch is one that was never used before.
     """
     if not memory or not isinstance(memory.get("epoch"), int):
         return max_tries

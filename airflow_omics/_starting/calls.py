@@ -1,4 +1,4 @@
-"""The hook that a starting task makes its calls with, and how these are retried."""
+"""The hook for the calls of a start, and how the calls are retried."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class Calls:
-    """A hook that is made at the first call, and the retries of what it is asked for.
+    """A hook that is made at the first call, and the retries of its calls.
 
     :param make_hook: makes a hook.
     :param log: the task's logger.
@@ -40,7 +40,7 @@ class Calls:
         return self._hook
 
     def retry(self, call: Callable[[OmicsHook], T]) -> T:
-        """Return what ``call``, which is about no run of its own, returns; retried while its errors may pass.
+        """Return what ``call`` returns, retried while its errors are tolerated. It is about no single run.
 
         :raises OmicsError: an error was final, or lasted too long.
         """

@@ -1,4 +1,4 @@
-"""What a try of a start operator knows of itself: its task instance, its try and its DAG run."""
+"""The try that a start operator runs in: its task instance, its try number and its DAG run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class TryContext:
     :param max_tries: the last number that a try may have.
     :param began: when the task began, in seconds since the epoch, if Airflow says so.
     :param dag_run_began: when its DAG run began to run, or was cleared as a whole.
-    :param is_dag_run_cleared: whether the DAG run was cleared as a whole, which sets its beginning anew.
+    :param is_dag_run_cleared: whether the DAG run was cleared as a whole, which resets its beginning.
     """
 
     ti: Any
@@ -35,7 +35,7 @@ class TryContext:
 
     @classmethod
     def of(cls, context: Mapping[str, Any]) -> TryContext:
-        """Return the try that a task's context is of."""
+        """Return the try of a task's context."""
         ti: Any = context["ti"]
         task = TaskKey(
             ti.dag_id,
@@ -52,12 +52,12 @@ class TryContext:
             max_tries=ti.max_tries or 0,
             began=_timestamp(getattr(ti, "start_date", None)),
             dag_run_began=_timestamp(getattr(dag_run, "start_date", None)),
-            # An Airflow that does not say counts as cleared, since then nothing is concluded from it.
+            # If Airflow does not say, it counts as cleared: then nothing is concluded from it.
             is_dag_run_cleared=getattr(dag_run, "clear_number", None) != 0,
         )
 
     def is_before_dag_run(self, record: Mapping[str, Any], clock_skew: float) -> bool:
-        """Return whether a run was made before this DAG run was: by an earlier one of the same id.
+        """Return whether a run is older than this DAG run, and so of an earlier DAG run of the same id.
 
         :param clock_skew: seconds by which the service's clock is ahead of ours.
         """

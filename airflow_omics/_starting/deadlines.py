@@ -28,14 +28,14 @@ class Deadlines:
         self._wait = None if seconds is None else now + seconds
         self._execution: float | None = None
         if operator.deferrable and operator.execution_timeout is not None:
-            # In a worker Airflow sees to it. Airflow 2.11 goes on counting while the task is deferred, and
+            # In a worker Airflow ends the task. Airflow 2.11 goes on counting while the task is deferred, and
             # ends one that resumes too late before it can cancel anything.
             seconds = operator.execution_timeout.total_seconds()
             self._execution = began + seconds - min(_RESUME_WITHIN, seconds / 10)
 
     @property
     def first(self) -> tuple[float, str | None]:
-        """The first of them, and the argument that it comes from."""
+        """The first deadline, and the argument that it comes from."""
         deadlines: list[tuple[float, str | None]] = [(self._forever, None)]
         if self._wait is not None:
             deadlines.append((self._wait, "wait_timeout"))
@@ -44,7 +44,7 @@ class Deadlines:
         return min(deadlines, key=lambda deadline: deadline[0])
 
     def put_off(self, seconds: float) -> None:
-        """Let the time in which nobody waited for a run count for nothing."""
+        """Do not count the time in which nobody waited for a run."""
         if self._wait is not None:
             self._wait += seconds
 
@@ -53,7 +53,7 @@ class Deadlines:
         return {"wait_timeout": self._wait, "execution_timeout": self._execution}
 
     def resume(self, waited: Mapping[str, Any]) -> None:
-        """Go on with the deadlines that the task was deferred with."""
+        """Restore the deadlines that the task was deferred with."""
         carried = waited.get("deadlines")
         if carried is None and "deadline_is" in waited:  # deferred by version 0.1.0
             carried = {waited["deadline_is"]: waited.get("deadline")}

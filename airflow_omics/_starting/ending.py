@@ -28,8 +28,8 @@ class Canceller:
     """Cancels runs.
 
     :param make_hook: makes a hook, on the Airflow connection as it is now.
-    :param at_hand: returns the hook that the run was started with, or None. It is quick to have, and may be
-        hours old: if its credentials have died, the next one reads the connection anew.
+    :param at_hand: returns the hook that the run was started with, or None. It is there at once, but may be
+        hours old: if its credentials have expired, the next hook reads the connection again.
     :param log: the task's logger.
     """
 
@@ -39,7 +39,7 @@ class Canceller:
         self._make_hook = make_hook
         self._at_hand = at_hand
         self._log = log
-        self._seen_to: set[str] = set()
+        self._handled: set[str] = set()
 
     def cancel(self, target: RunTarget, *, confirm: bool, within: float) -> RunRecord | None:
         """Cancel a run and return its last record; None, and a warning, if that could not be done.
@@ -59,12 +59,12 @@ class Canceller:
         """Cancel the run that the task had before it was cleared, or say in a warning that it goes on.
 
         :param may_cancel: the operator's ``cancel_on_kill``.
-        :raises OmicsError: what stands in the way may pass: rather no second run yet than two at once.
+        :raises OmicsError: what prevents it may pass, and two runs at once would be worse than none yet.
         """
         run_id = target.run_id
-        if run_id in self._seen_to:
+        if run_id in self._handled:
             return
-        self._seen_to.add(run_id)
+        self._handled.add(run_id)
         if not may_cancel:
             self._log.warning(
                 "The task was cleared, and a new run is started. HealthOmics run %s, which it waited for, is "
@@ -72,7 +72,7 @@ class Canceller:
                 run_id,
             )
             return
-        self._log.info("The task was cleared: HealthOmics run %s of before is cancelled.", run_id)
+        self._log.info("The task was cleared: its earlier HealthOmics run %s is cancelled.", run_id)
         try:
             record = self._cancel(target, confirm=False, within=CONFIRM_WITHIN)
         except OmicsRunNotFoundError as error:
@@ -81,8 +81,8 @@ class Canceller:
             if error.kind is FaultKind.CREDENTIALS:
                 raise
             self._log.warning(
-                "A new run is started. HealthOmics run %s of before may go on beside it, and cost; it could "
-                "not be cancelled: %s",
+                "A new run is started. The earlier HealthOmics run %s may go on beside it, and cost; it "
+                "could not be cancelled: %s",
                 run_id,
                 error,
             )

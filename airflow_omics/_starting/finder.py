@@ -15,20 +15,20 @@ from airflow_omics.hooks.faults import weighed
 from airflow_omics.records import ACTIVE_STATUSES, RunRecord, parse_time
 
 SPACING: Final = 0.2
-"""Seconds between two GetRuns of one search: half of the service's default quota stays with others."""
+"""Seconds between two GetRuns of one search: it leaves half of the service's default quota to others."""
 
 CLOCK_MARGIN: Final = 60.0
 """Seconds by which the clocks of Airflow and of the service may differ."""
 
 
 class Search(NamedTuple):
-    """What a task's runs are looked for by.
+    """By which names and times a task's runs are looked for.
 
     :param names: names that a run of the task may have.
     :param is_shared: whether other tasks' runs may have the same name.
     :param since: for a shared name: seconds since the epoch before which no run of this task was made; None
         if that is not known.
-    :param earlier_epochs: the epochs that this task may have had before it was cleared last.
+    :param earlier_epochs: the epochs that this task may have had before it was last cleared.
     :param old_epoch: the epoch, as version 0.1.0 of this package counted it.
     """
 
@@ -56,7 +56,7 @@ class Finder:
     """Finds the runs of one task.
 
     :param calls: makes the calls.
-    :param search_of: returns what the runs are looked for by, given an attempt of the task.
+    :param search_of: returns how the runs of an attempt's task are looked for.
     :param log: the task's logger.
     """
 
@@ -69,8 +69,8 @@ class Finder:
     def runs_of(self, attempt: Attempt, *, wanted: Attempt | None = None) -> list[Found]:
         """Return the runs of the attempt's task, the newest first; none if runs may not be listed.
 
-        :param attempt: any of the epoch that is looked for.
-        :param wanted: look for the run of this attempt alone, among all runs of the name however old.
+        :param attempt: any attempt of the epoch that is looked for.
+        :param wanted: look only for the run of this attempt, among all runs of the name, however old.
         """
         search, found = self._search_of(attempt), []
         since = search.since if search.is_shared and wanted is None else None
@@ -90,12 +90,12 @@ class Finder:
     def read(
         self, run_id: str, uuid: str | None = None, *, arn: str | None = None, grace: float = 0.0
     ) -> RunRecord | None:
-        """Return the run's record, or None when it is gone or its id is another run's now.
+        """Return the run's record, or None if it is gone or its id is another run's now.
 
-        :param arn: of a run that was known before: if there is doubt whose answer "not found" is, it is asked
-            for again with fresh credentials. A run that is taken for gone leads to a second one.
-        :param grace: seconds for which it may be unknown. A run that was started a moment ago, and one that
-            was deleted, look the same.
+        :param arn: of a run that was known before. If "not found" may be another account's answer, the run is
+            read again with fresh credentials: a run that is wrongly assumed to be gone leads to a second one.
+        :param grace: seconds for which it may be unknown: a run that has just started, and one that was
+            deleted, look the same.
         :raises OmicsAccessError: the doubt has lasted for five minutes.
         """
         unknown_until = _clock.monotonic() + grace
@@ -144,8 +144,8 @@ class Finder:
                 raise
             self._may_list = False
             self._log.warning(
-                "An earlier run of this task can't be looked for, so that StartRun's token alone "
-                "guards against a second one: %s",
+                "An earlier run of this task can't be looked for, so only StartRun's token prevents "
+                "a second one: %s",
                 error,
             )
             return []
@@ -155,7 +155,7 @@ class Finder:
     def _runs_of_0_1(self, attempt: Attempt, names: Iterable[str]) -> list[Found]:
         """Return the runs that version 0.1.0 started, the newest first; it named each after its token.
 
-        A task whose worker ended because the package was upgraded must find its run.
+        A task whose worker was ended for the upgrade must find its run.
         """
         found: list[Found] = []
         attempt, digits = attempt.with_generation(0), attempt.task.digest

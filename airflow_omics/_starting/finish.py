@@ -1,4 +1,4 @@
-"""What the end of a run makes of the task that started it: success, another run, or an error."""
+"""How the task that started a run goes on when the run ends: success, another run, or an error."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Finish:
 
     :param operator: the ``OmicsStartRunOperator``.
     :param context: the task's context.
-    :param memory: what outlives the try.
+    :param memory: what is kept from one try to the next.
     :param canceller: cancels runs.
     :param arguments: returns how AWS is reached.
     """
@@ -50,13 +50,13 @@ class Finish:
     def settle(
         self, ending: Ending, attempt: Attempt, target: RunTarget | None, *, was_stopping: bool
     ) -> RunRecord | None:
-        """Return the record where the task succeeds, None where another run is due, or raise.
+        """Return the record if the task succeeds, None if another run is due, or raise.
 
-        :param attempt: whose run has ended.
+        :param attempt: the attempt whose run has ended.
         :param target: the run.
         :param was_stopping: whether the run was stopping when this try found it.
         :raises OmicsError: the task fails.
-        :raises AirflowTaskTimeout: it fails of its ``execution_timeout``.
+        :raises AirflowTaskTimeout: it fails because of its ``execution_timeout``.
         """
         record = ending.record
         in_time = record is not None and record.get("status") in self._operator.success_statuses
@@ -102,7 +102,7 @@ class Finish:
         return ending._replace(record=record, message=message)
 
     def succeeded(self, record: RunRecord) -> RunRecord:
-        """Return what the task returns, and take note that nobody waits for the run any more."""
+        """Return what the task returns, and note that nobody waits for the run any more."""
         self._memory.note_wait_over()
         self._push_attempts(record)
         return narrow(record, self._operator.record_fields)
@@ -141,7 +141,7 @@ class Finish:
         return len(self.changes()) <= most
 
     def changes(self) -> list[Mapping[str, Any]]:
-        """Return the changed settings that the runs ended so far lead to, first come first."""
+        """Return the changed settings to which the runs that ended so far lead, in their order."""
         reruns = settings_of_reruns(self._operator)
         reasons = [
             str(end.get("failureReason")) for end in self._memory.ends if end.get("status") == "FAILED"

@@ -1,8 +1,8 @@
 """What a task remembers of its runs from one try to the next.
 
 Airflow 3.3 keeps a store for each task instance that outlives its tries
-(https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/resumable-tasks.html). Before, there is
-none, and everything here lives as long as the process: a run is then found again by its name and tags.
+(https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/resumable-tasks.html). Earlier versions
+have none, and everything here lives as long as the process: a run is then found again by its name and tags.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ KEY: Final = "omics_started_run"
 
 
 class Memory:
-    """The runs that a task has had since it was cleared last.
+    """The runs that a task has had since it was last cleared.
 
     :param store: Airflow's task state store, or None.
     :param noted: what the store held.
@@ -48,7 +48,7 @@ class Memory:
     def begin(self, epoch: int, max_tries: int, *, forget: bool) -> None:
         """Begin a try.
 
-        :param forget: whether the runs of another epoch are of no use any more.
+        :param forget: whether the runs of another epoch are not needed any more.
         """
         same = not self.noted or self.noted.get("epoch") == epoch
         if same or not forget:
@@ -61,13 +61,13 @@ class Memory:
     def resume(self, carried: Mapping[str, Any]) -> None:
         """Go on after a deferral.
 
-        :param carried: what :attr:`run` was when the task was deferred.
+        :param carried: the value of :attr:`run` when the task was deferred.
         """
         self._now = dict(carried)
 
     @property
     def run(self) -> Mapping[str, Any]:
-        """The last run known, with the ``token`` that it was started with."""
+        """The last known run, with the ``token`` that it was started with."""
         return self._now
 
     @property

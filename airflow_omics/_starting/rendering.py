@@ -1,7 +1,7 @@
-"""How a start operator's arguments are rendered: what StartRun takes as text is text, whatever its looks.
+"""How a start operator's arguments are rendered: what StartRun takes as text stays text.
 
-A DAG with ``render_template_as_native_obj`` makes numbers of a version ``"1.0"`` and of an account's id, and
-a dict of a session policy.
+A DAG with ``render_template_as_native_obj`` would turn a version ``"1.0"`` and an account's id into numbers,
+and a session policy into a dict.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ TEXT_ARGUMENTS: Final = frozenset(
         "retention_mode",
     }
 )
-"""The operator's arguments that are text; an id is made of digits, and may begin with a zero."""
+"""The operator's arguments that are text; an id consists of digits, and may begin with a zero."""
 
 
 def render_argument(name: str, value: Any, render: Renderer) -> Any:

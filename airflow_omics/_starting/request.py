@@ -1,4 +1,4 @@
-"""StartRun's request, checked before any call: what is wrong for certain is said here, in one sentence.
+"""StartRun's request, checked before any call: what is wrong for certain is reported here, in one sentence.
 
 What only AWS can judge is left to AWS.
 https://docs.aws.amazon.com/omics/latest/api/API_StartRun.html
@@ -57,7 +57,7 @@ def build_request(arguments: Mapping[str, Any], extra: Mapping[str, Any]) -> dic
 
     :param arguments: by the names of :data:`MEMBER_OF_ARGUMENT`.
     :param extra: ``start_run_kwargs``, by StartRun's own names.
-    :raises ValueError: for a value that can't be right, naming the argument and what it takes.
+    :raises ValueError: a value can't be right; it names the argument and what it takes.
     """
     request: dict[str, Any] = {}
     for argument, member in MEMBER_OF_ARGUMENT.items():
@@ -69,7 +69,7 @@ def build_request(arguments: Mapping[str, Any], extra: Mapping[str, Any]) -> dic
     if "storageCapacity" in request and request.get("storageType") != "STATIC":
         raise ValueError(
             f"storage_capacity is {request['storageCapacity']} and storage_type is "
-            f"{request.get('storageType')!r}; a capacity is for storage_type='STATIC' alone. Give that, "
+            f"{request.get('storageType')!r}; a capacity is only for storage_type='STATIC'. Give that, "
             "or leave storage_capacity out."
         )
     return {**request, **{member: value for member, value in extra.items() if value is not None}}
@@ -79,8 +79,8 @@ def check_extra(extra: Any, known: Mapping[str, str], arguments: Mapping[str, An
     """Refuse ``start_run_kwargs`` that StartRun does not take, or that an argument gives already.
 
     :param known: the members of StartRun that the installed botocore knows, and the type of each.
-    :param arguments: the operator's arguments, of which those that are None do not count.
-    :raises ValueError: naming the member, and the nearest one where it is unknown.
+    :param arguments: the operator's arguments; those that are None do not count.
+    :raises ValueError: naming the member, and the nearest one if it is unknown.
     """
     if not isinstance(extra, Mapping):
         raise ValueError(
@@ -116,7 +116,7 @@ def check_extra(extra: Any, known: Mapping[str, str], arguments: Mapping[str, An
 
 
 def _check_type(member: str, value: Any, type_name: str) -> None:
-    # botocore checks it, too, but its error quotes the value, which may be a session policy.
+    # botocore checks it as well, but its error quotes the value, which may be a session policy.
     path = f"start_run_kwargs[{member!r}]"
     accepted = _TYPES.get(type_name)
     if type_name == "document":
@@ -129,7 +129,7 @@ def check_rerun_with(rerun_with: Any, is_known: Callable[[Any], bool] = lambda v
     """Refuse changed settings that are no arguments of the operator.
 
     :param rerun_with: as given, or None.
-    :param is_known: whether a value is what it will be; False for a template that is not rendered yet.
+    :param is_known: returns whether a value is final; False for a template that is not rendered yet.
     :raises ValueError: naming what was given and what it takes.
     """
     takes = (
@@ -205,7 +205,7 @@ def _check_output(name: str, value: Any) -> str:
 
 def _check_parameters(name: str, value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping):
-        # Not what it is: it may hold patient data.
+        # The value is not named: it may hold patient data.
         raise ValueError(
             f"{name} is a {type(value).__name__}; it takes an object: a dict, or the path of a .json or "
             ".yaml file that holds one."

@@ -1,4 +1,4 @@
-"""One try of a start operator: find or start its run, wait for it, and make of its end what the DAG says."""
+"""One try of a start operator: find or start its run, wait for it, and end the task as the DAG says."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class RunTry:
 
     :param operator: the ``OmicsStartRunOperator``, its templates rendered.
     :param context: the task's context.
-    :param hook_of: makes a hook of AWS arguments.
+    :param hook_of: makes a hook from AWS arguments.
     """
 
     def __init__(self, operator: Any, context: Context, hook_of: Callable[[AwsArguments], OmicsHook]) -> None:
@@ -58,7 +58,7 @@ class RunTry:
 
     @functools.cached_property
     def _arguments(self) -> StartArguments:
-        """What a run is started with; a task that resumes, and starts none, does not need it any more."""
+        """What a run is started with; a task that only resumes, and starts none, does not need it."""
         return StartArguments.of(self._operator, self._context)
 
     # -- the try -----------------------------------------------------------------------------------------
@@ -66,7 +66,7 @@ class RunTry:
     def execute(self) -> RunRecord:
         """Find or start the run, wait for it, and return its record."""
         operator = self._operator
-        _ = self._arguments  # what is wrong with them is said before any call
+        _ = self._arguments  # what is wrong with them is reported before any call
         if operator.wait_for_completion and not operator.deferrable:
             warn_of_short_interval(to_seconds(operator.poke_interval) or 0.0)
         epoch = epoch_of(self._try.max_tries, self._memory.noted)
@@ -81,7 +81,7 @@ class RunTry:
         return self._go_on(first)
 
     def resume(self, event: Any, waited: Mapping[str, Any]) -> RunRecord:
-        """Take the event of a trigger, and go on from what was known when the task was deferred.
+        """Take the event of a trigger, and go on with what was known when the task was deferred.
 
         :param waited: what the task was deferred with.
         """
@@ -152,14 +152,14 @@ class RunTry:
         return self._arguments.request(attempt, self._finish.changes()[: self._operator.max_reruns])
 
     def search_of(self, attempt: Attempt) -> Search:
-        """Return what the task's runs are looked for by."""
+        """Return how the task's runs are looked for."""
         operator, max_tries = self._operator, self._try.max_tries
         retries, is_new = operator.retries or 0, operator.on_clear == "new"
         names = self._arguments.names(attempt, settings_of_reruns(operator).values())
         return Search(
             names=names,
             is_shared=self._arguments.has_shared_name,
-            # A clear of the whole DAG run sets its start anew, and reattaching wants what was before.
+            # A clear of the whole DAG run resets its start, and reattaching needs the runs from before that.
             since=self._try.dag_run_began if is_new or not self._try.is_dag_run_cleared else None,
             earlier_epochs=tuple(range(retries, max_tries)) if is_new and self.is_repeated else (),
             old_epoch=max(0, max_tries - retries) if is_new and self.is_repeated else None,
@@ -171,23 +171,23 @@ class RunTry:
         self._memory.note_run(attempt, record, waiting=self._operator.wait_for_completion)
 
     def ended(self, attempt: Attempt, record: RunRecord) -> None:
-        """Take note of a run that ended badly."""
+        """Note a run that ended badly."""
         self._memory.note_end(attempt, record)
 
     def check(self, attempt: Attempt, record: RunRecord) -> None:
-        """Refuse a run of an earlier DAG run that was asked for otherwise; warn of one of this DAG run."""
+        """Refuse a run of an earlier DAG run that had a different request; warn of one of this DAG run."""
         if attempt.generation > len(self._memory.ends) and self._operator.rerun_with:
             return  # which settings it was started with depends on runs that are gone
         is_before = self._try.is_before_dag_run(record, self._calls.hook.clock_skew)
         check_same_request(self.make_request(attempt), record, is_before=is_before, log=self._log)
 
     def end_superseded(self, found: Found) -> None:
-        """End an active run of before the task was cleared."""
+        """End an active run from before the task was cleared."""
         target = RunTarget.parse({key: found.record.get(key) for key in IDENTITY_KEYS})
         if found.attempt is not None and self._operator.wait_for_completion:
             self._canceller.cancel_before_the_clear(target, may_cancel=self._operator.cancel_on_kill)
         else:
-            # Nobody waited for it, or its token does not fit this task's history: somebody else may.
+            # This task did not wait for it, or its token does not fit this task's history: another may.
             self._log.warning(
                 "HealthOmics run %s, which this task started before, goes on beside the new one.",
                 target.run_id,
@@ -237,13 +237,13 @@ class RunTry:
             "deadlines": self._deadlines.serialize(),
             "memory": self._memory.run,
         }
-        # No timeout of Airflow's: it would end the task without what is known of the run, and without what
-        # on_timeout says. The trigger has the deadline, also after an outage of all triggerers.
+        # No timeout of Airflow's: it would end the task without what is known of the run, and would ignore
+        # on_timeout. The trigger has the deadline, also after an outage of all triggerers.
         self._operator.defer(trigger=trigger, method_name="execute_complete", kwargs={"waited": waited})
         raise AssertionError("defer does not return")
 
     def _settle(self, ending: Ending, attempt: Attempt, was_stopping: bool) -> RunRecord | None:
-        """Return the record where the task succeeds, None where another run is due, or raise."""
+        """Return the record if the task succeeds, None if another run is due, or raise."""
         if ending.outcome == "timeout":
             assert self._target is not None
             ending = self._finish.timed_out(ending, self._target, self._deadlines.first[1])
@@ -254,7 +254,7 @@ class RunTry:
     def kill(self) -> None:
         """Cancel the run, if a person has ended the task; Airflow calls it while the task's process ends."""
         if isinstance(sys.exc_info()[1], AirflowTaskTimeout):
-            # execution_timeout, and no kill: on_timeout decides, as it does while the task is deferred.
+            # This is execution_timeout, not a kill: on_timeout decides, as it does in a deferred task.
             if self._operator.on_timeout == "cancel":
                 self._cancel_what_runs(TIMEOUT_WITHIN)
         elif self._operator.cancel_on_kill:
@@ -272,7 +272,7 @@ class RunTry:
             self._canceller.cancel(target, confirm=False, within=within)
 
     def _target_of_start(self) -> RunTarget | None:
-        """Return the run of a start that has not come to its end: answered, perhaps, or not even that."""
+        """Return the run of a start that is not finished; StartRun may have answered or not."""
         if self._starting is None:
             return None
         if self._memory.run.get("token") == self._starting.token and self._memory.run.get("id"):

@@ -1,8 +1,8 @@
-"""Whether a run that was found is the one that is meant now, by what it was asked for with.
+"""Whether a run that was found is the one that is meant now: it was started with the same request.
 
-A token says which task a run was started for, and nothing of what it was to compute: a DAG run that is
-deleted and made again under the same id, or a mapped task whose list comes in another order, has the token of
-a run with other parameters.
+A token says for which task a run was started, and not what it was to compute. If a DAG run is deleted and
+made again under the same id, or a mapped task's list comes in another order, its token is that of a run with
+other parameters.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from airflow_omics.records import to_plain
 def check_same_request(
     request: Mapping[str, Any], record: Mapping[str, Any], *, is_before: bool, log: Any
 ) -> None:
-    """Refuse a run that was asked for otherwise by an earlier DAG run; warn of one of this DAG run.
+    """Refuse a run that an earlier DAG run started with a different request; warn of one of this DAG run.
 
-    A retry may ask for another run without anybody meaning so, as where a parameter is a time.
+    A retry may have a different request without anybody meaning it, for example if a parameter is a time.
 
-    :param request: StartRun's members, as this attempt would ask for a run.
+    :param request: StartRun's members, as this attempt would send them.
     :param record: GetRun's answer for the run that was found.
     :param is_before: whether it was made before this DAG run was.
     :raises OmicsRequestError: naming the members that differ, never their values.
@@ -34,23 +34,23 @@ def check_same_request(
     run_id = str(record.get("id"))
     if is_before:
         raise OmicsRequestError(
-            f"HealthOmics run {run_id} was started for this task by an earlier DAG run of the same id, and "
-            f"was asked for otherwise (it differs in {members}). It is not taken for this one's. Clear the "
+            f"HealthOmics run {run_id} was started for this task by an earlier DAG run of the same id, with "
+            f"a different request (it differs in {members}), so this DAG run does not use it. Clear the "
             "task to start a new run, or give the DAG run an id of its own.",
             run_id=run_id,
         )
     log.warning(
-        "HealthOmics run %s is the run of this task, but was asked for otherwise than this attempt would "
-        "(it differs in %s). It is taken as it is; clear the task (with on_clear='new') to start another.",
+        "HealthOmics run %s is the run of this task, but was started with a different request (it differs in "
+        "%s). It is used as it is; clear the task (with on_clear='new') to start another.",
         run_id,
         members,
     )
 
 
 def differing_members(request: Mapping[str, Any], record: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the members of StartRun whose value GetRun shows to be another, in alphabetical order.
+    """Return the members of StartRun for which GetRun shows another value, in alphabetical order.
 
-    Of the tags, the operator's own do not count.
+    The operator's own tags do not count.
     """
     differing = []
     for member, value in request.items():

@@ -1,9 +1,9 @@
 """Find the run that a task started before, or start it: one run for each that is meant.
 
 StartRun takes a token, but AWS documents neither what a repeated token returns nor how long it is
-remembered. So every run that the task has had is looked for first, and each of the four answers to a
-repeated token (the earlier run, ConflictException, ValidationException, a second run because the token was
-forgotten) is met.
+remembered. So every run that the task has had is looked for first, and each of the four possible answers to a
+repeated token is handled: the earlier run, ConflictException, ValidationException, and a second run because
+the token was forgotten.
 https://docs.aws.amazon.com/omics/latest/dev/starting-a-run.html
 """
 
@@ -38,7 +38,7 @@ class Started(NamedTuple):
 
 
 class StartingTask(Protocol):
-    """What the starter asks of the task that it starts a run for, and what it reports to it."""
+    """What the starter asks of the task for which it starts a run, and what it reports to it."""
 
     @property
     def success_statuses(self) -> Collection[str]:
@@ -56,19 +56,19 @@ class StartingTask(Protocol):
         """Return StartRun's members for an attempt, ``name`` and ``tags`` included."""
 
     def search_of(self, attempt: Attempt) -> Search:
-        """Return what the task's runs are looked for by."""
+        """Return how the task's runs are looked for."""
 
     def remember(self, attempt: Attempt, record: RunRecord | None) -> None:
-        """Write down an attempt, before its run is asked for and again with the run."""
+        """Write down an attempt: before its run is asked for, and again with the run."""
 
     def ended(self, attempt: Attempt, record: RunRecord) -> None:
-        """Take note of a run that ended badly, before the next one is considered."""
+        """Note a run that ended badly, before the next one is considered."""
 
     def check(self, attempt: Attempt, record: RunRecord) -> None:
         """Raise OmicsRequestError if a run that was found is not the one that is meant."""
 
     def end_superseded(self, found: Found) -> None:
-        """End an active run of before the task was cleared, or name it in the log."""
+        """End an active run from before the task was cleared, or name it in the log."""
 
 
 class Starter:
@@ -90,7 +90,7 @@ class Starter:
         """Return the task's run: one that goes on or ended well, or a new one.
 
         :param attempt: the first attempt to consider; each whose run ended badly leads to the next.
-        :raises OmicsError: when AWS refuses or denies a call, or nothing passes for minutes.
+        :raises OmicsError: AWS refuses or denies a call, or transient errors last too long.
         """
         self._runs = None
         while True:
@@ -115,7 +115,7 @@ class Starter:
     # -- looking -----------------------------------------------------------------------------------------
 
     def _find(self, attempt: Attempt) -> tuple[Attempt, RunRecord | None]:
-        """Return the last attempt that has a run, this one or a later one, and its run."""
+        """Return the last attempt that has a run, from this one on, and its run."""
         remembered = self._task.remembered
         if remembered.get("token") == attempt.token and remembered.get("id"):
             return attempt, self._remembered_run(remembered)
@@ -185,7 +185,7 @@ class Starter:
             return self._checked(attempt, answer, asked_at)
 
     def _after_fault(self, attempt: Attempt, fault: Fault) -> RunRecord | None:
-        """Look whether there is a run although StartRun failed; raise where no repetition helps."""
+        """Look whether there is a run although StartRun failed; raise if no repetition helps."""
         if fault.throttled:
             return None  # AWS has not taken the request
         if fault.code == "ServiceQuotaExceededException":
@@ -205,7 +205,7 @@ class Starter:
         self._task.remember(attempt, answer)  # at once: a worker may die during the calls to come
         run_id, uuid = str(answer.get("id")), answer.get("uuid")
         repeated = self._task.is_repeated
-        # Only a task that may have asked before needs to tell a new run from one that was deleted.
+        # Only a task that may have asked before must distinguish a new run from one that was deleted.
         record = self._finder.read(run_id, uuid, grace=NOT_FOUND_GRACE if repeated else 0.0)
         if record is None:
             return (with_status(answer, "DELETED"), False) if repeated else (answer, True)
@@ -213,7 +213,7 @@ class Starter:
             self._task.remember(attempt, None)
             raise OmicsRequestError(
                 f"StartRun answered with run {run_id}, which carries the tags of another task: the token "
-                f"{attempt.token} is in use elsewhere. Set [omics] deployment where several Airflows share "
+                f"{attempt.token} is in use elsewhere. Set [omics] deployment if several Airflows share "
                 "an AWS account.",
                 run_id=run_id,
             )

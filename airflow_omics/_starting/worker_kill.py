@@ -1,4 +1,4 @@
-"""What a start operator does when its worker's process is told to end."""
+"""What a start operator does when its worker's process is asked to end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final
 from airflow_omics._task.state import UnreadableStateError, is_killed, task_state
 from airflow_omics._task.task_key import TaskKey
 
-# Seconds: a supervisor kills a worker that has not ended five seconds after it was told to.
+# Seconds: a supervisor kills a worker that has not ended five seconds after it was asked to.
 WITHIN: Final = 4.2
 _SAY_WITHIN: Final = 0.3
 
@@ -17,8 +17,8 @@ _SAY_WITHIN: Final = 0.3
 class WorkerKill:
     """Cancel the run of a task that a person has ended, within the seconds that the process has left.
 
-    It runs in a signal handler, which may have interrupted whoever holds the lock of the way to the
-    supervisor, or that of the log: so it works in threads, and waits for them for a limited time.
+    It runs in a signal handler, which may have interrupted code that holds the lock for requests to the
+    supervisor, or that of the log. So it works in threads, and waits for them for a limited time.
 
     :param task: the task.
     :param on_clear: what a cleared task does about its run, ``new`` or ``reattach``.
@@ -62,7 +62,7 @@ class WorkerKill:
         try:
             state = task_state(self._task)
         except UnreadableStateError as error:
-            # A worker that has lost Airflow's API ends its tasks, too: nobody may have given this one up.
+            # A worker that has lost Airflow's API ends its tasks as well: perhaps no person ended this one.
             self._log.warning(
                 "%s is not cancelled, since the task's state can't be read: %s", self._which(), error
             )
@@ -70,7 +70,7 @@ class WorkerKill:
         if is_killed(state, self._on_clear):
             self._cancel_now()
         else:
-            # A worker that is told to stop, or has lost its task to another, is no person.
+            # No person ended the task: its worker was asked to stop, or has lost the task to another.
             self._log.info("The task is %s: %s goes on, for the next try.", state, self._which())
 
     def _cancel_now(self) -> None:

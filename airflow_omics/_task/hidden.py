@@ -14,7 +14,7 @@ from airflow_omics._task.fields import holds_reference
 _PATHS = (".json", ".yaml", ".yml")
 
 
-class Unshown:
+class Hidden:
     """A value that prints as a description of itself.
 
     :param value: the value.
@@ -53,10 +53,10 @@ def hidden(value: Any) -> Any:
 
     Airflow looks for such outputs in dicts and lists, to find out which tasks a task depends on.
     """
-    if value is None or isinstance(value, Unshown):
+    if value is None or isinstance(value, Hidden):
         return value
     if not holds_reference(value):
-        return Unshown(value)
+        return Hidden(value)
     if isinstance(value, Mapping):
         return {key: hidden(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set):
@@ -71,7 +71,7 @@ def is_path(value: Any) -> bool:
 
 def shown_value(value: Any) -> Any:
     """Return the value itself, whether it is hidden, parts of it are, or nothing is."""
-    if isinstance(value, Unshown):
+    if isinstance(value, Hidden):
         return shown_value(value.value)
     if isinstance(value, Mapping):
         return {key: shown_value(item) for key, item in value.items()}

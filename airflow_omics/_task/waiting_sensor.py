@@ -117,7 +117,7 @@ class WaitingSensor(RunTaskMixin, BaseSensorOperator):
         raise TaskDeferralError(reason)
 
     def _run_id_of(self, ending: Ending | None) -> str | None:
-        """Return which run was waited for; the argument, rendered again, may name another one now, or none."""
+        """Return which run was waited for; the argument, rendered again, may name another or none by now."""
         from airflow_omics.exceptions import OmicsRequestError
 
         if ending is not None and ending.record is not None:

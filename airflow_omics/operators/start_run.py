@@ -18,7 +18,7 @@ from airflow_omics._task.checks import (
     is_known_now,
 )
 from airflow_omics._task.fields import Renderer
-from airflow_omics._task.hidden import Unshown, hidden, shown_value
+from airflow_omics._task.hidden import Hidden, hidden, shown_value
 from airflow_omics.links import RUN_LINKS
 from airflow_omics.records import RunRecord
 
@@ -236,21 +236,21 @@ class OmicsStartRunOperator(RunTaskMixin, BaseOperator):
         return (), _with_hidden(kwargs)
 
     def render_field(self, name: str, value: Any, render: Renderer) -> Any:
-        """Return the rendered value of one field; what may hold patient data comes back unshown."""
-        if isinstance(value, Unshown):
+        """Return the rendered value of one field; what may hold patient data is returned hidden."""
+        if isinstance(value, Hidden):
             if value.is_rendered:
                 return value
             value = value.value
         elif name in _HIDDEN:
             value = shown_value(value)
         if name in _HIDDEN:
-            return Unshown(render_argument(name, value, render), is_rendered=True)
+            return Hidden(render_argument(name, value, render), is_rendered=True)
         rendered = super().render_field(name, value, render)
         if name in self.run_fields:
             return rendered
         # A record by mistake: it is refused, but has been stored for the UI by then.
         is_record = isinstance(rendered, Mapping | list | tuple)
-        return Unshown(rendered, is_rendered=True) if is_record else rendered
+        return Hidden(rendered, is_rendered=True) if is_record else rendered
 
     # -- the task --------------------------------------------------------------------------------------------
 

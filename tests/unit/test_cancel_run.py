@@ -259,7 +259,7 @@ def test_a_run_that_never_stops_is_an_error_that_says_so(omics: Any, clock: Cloc
 
 def test_transient_errors_that_never_stop_are_an_error_with_what_it_was(omics: Any, run_id: str) -> None:
     omics.fault("*", "throttle")
-    with pytest.raises(OmicsError, match=r"never read, still.*never accepted.*ThrottlingException"):
+    with pytest.raises(OmicsError, match=r"never read after.*never accepted.*ThrottlingException"):
         cancel(run_id=run_id, wait_timeout=100)
 
 

@@ -193,7 +193,7 @@ def test_a_retry_starts_no_second_run_on_the_word_of_boto3_s_own_identity(
 def test_a_clear_starts_no_second_run_while_the_first_is_unknown_to_boto3_s_own_identity(
     start_task: StartTask, clock: Clock, omics: Any, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Credentials die while the run of before is cancelled, and ``aws_default`` is lost at that moment."""
+    """Credentials die while the earlier run is cancelled, and ``aws_default`` is lost at that moment."""
     connect(region_name="us-east-1")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     omics.default_life = "running-forever"

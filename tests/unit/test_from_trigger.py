@@ -126,9 +126,9 @@ UNRESOLVED = {
     "{{ my_macro(params.x) }}": "run_id is a template that names my_macro, ",
     "{{ macros.datetime.now() }}": "run_id is a template that names macros, ",
     "{{ conn.aws.host }}": "run_id is a template that names conn, ",
-    "{{ params.x | my_filter }}": "run_id is a template that jinja alone cannot read (",
+    "{{ params.x | my_filter }}": "run_id is a template that Jinja cannot read by itself (",
     "{% include 'run_id.txt' %}": "run_id is a template that includes another, ",
-    "{{ params.x": "run_id is a template that jinja alone cannot read (",
+    "{{ params.x": "run_id is a template that Jinja cannot read by itself (",
 }
 
 
@@ -243,7 +243,7 @@ ONLY_WORKERS_END: dict[str, Any] = {
 def test_an_end_that_would_lose_something_goes_to_a_worker(name: str) -> None:
     sensor, [warning] = made(**{name: ONLY_WORKERS_END[name]}, end_from_trigger=True)
     assert not sensor.end_from_trigger
-    assert f"end_from_trigger has no effect because it has {name}, which only a worker sees to" in warning
+    assert f"end_from_trigger has no effect because it has {name}, which only a worker handles" in warning
 
 
 @pytest.mark.usefixtures("an_airflow_that_can")
@@ -279,7 +279,7 @@ def test_an_end_that_airflow_would_refuse_goes_to_a_worker() -> None:
     assert (sensor.start_from_trigger, sensor.end_from_trigger, sensor.deferrable) == (True, False, True)
     assert warning == (
         "Task 'gate' uses a worker: end_from_trigger has no effect because a plugin has a listener, which "
-        "Airflow calls in a worker alone."
+        "Airflow calls only in a worker."
     )
 
 

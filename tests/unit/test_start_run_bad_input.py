@@ -20,8 +20,8 @@ ROLE_ERROR = (
 )
 OUTPUT_ERROR = "output_uri is {}; it takes an S3 location, such as 's3://bucket/folder'."
 TEMPLATE_ERROR = (
-    "{} holds a template that was not rendered; a template inside a rendered value (a Variable's, say) stays "
-    "as it is. Render it where it is made."
+    "{} holds a template that was not rendered; Airflow does not render a template inside a rendered value, "
+    "such as a Variable's. Render it before it is put there."
 )
 RERUN_TAKES = (
     "it takes a dict of this operator's arguments for StartRun by failureReason, such as "
@@ -89,14 +89,14 @@ RUNNING: list[tuple[dict[str, Any], str]] = [
     ({"output_uri": "s3://bucket/{{ ds }}"}, TEMPLATE_ERROR.format("output_uri")),
     ({"name": "{% if x %}"}, TEMPLATE_ERROR.format("name")),
     ({"parameters": "{{ ti.xcom_pull('x') }}"}, TEMPLATE_ERROR.format("parameters")),
-    ({"parameters": "{'sample': 'NA12878'}"}, "parameters is text, and no path of a .json or .yaml file; it takes a dict (an upstream task's output itself, not a template of it), or such a path relative to the DAG file."),
+    ({"parameters": "{'sample': 'NA12878'}"}, "parameters is text, but not the path of a .json or .yaml file; it takes a dict (an upstream task's output itself, not a template of it), or such a path relative to the DAG file."),
     ({"parameters": {"a": [{"b": float("nan")}]}}, "parameters['a'][0]['b'] is nan, which JSON does not have; it takes text, finite numbers, booleans, None, lists and dicts."),
     ({"parameters": {"day": datetime.date(2026, 1, 1)}}, "parameters['day'] is a date, which JSON does not have; it takes text, finite numbers, booleans, None, lists and dicts."),
     ({"parameters": {"at": {datetime.datetime.min: 1}}}, "parameters['at'] has a key of type datetime; JSON's keys are text."),
     ({"parameters": {"raw": b"secret"}}, "parameters['raw'] is a bytes, which JSON does not have; it takes text, finite numbers, booleans, None, lists and dicts."),
     ({"parameters": {"long": "x" * 262_144}}, "parameters takes 262,156 bytes as JSON; StartRun takes at most 262,144. Put long lists into a file in S3 and pass its URI."),
-    ({"storage_capacity": 1200}, "storage_capacity is 1200 and storage_type is None; a capacity is for storage_type='STATIC' alone. Give that, or leave storage_capacity out."),
-    ({"storage_capacity": "1200", "storage_type": "DYNAMIC"}, "storage_capacity is 1200 and storage_type is 'DYNAMIC'; a capacity is for storage_type='STATIC' alone. Give that, or leave storage_capacity out."),
+    ({"storage_capacity": 1200}, "storage_capacity is 1200 and storage_type is None; a capacity is only for storage_type='STATIC'. Give that, or leave storage_capacity out."),
+    ({"storage_capacity": "1200", "storage_type": "DYNAMIC"}, "storage_capacity is 1200 and storage_type is 'DYNAMIC'; a capacity is only for storage_type='STATIC'. Give that, or leave storage_capacity out."),
     ({"name": "n" * 116}, "name has 116 characters; it takes at most 115 (the last 13 are for the digits of the task; name_suffix=False leaves them out)."),
     ({"name": "n" * 129, "name_suffix": False}, "name has 129 characters; it takes at most 128."),
     ({"tags": {"airflow-omics:token": "x"}}, "tags holds airflow-omics:token, which the operator sets itself; leave it out."),
@@ -107,7 +107,7 @@ RUNNING: list[tuple[dict[str, Any], str]] = [
     ({"start_run_kwargs": {"workflowId": "7"}}, "'workflowId' is given twice, as workflow_id and in start_run_kwargs."),
     ({"start_run_kwargs": {"logLevel": "ALL"}}, "start_run_kwargs holds 'logLevel'; give it as the operator's own argument log_level."),
     ({"start_run_kwargs": {"log_level": "ALL"}}, "start_run_kwargs holds 'log_level', which is the operator's own argument."),
-    ({"rerun_with": {"X": {"storage_capacity": 9600}}}, "rerun_with['X']: storage_capacity is 9600 and storage_type is None; a capacity is for storage_type='STATIC' alone. Give that, or leave storage_capacity out."),
+    ({"rerun_with": {"X": {"storage_capacity": 9600}}}, "rerun_with['X']: storage_capacity is 9600 and storage_type is None; a capacity is only for storage_type='STATIC'. Give that, or leave storage_capacity out."),
     ({"rerun_with": {"X": {"storage_type": "{{ params.big }}"}}}, "rerun_with['X']: " + TEMPLATE_ERROR.format("storage_type")),
     ({"rerun_with": {"X": "{{ params.big }}"}}, f"rerun_with holds 'X': a str; {RERUN_TAKES}"),
     ({"rerun_with": {"X": {"name": "n" * 116}}}, "rerun_with['X']: name has 116 characters; it takes at most 115 (the last 13 are for the digits of the task; name_suffix=False leaves them out)."),
@@ -216,10 +216,10 @@ def test_parameters_are_read_from_a_file_beside_the_dag(tmp_path: Path, name: st
     ("name", "content", "message"),
     [
         ("none.json", None, "can't be read: No such file or directory."),
-        ("p.json", b'{"who":\n "patient-7",,}', "p.json is no JSON, at line 2."),
-        ("p.yaml", b"a: 1\nwho: 'patient-7\n", "p.yaml is no YAML, at line 3."),
-        ("p.yaml", b"who: !!python/object:x.y {patient-7: 1}", "p.yaml is no YAML, at line 1."),
-        ("p.json", b"\xff\xfe", "p.json is no text in UTF-8."),
+        ("p.json", b'{"who":\n "patient-7",,}', "p.json is not valid JSON, at line 2."),
+        ("p.yaml", b"a: 1\nwho: 'patient-7\n", "p.yaml is not valid YAML, at line 3."),
+        ("p.yaml", b"who: !!python/object:x.y {patient-7: 1}", "p.yaml is not valid YAML, at line 1."),
+        ("p.json", b"\xff\xfe", "p.json is not UTF-8 text."),
         ("p.yaml", b"", "p.yaml holds a NoneType; it takes an object."),
         ("p.json", b"null", "p.json holds a NoneType; it takes an object."),
         ("p.json", b'["patient-7"]', "p.json holds a list; it takes an object."),
@@ -274,10 +274,10 @@ def test_a_task_that_nobody_runs_says_so() -> None:
 
 
 def test_parameters_that_came_out_as_none_start_no_run(start_task: StartTask, omics: Any) -> None:
-    from airflow_omics._task.hidden import Unshown
+    from airflow_omics._task.hidden import Hidden
 
     operator = make()
-    operator.parameters = Unshown(None)  # as it is once rendered
+    operator.parameters = Hidden(None)  # as it is once rendered
     with pytest.raises(OmicsRequestError) as raised:
         operator.execute({"ti": TaskInstance(start_task())})
     assert str(raised.value) == (

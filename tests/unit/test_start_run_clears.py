@@ -1,4 +1,4 @@
-"""A start that is cleared, or whose retries are edited: the run of before is ended, not taken up again."""
+"""A start that is cleared, or whose retries are edited: the earlier run is ended, not taken up again."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_editing_retries_between_two_tries_is_no_clear(
 def test_a_try_after_a_clear_starts_anew_whatever_retries_has_become(
     start_task: StartTask, omics: Any, clock: Clock, retries: int, stored: bool
 ) -> None:
-    """Raised after a clear, it took up the run of before; lowered, two were active."""
+    """Raised after a clear, it took up the earlier run; lowered, two were active."""
     omics.default_life = "completed"
     task = start_task(store=store_of(stored), retries=3)
     assert task().kind == "success"
@@ -186,7 +186,7 @@ def test_a_run_of_before_that_aws_does_not_let_us_cancel_is_named(
     output()
     assert task().kind == "success"
     assert len(started(omics)) == 2
-    assert f"HealthOmics run {first} of before may go on beside it, and cost" in output()
+    assert f"The earlier HealthOmics run {first} may go on beside it, and cost" in output()
 
 
 @STORED

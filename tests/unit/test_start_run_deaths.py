@@ -138,7 +138,7 @@ def test_a_list_that_fails_for_long_fails_the_try_and_starts_nothing(
 @pytest.mark.parametrize(
     ("answer", "moment", "stored", "ends", "runs"),
     [
-        # What the token alone guards, where AWS remembers it and returns the run.
+        # Only the token prevents it, if AWS remembers it and returns the run.
         ("earlier", "unanswered", False, "success", 1),
         ("earlier", "waiting", False, "success", 1),
         # The run cannot be found again, and a second one is not started: the try fails and says why.
@@ -179,7 +179,7 @@ def test_without_listruns_the_token_alone_guards(
     done = task()
     assert (done.kind, len(started(omics))) == (ends, runs), done.error
     if not stored:
-        assert "StartRun's token alone guards against a second one" in output()
+        assert "only StartRun's token prevents a second one" in output()
     if answer == "conflict" and not stored:
         assert "allow omics:ListRuns" in str(done.error)
 
@@ -235,4 +235,4 @@ def test_a_token_that_another_airflow_uses_is_an_error_and_no_run_of_ours(
     monkeypatch.setattr(OmicsHook, "start_run", lambda self, request: read(other))
     done = start_task()()
     assert done.kind == "OmicsRequestError"
-    assert "Set [omics] deployment where several Airflows share an AWS account" in str(done.error)
+    assert "Set [omics] deployment if several Airflows share an AWS account" in str(done.error)
