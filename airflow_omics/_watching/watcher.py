@@ -118,7 +118,7 @@ class Watcher:
             self._watchlist.leave(entry, waiter)
             await self._close_if_unused()
 
-    # -- for code that makes calls of its own on the shared client ------------------------------------------
+    # -- for code that makes calls of its own on the shared client ---------------------------------------
 
     @contextlib.asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
