@@ -10,7 +10,7 @@ For a DAG file:
 
 - ``sensors``: wait for a run to end.
 - ``operators``: start, read, cancel, delete and diagnose runs.
-- ``notifications``: tell people why a run failed.
+- ``notifications``: notify people why a run failed.
 - ``retry_policies``: retry by why a run failed (Airflow 3.3).
 - ``exceptions``: what a task may fail with.
 - ``records``: the type of a run's record.
@@ -31,7 +31,7 @@ For tests and demos:
 The rest is private. A wing is a folder with one purpose; its docstring names its doors:
 
 - ``_starting``: start a run once, however often its task is tried.
-- ``_steering``: change a run, and confirm it.
+- ``_steering``: change a run, and confirm the change.
 - ``_watching``: many waits in one triggerer.
 - ``_task``: what operators and sensors share as tasks of Airflow.
 - ``_waiting``: one wait on one run.

@@ -1,7 +1,7 @@
 """The one place where this package reads a clock, or sleeps in a worker.
 
-Whoever turns these three, as the tests do, turns time for all of it. What waits in a triggerer sleeps on its
-event loop, and reads the time here.
+A test that replaces these three functions controls time for the whole package. In a triggerer, waits sleep on
+the event loop, and read the time here.
 """
 
 from __future__ import annotations
@@ -22,5 +22,5 @@ def monotonic() -> float:
 
 
 def sleep(seconds: float) -> None:
-    """Hold this thread for so many seconds."""
+    """Block this thread for so many seconds."""
     _time.sleep(seconds)

@@ -1,7 +1,7 @@
 """The few Airflow names whose import path differs between 2.11 and 3.x.
 
 ``airflow.providers.common.compat.sdk`` offers the same, but is younger than the provider versions that
-Airflow's 2.11 and 3.0 constraint files hold, so that managed environments do not have it.
+Airflow's 2.11 and 3.0 constraint files name, so managed environments do not have it.
 """
 
 from __future__ import annotations
@@ -91,17 +91,17 @@ __all__ = [
 
 
 def first_reschedule_date(context: Context, retries: int | None) -> datetime.datetime | None:
-    """Return when a task in reschedule mode was first run, or None when this is that first time.
+    """Return when a task in reschedule mode was first run, or None if this is the first time.
 
     :param context: the task's context.
-    :param retries: the task's ``retries``; Airflow 2.11 tells the first try since the last clear by it.
+    :param retries: the task's ``retries``; Airflow 2.11 needs it to find the first try since the last clear.
     """
     ti: Any = context.get("ti")
-    if ti is None:  # no task runner: somebody's test calls execute()
+    if ti is None:  # no task runner: a test calls execute()
         return None
     if hasattr(ti, "get_first_reschedule_date"):
         first: datetime.datetime | str | None = ti.get_first_reschedule_date(context)
-        # Airflow 3.0 hands over text where the task runs in the process of dag.test().
+        # Airflow 3.0 hands over text if the task runs in the process of dag.test().
         return datetime.datetime.fromisoformat(first) if isinstance(first, str) else first
     from airflow.sensors.base import _orig_start_date  # type: ignore[import-not-found]
 
@@ -116,19 +116,19 @@ def first_reschedule_date(context: Context, retries: int | None) -> datetime.dat
 
 
 def has_listeners() -> bool:
-    """Return whether any of Airflow's plugins registers a listener, as what collects DAGs asks.
+    """Return whether any of Airflow's plugins registers a listener, as Airflow's DAG parser checks it.
 
-    The first call in a process loads the plugins; Airflow does so for every process that parses DAGs.
+    The first call in a process loads the plugins; Airflow does so in every process that parses DAGs.
     """
     try:
         from airflow.listeners.listener import get_listener_manager
-    except ImportError:  # a worker without Airflow's core, which collects no DAGs
+    except ImportError:  # a worker without Airflow's core: it reads no DAG files for the scheduler
         return False
     return bool(get_listener_manager().has_listeners)
 
 
 class _Stats:
-    """Airflow's ``Stats``, none of whose errors matters: no wait may depend on where metrics go."""
+    """Airflow's ``Stats``, whose errors are ignored: no wait may depend on where metrics go."""
 
     def incr(self, name: str) -> None:
         """Count one."""
@@ -154,7 +154,7 @@ _STATS = _Stats()
 
 
 def stats() -> _Stats:
-    """Return Airflow's ``Stats`` as far as it is used here; what it raises is a debug line."""
+    """Return the part of Airflow's ``Stats`` that is used here; its errors become debug lines."""
     return _STATS
 
 
@@ -168,7 +168,7 @@ def _airflow_stats() -> Any:
 
 
 def xcom_value(ti_key: Any, key: str) -> Any:
-    """Return one XCom of a task instance, or None where there is none.
+    """Return one XCom of a task instance, or None if there is none.
 
     :param ti_key: what Airflow hands to an extra link: from 3.0 on, on the worker, the task instance itself.
     """
@@ -182,8 +182,8 @@ def xcom_value(ti_key: Any, key: str) -> Any:
 def redact(text: str, name: str | None = None) -> str:
     """Return ``text`` as Airflow's own secrets masker leaves it.
 
-    :param name: the key under which the text stood; the whole text is masked where Airflow counts the
-        key as sensitive.
+    :param name: the key under which the text stood; the whole text is masked if Airflow counts the key as
+        sensitive.
     """
     masked: str = _redact()(text, name)
     return masked
@@ -191,7 +191,7 @@ def redact(text: str, name: str | None = None) -> str:
 
 @functools.cache
 def _redact() -> Any:
-    # Where a module has moved, its old path may be there still, with a warning: the newest comes first.
+    # If a module has moved, its old path may still work, with a warning: so the newest path comes first.
     for path in (
         "airflow.sdk.log",
         "airflow.sdk.execution_time.secrets_masker",  # Airflow 3.0
@@ -203,7 +203,7 @@ def _redact() -> Any:
             continue
         if function is not None:
             return function
-    raise ImportError("This Airflow has no secrets masker where airflow-omics knows to look for it.")
+    raise ImportError("This Airflow has no secrets masker in any place that airflow-omics knows.")
 
 
 def __getattr__(name: str) -> Any:

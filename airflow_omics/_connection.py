@@ -1,7 +1,7 @@
-"""The four AWS arguments that every operator, sensor and trigger takes, carried whole.
+"""The four AWS arguments that every operator, sensor and trigger takes, as one value.
 
-Deferrable operators of other providers lose some of them between the worker and the triggerer; one
-value that is built once and serialised whole cannot.
+Deferrable operators of other providers lose some of them between the worker and the triggerer. That cannot
+happen to one value that is built once and serialised whole.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class AwsArguments:
             ) from None
 
     def in_region(self, region: str | None) -> AwsArguments:
-        """Return these arguments with ``region`` as the Region, where none was given."""
+        """Return these arguments, with ``region`` as the Region if none was given."""
         return self if self.region_name or not region else replace(self, region_name=region)
 
     def serialize(self) -> dict[str, Any]:

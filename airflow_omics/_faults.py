@@ -1,7 +1,7 @@
 """What a failed call to AWS means, for how long each kind of fault is tolerated, and which error it becomes.
 
-How a run that ended badly becomes an error is here as well. Nothing of botocore is imported:
-:mod:`airflow_omics.hooks.faults` makes faults of its exceptions.
+It also makes the error of a run that ended badly. Nothing of botocore is imported:
+:mod:`airflow_omics.hooks.faults` turns its exceptions into faults.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ CREDENTIALS_GRACE: Final = 300.0
 """Seconds for which credentials, or the Airflow connection, may be unusable: a rotation takes less."""
 
 NOT_FOUND_GRACE: Final = 120.0
-"""Seconds for which a run may be unknown: nobody documents how soon GetRun and ListRuns know one that was
-just started, and a run that is taken for gone would go on, and cost."""
+"""Seconds for which a run may be unknown: AWS does not document how soon GetRun and ListRuns know a new run,
+and a run that is wrongly assumed to be gone would go on, and cost."""
 
 TRANSIENT_GRACE: Final = 300.0
-"""Seconds for which a call in a worker is retried after errors of the network and inside AWS."""
+"""Seconds for which a call in a worker is retried after errors in the network and inside AWS."""
 
 THROTTLED_GRACE: Final = 7200.0
 """Seconds for which a start is retried while AWS throttles: at the smallest default quota, 0.1 a second, 720
@@ -46,7 +46,7 @@ LONGEST_BACKOFF: Final = 60.0
 class Fault(NamedTuple):
     """One call to AWS that failed.
 
-    :param kind: what that means.
+    :param kind: what the failure means.
     :param message: what AWS or the network said, with the operation and, if AWS gave one, the
         request id.
     :param code: AWS's error code, such as ``ThrottlingException``, or the name of the network error.
@@ -116,17 +116,17 @@ _ERROR_OF_STATUS: dict[str, type[OmicsRunError]] = {
 def run_error(record: RunRecord, message: str | None = None) -> OmicsRunError:
     """Return the error for a run that ended badly, by the record's status.
 
-    :param message: what to say instead of how the run is described.
+    :param message: the error's text; if it is not given, a line that describes the run.
     """
     error_class = _ERROR_OF_STATUS.get(record.get("status", ""), OmicsRunError)
     return error_class(message or sentence(record), run_id=record.get("id"), record=record)
 
 
 def without_retry(error: OmicsRunError) -> OmicsRunError:
-    """Return the same error as one that is an ``AirflowFailException`` too, which Airflow never retries."""
+    """Return the same error as one that is also an ``AirflowFailException``, which Airflow never retries."""
     final_class: type[OmicsRunError] = _final_class(cast("Any", type(error)))
     final = final_class(str(error), run_id=error.run_id, record=error.record)
-    # The record may have been narrowed for the XCom; what the run said of itself stays with the error.
+    # The record may have been narrowed for the XCom; the error keeps the run's own reason and message.
     final.__dict__.update(error.__dict__)
     return final
 
@@ -134,7 +134,7 @@ def without_retry(error: OmicsRunError) -> OmicsRunError:
 @cache
 def _final_class(error_class: Any) -> Any:
     def reduce(self: OmicsRunError) -> Any:
-        # The class has no name of its own by which pickle could find it.
+        # The class is made here, so pickle could not find it by its name.
         error = error_class(str(self))
         error.__dict__.update(self.__dict__)
         return without_retry, (error,)

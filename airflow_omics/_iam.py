@@ -1,8 +1,8 @@
 """Which IAM actions each operator, sensor and trigger uses.
 
-The documentation prints this table, and the tests hold the product to it: each use runs with exactly its
-required actions, fails with an error that names each of them where it is denied, and asks for no action that
-is not listed. The table imports neither Airflow nor botocore.
+The documentation prints this table, and tests check it: each use runs with exactly its required actions,
+fails with an error that names the action if one of them is denied, and uses no action that is not listed. The
+table imports neither Airflow nor botocore.
 """
 
 from __future__ import annotations

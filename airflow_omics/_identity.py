@@ -1,4 +1,4 @@
-"""Which run is meant: from what a DAG author gives as ``run_id`` to an id, and what must match it.
+"""Which run is meant: turns what a DAG author gives as ``run_id`` into an id and what must match it.
 
 Run ids are unique only within an account and a Region, and HealthOmics reuses the id of a deleted run,
 so a record is identified by more than its id:
@@ -35,11 +35,11 @@ _AIRFLOW_RUN_ID: Final = (
 
 
 class RunTarget(NamedTuple):
-    """The run that a task is about, as far as what was given says it.
+    """The run that a task is about, as it was given.
 
     :param run_id: the run's id, 1 to 18 digits.
-    :param uuid: the run's globally unique id, where a record gave it.
-    :param partition: ``aws``, ``aws-cn``, ..., where an ARN gave it; likewise ``region`` and ``account``.
+    :param uuid: the run's globally unique id, if a record gave it.
+    :param partition: ``aws``, ``aws-cn``, ..., if an ARN gave it; likewise ``region`` and ``account``.
     """
 
     run_id: str
@@ -54,7 +54,7 @@ class RunTarget(NamedTuple):
 
         :param value: an id (text or int), a run ARN, or a record holding ``id`` (and maybe ``uuid`` and
             ``arn``).
-        :raises ValueError: for anything else, in one sentence, with a hint where the mistake is known.
+        :raises ValueError: for anything else, in one sentence, with a hint if the mistake is a known one.
         """
         if isinstance(value, Mapping):
             return cls._from_record(value)
@@ -92,13 +92,13 @@ class RunTarget(NamedTuple):
 
     @property
     def arn(self) -> str | None:
-        """The run's ARN, where it is known."""
+        """The run's ARN, if it is known."""
         if not self.account:
             return None
         return f"arn:{self.partition}:omics:{self.region}:{self.account}:run/{self.run_id}"
 
     def check_region(self, region_name: str | None) -> None:
-        """Raise ValueError when ``region_name`` contradicts the Region of the run's ARN."""
+        """Raise ValueError if ``region_name`` contradicts the Region of the run's ARN."""
         if region_name and self.region and region_name != self.region:
             raise ValueError(
                 f"region_name is {region_name!r}, but run_id names a run in {self.region!r} ({self.arn}); "
@@ -106,10 +106,10 @@ class RunTarget(NamedTuple):
             )
 
     def contradiction(self, record: RunRecord) -> str | None:
-        """Return why ``record`` cannot be about this run, or None when it can.
+        """Return why ``record`` cannot be about this run, or None if it can.
 
-        Only what the answer says of account, Region and id is judged here. Another ``uuid`` under the
-        right ARN is no contradiction but another run, and whoever waits must treat it as such.
+        Only the answer's account, Region and id are judged here. Another ``uuid`` under the right ARN is not
+        a contradiction: it is another run, and the caller must treat it as such.
         """
         if record.get("id") != self.run_id:
             return f"asked for run {self.run_id}, GetRun answered with run {record.get('id')!r}"
@@ -128,9 +128,9 @@ class RunTarget(NamedTuple):
 class Judgement(NamedTuple):
     """Whether an answer of GetRun is about the run that is meant.
 
-    :param verdict: ``ours``: it is. ``another``: the id belongs to another run now, so that ours was deleted.
-        ``contradiction``: it cannot be about the run that was given. ``elsewhere``: it is of another account
-        or Region than the run that was read before, or may be.
+    :param verdict: ``ours``: it is. ``another``: the id belongs to another run now, so ours was deleted.
+        ``contradiction``: it cannot be about the run that was given. ``elsewhere``: it is, or may be, of
+        another account or Region than the run that was read before.
     :param why: for logs and errors; empty for ``ours``.
     """
 
@@ -158,12 +158,12 @@ class KnownRun:
 
     @property
     def arn(self) -> str | None:
-        """The run's ARN, as far as it is known."""
+        """The run's ARN, if it is known."""
         return (self.record or {}).get("arn") or self.target.arn
 
     @property
     def home(self) -> str | None:
-        """The account and Region of the run, as far as they are known, by its ARN."""
+        """The account and Region of the run, by its ARN, if they are known."""
         return home_of((self.record or {}).get("arn")) or home_of(self.target.arn)
 
     def judge(
@@ -175,13 +175,13 @@ class KnownRun:
     ) -> Judgement:
         """Return whether GetRun's answer is about this run.
 
-        What was wrong from the start is the user's mistake, a contradiction; what has become wrong is the
-        identity of the client that asked.
+        An answer that is wrong from the start is a contradiction: the user's mistake. If answers become wrong
+        later, the client's identity has changed.
 
-        :param stands_in: whether it came through boto3's own chain of credentials, in the place of a
-            connection that was not found.
-        :param may_be_created_at: says whether a run made then can be the one that is meant, if neither uuid
-            nor creation time is known.
+        :param stands_in: whether it came through boto3's own chain of credentials, because the connection
+            was not found.
+        :param may_be_created_at: returns whether a run made at that time can be the one that is meant, if
+            neither uuid nor creation time is known.
         """
         home, answered = self.home, home_of(record.get("arn"))
         if self.was_read and home is not None and answered is not None and home != answered:
@@ -191,7 +191,7 @@ class KnownRun:
         if not self._is_another(record, may_be_created_at):
             return Judgement("ours")
         if stands_in and home is None and self.was_read:
-            why = "another run has its id where boto3 leads, without the Airflow connection that is named"
+            why = "another run has its id for boto3's own credentials, without the named connection"
             return Judgement("elsewhere", why)
         return Judgement("another", "its id belongs to another run now")
 
@@ -207,34 +207,34 @@ class KnownRun:
         return may_be_created_at is not None and not may_be_created_at(created)
 
     def note(self, record: RunRecord) -> None:
-        """Take note of an answer that is about this run."""
+        """Note an answer that is about this run."""
         self.record, self.was_read = record, True
         self.uuid = record.get("uuid") or self.uuid
         if created := record.get("creationTime"):
             self.created = parse_time(created).timestamp()
 
     def identity(self) -> dict[str, str]:
-        """Return ``id``, ``uuid`` and ``arn`` as far as they are known, plain JSON."""
+        """Return those of ``id``, ``uuid`` and ``arn`` that are known, as plain JSON."""
         known = {"id": self.target.run_id, "uuid": self.uuid, "arn": self.arn}
         return {key: value for key, value in known.items() if value}
 
     def deleted(self) -> RunRecord:
-        """Return the last record known, its ``status`` replaced by DELETED."""
+        """Return the last known record, with its ``status`` replaced by DELETED."""
         known: RunRecord = self.record or {}
         return with_status({**self.identity(), **known}, "DELETED")  # type: ignore[typeddict-item]
 
 
 def home_of(arn: Any) -> str | None:
-    """Return the account and Region that a run's ARN names, as one text; None where it is no such ARN."""
+    """Return the account and Region that a run's ARN names, as one text; None if it is not a run's ARN."""
     match = re.fullmatch(_ARN, arn) if isinstance(arn, str) else None
     return f"account {match['account']} in {match['region']}" if match else None
 
 
 def reduce_to_identity(value: Any) -> Any:
-    """Cut a record down to ``id``, ``uuid`` and ``arn``; return anything else as it is.
+    """Reduce a record to ``id``, ``uuid`` and ``arn``; return anything else as it is.
 
-    Rendered template fields go to Airflow's database and UI, and trigger arguments to its database; a
-    whole record would take a run's parameters along, which may hold patient data.
+    Rendered template fields go to Airflow's database and UI, and trigger arguments to its database. A whole
+    record would bring the run's parameters there, which may hold patient data.
     """
     if isinstance(value, list | tuple):
         return [reduce_to_identity(item) for item in value]
@@ -243,12 +243,12 @@ def reduce_to_identity(value: Any) -> Any:
     if not isinstance(value, Mapping):
         return value
     if value.get("id") is None:
-        return dict.fromkeys(value)  # no run can be told by it: its keys are kept for the error
+        return dict.fromkeys(value)  # it identifies no run: its keys are kept for the error
     return {key: _plain(value[key]) for key in IDENTITY_KEYS if value.get(key) is not None}
 
 
 def _plain(value: Any) -> Any:
-    """Keep what may be an id, or will be one once it is rendered; a record in its place is emptied."""
+    """Return what may be an id, or will be one once it is rendered; a record instead of it is emptied."""
     if isinstance(value, Mapping):
         return {}
     return [] if isinstance(value, list | tuple | set) else value
@@ -263,7 +263,7 @@ def _cut(text: str, limit: int = 16) -> str:
 
 
 def shown(value: Any) -> str:
-    """Show a wrong value, short: it may be a whole record that was rendered to text."""
+    """Return a wrong value as short text: it may be a whole record that was rendered to text."""
     if value is None or isinstance(value, bool | int | float):
         return repr(value)
     if not isinstance(value, str):
@@ -272,7 +272,7 @@ def shown(value: Any) -> str:
 
 
 def _hint(value: Any) -> str:
-    """Say what the mistake is, where it is a known one."""
+    """Return a sentence about the mistake, if it is a known one."""
     if value is None or value == "None":
         return " None comes from an upstream task that pushed nothing."
     if isinstance(value, list | tuple):

@@ -50,11 +50,11 @@ class OmicsAsyncClient:
         self.place = place_of(self.region, aws_conn_id)
         """Where its calls go: the Region and the connection, for errors."""
         self.region_warning = region_warning
-        """What to warn of about the Region, if anything, when a call fails."""
+        """A warning about the Region for when a call fails, or None."""
         self.stands_in = stands_in
         """Whether boto3's own chain of credentials stands in for a connection that was not found."""
         self.replaces = False
-        """Whether another client went before this one, and was given up after a fault."""
+        """Whether this client replaces one that was given up after a fault."""
         self.homes: set[str] = set()
         """The accounts and Regions whose runs it has read, as ``_identity.home_of`` says."""
         self.looked_around = False
@@ -97,7 +97,7 @@ class OmicsAsyncClient:
             for item in answer["items"]:
                 self._read_in(item["arn"])
         except Exception as error:
-            # Most often it is not allowed. It is only a help: where the answer matters, its lack is reported.
+            # Usually it is not allowed. It only helps: if the answer matters, its lack is reported.
             log.debug("Whose runs these calls read is not known", exc_info=error)
 
     async def cancel_run(self, run_id: str) -> None:

@@ -39,7 +39,7 @@ _NO_CREDENTIALS = (
     aws_errors.TokenRetrievalError,
     aws_errors.SSOError,
     aws_errors.MetadataRetrievalError,
-    FileNotFoundError,  # a web identity's token file, which is mounted anew when it is rotated
+    FileNotFoundError,  # a web identity's token file, which is mounted again when it is rotated
     PermissionError,
 )
 _NETWORK = (
@@ -92,7 +92,7 @@ class SyncReader(Reader, Protocol):
 
 
 def fault_of(error: BaseException, caller: Caller | None = None) -> Fault | None:
-    """Return what a failed call to AWS means, or None for an error that is not of AWS or the network.
+    """Return what a failed call to AWS means, or None for an error that is not from AWS or the network.
 
     :param error: what the call raised.
     :param caller: who made the call, so that "not found" names the Region and the connection.
@@ -143,14 +143,14 @@ def doubt_of(caller: Reader, home: str | None, *, denied: bool = False) -> str:
     the client was made from the connection that is named: reschedule mode has a new one for each look, and a
     triggerer that was restarted has one for all its waits. Two clients must read a run first: one on boto3's
     own chain of credentials, while the connection ``aws_default`` is not found; and, for "not found", one
-    that was made anew after a fault, since that fault may have come with a new identity. The first page of
-    ListRuns settles it, if it may be read and is not empty. If nothing can be known, the answer counts as
+    that replaces another after a fault, since that fault may have come with a new identity. The first page of
+    ListRuns decides it, if it may be read and is not empty. If nothing can be known, the answer counts as
     lost credentials: it is retried with a new client, and after five minutes it is an error that names what
     to check.
 
     :param caller: who made the call.
-    :param home: the run's account and Region, as far as they are known.
-    :param denied: whether the call was denied, and not "not found".
+    :param home: the run's account and Region, if they are known.
+    :param denied: whether the answer is "denied", and not "not found".
     """
     if home in caller.homes:
         return ""
@@ -160,20 +160,20 @@ def doubt_of(caller: Reader, home: str | None, *, denied: bool = False) -> str:
         return ""
     if caller.stands_in:
         return (
-            "the Airflow connection that is named was not found, and what boto3 found in its place has read "
-            f"no run ({caller.place})"
+            "the named Airflow connection was not found, and the credentials that boto3 found instead have "
+            f"read no run ({caller.place})"
         )
     if caller.replaces and not denied:
-        return f"its client was made anew after a fault, and has read no run since ({caller.place})"
+        return f"its client was replaced after a fault, and has read no run since ({caller.place})"
     return ""
 
 
 def weighed(fault: Fault, hook: SyncReader, home: str | None) -> Fault:
     """Return the fault with what makes it doubtful in ``doubt``, by one ListRuns if that is needed.
 
-    :param fault: what a call about a run met that was read before.
+    :param fault: the fault of a call about a run that was read before.
     :param hook: what the call was made with.
-    :param home: the run's account and Region, as far as they are known.
+    :param home: the run's account and Region, if they are known.
     """
     denied = fault.kind is FaultKind.DENIED
     if not denied and fault.kind is not FaultKind.NOT_FOUND:
@@ -201,7 +201,7 @@ def _fault_of_answer(error: aws_errors.ClientError) -> Fault:
         return Fault(FaultKind.NOT_FOUND, said, code)
     if status == 429 or plain.startswith("Throttling") or plain == "TooManyRequests":
         return Fault(FaultKind.TRANSIENT, said, code, throttled=True)
-    # A status without a code of AWS's own is not the service speaking, whatever the status.
+    # A status without a code of AWS's own is not the service's answer, whatever the status.
     if status >= 500 or status in _TRANSIENT_STATUSES or not code or code.isdigit():
         return Fault(FaultKind.TRANSIENT, said, code)
     if plain in _DENIALS or status == 403:

@@ -1,4 +1,4 @@
-"""The hook for what runs leave behind in CloudWatch Logs."""
+"""The hook for the logs of runs in CloudWatch Logs."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class OmicsLogsHook(NamedConnectionHook):
 
     @property
     def config(self) -> Config:
-        """The settings of its clients, also of that which assumes a role."""
+        """The settings of its clients, also of the one that assumes a role."""
         return with_defaults(super().config, _DEFAULT_CONFIG)
 
     def tail(self, stream: str, most: int, *, since: float | None = None) -> list[dict[str, Any]]:
@@ -97,7 +97,7 @@ class OmicsLogsHook(NamedConnectionHook):
             events, answer = self._events(request)
             yield from events
             token = answer.get("nextForwardToken")
-            # The end is where the token no longer moves, not where a page is empty.
+            # The end is where the token stays the same, not where a page is empty.
             if not token or token == request.get("nextToken"):
                 return
             request["nextToken"] = token

@@ -1,4 +1,4 @@
-"""A hook whose connection is the one that is named, and never something else in its place."""
+"""A hook that uses the connection that is named, and never something else instead."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 
 from airflow_omics._compat import AirflowNotFoundException
 
-_LONGEST = 300  # characters of what a secrets backend says of itself
+_LONGEST = 300  # characters of a secrets backend's own error
 
-# Ids that this process has read. A worker's knowledge is not carried into a trigger: an environment variable
-# may define aws_default on workers alone, where a triggerer has its instance's role by intention.
+# Ids that this process has read. What a worker has read is not handed to a trigger: an environment variable
+# may define aws_default only on workers, while the triggerer is meant to use its instance's role.
 _READ: Final[set[str]] = set()
 
 
@@ -29,7 +29,7 @@ class NamedConnectionHook(AwsBaseHook):
     """
 
     replaces: bool
-    """Whether another client went before this one, and was given up after a fault."""
+    """Whether this client replaces one that was given up after a fault."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -64,7 +64,7 @@ class NamedConnectionHook(AwsBaseHook):
         return bool(self.aws_conn_id) and not self.conn_config
 
     def forget(self) -> None:
-        """Read the connection anew at the next call, with a client made anew."""
+        """Read the connection again at the next call, with a new client."""
         for name in ("conn", "conn_config", "_client", "account_id"):
             self.__dict__.pop(name, None)
         self.replaces = True

@@ -54,7 +54,7 @@ class OmicsHook(OmicsOperations, NamedConnectionHook):
     def of(cls, arguments: AwsArguments) -> OmicsHook:
         """Return a hook for the four AWS arguments of an operator, sensor or trigger.
 
-        :raises OmicsRequestError: ``botocore_config`` holds what is no option of botocore's.
+        :raises OmicsRequestError: ``botocore_config`` holds something that is not an option of botocore's.
         """
         config = None if arguments.botocore_config is None else dict(arguments.botocore_config)
         check_options("botocore_config", config or {})
@@ -86,14 +86,14 @@ class OmicsHook(OmicsOperations, NamedConnectionHook):
         return settings
 
     def _omics_client(self, *, retried: bool = True) -> Any:
-        """Return the client; one that sends each request once is made anew."""
+        """Return the client; one that sends each request only once is a new one each time."""
         if retried:
             return self.conn
         one_try = self.config.merge(Config(retries={"total_max_attempts": 1}))
         return self.get_client_type(region_name=self.region_name, config=one_try)
 
     def forget(self) -> None:
-        """Read the connection anew at the next call, with a client made anew."""
+        """Read the connection again at the next call, with a new client."""
         super().forget()
         self.homes, self.looked_around = set(), False
 
@@ -114,10 +114,10 @@ class OmicsHook(OmicsOperations, NamedConnectionHook):
         return unknown_region(region, LOADER)
 
     def get_session(self, region_name: str | None = None, deferrable: bool = False) -> Any:
-        """Return a session; one for async use is made cheap and never blocks the event loop later on."""
+        """Return a session; one for async use is cheap, and never blocks the event loop later on."""
         session: Any = super().get_session(region_name=region_name, deferrable=deferrable)
         if deferrable:
-            # The Amazon provider shares its loader with sessions that assume no role; 18 MB each otherwise.
+            # The Amazon provider shares its loader only among sessions without a role; others take 18 MB.
             session.register_component("data_loader", LOADER)
             session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_parse_time)
             _refresh_in_a_thread(session)
@@ -125,7 +125,7 @@ class OmicsHook(OmicsOperations, NamedConnectionHook):
 
     @property
     def config(self) -> Config:
-        """The settings of its clients, also of that which assumes a role."""
+        """The settings of its clients, also of the one that assumes a role."""
         return with_defaults(super().config, _DEFAULT_CONFIG)
 
     def _get_config(self, config: Config | None = None) -> Config:
@@ -137,8 +137,8 @@ class OmicsHook(OmicsOperations, NamedConnectionHook):
     def _get_caller(self, target_function_name: str = "execute") -> str:
         """Return which operator or sensor calls, for the user agent.
 
-        The Amazon provider asks ``inspect.stack()``, which looks for the source file of each frame among all
-        modules: a quarter of the time that a task takes to get its client.
+        The Amazon provider uses ``inspect.stack()``, which looks for the source file of each frame among all
+        modules. That takes a quarter of the time in which a task gets its client.
         """
         frame: FrameType | None = sys._getframe(1)
         while frame is not None:
@@ -159,7 +159,7 @@ class OmicsHook(OmicsOperations, NamedConnectionHook):
 
 
 def place_of(region: str | None, aws_conn_id: str | None) -> str:
-    """Return where calls go, as errors say it."""
+    """Return where calls go, for errors."""
     through = f"the connection {aws_conn_id!r}" if aws_conn_id else "no Airflow connection"
     return f"in {region}, through {through}"
 

@@ -1,6 +1,6 @@
 """The operations of HealthOmics' API that this package uses: one method each, named as the operation.
 
-A new operation is added here, with the page that AWS documents it on.
+A new operation is added here, with the address of AWS's page about it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from airflow_omics.records import RunRecord, to_record
 log = logging.getLogger(__name__)
 
 LOADER: Final = Loader()
-"""One for the process: each holds the service models that it was asked for."""
+"""One for the process: it keeps the service models that it has loaded."""
 
 
 class OmicsOperations:
@@ -49,7 +49,7 @@ class OmicsOperations:
         """Return the record of one run, by one GetRun.
 
         :param run_id: the run's id.
-        :param export: what to export along, ``["DEFINITION"]`` or nothing.
+        :param export: what the record also holds: ``["DEFINITION"]`` adds the workflow's definition.
         :raises botocore.exceptions.ClientError: as AWS answered; ``fault_of`` says what it means.
 
         See https://docs.aws.amazon.com/omics/latest/api/API_GetRun.html
@@ -151,7 +151,7 @@ class OmicsOperations:
                 self._read_in(item.get("arn"))
                 return
         except Exception as error:
-            # Most often it is not allowed. It is only a help: where the answer matters, its lack is reported.
+            # Usually it is not allowed. It only helps: if the answer matters, its lack is reported.
             log.debug("Whose runs these calls read is not known", exc_info=error)
 
     def _read_in(self, arn: Any) -> None:

@@ -1,4 +1,4 @@
-"""What an answer of HealthOmics must be before anyone relies on it."""
+"""Checks of a HealthOmics answer, before anything relies on it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class UnusableAnswerError(Exception):
 
 
 def checked_record(answer: Mapping[str, Any]) -> RunRecord:
-    """Return GetRun's answer as a record, or raise UnusableAnswerError when it is about no run."""
+    """Return GetRun's answer as a record, or raise UnusableAnswerError if it is not about a run."""
     if not isinstance(answer.get("id"), str) or not isinstance(answer.get("status"), str):
         raise UnusableAnswerError("GetRun answered without the run's id and status")
     return to_record(answer)

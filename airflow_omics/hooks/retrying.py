@@ -1,4 +1,4 @@
-"""Retries a call in a worker: which errors, for how long each kind, and when the connection is read anew."""
+"""Retries a call in a worker: which errors, for how long each kind, and when the connection is read again."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Retries:
     """The retries of one call.
 
     Transient errors are tolerated for a while from the first try on. Credentials that do not work, and a
-    connection that Airflow cannot read, are tolerated for ``CREDENTIALS_GRACE`` from when they set in, and
-    each retry after one reads the connection anew. Between two tries lies a pause that grows, with jitter.
+    connection that Airflow cannot read, are tolerated for ``CREDENTIALS_GRACE`` from the first such error,
+    and each retry after one reads the connection again. The pause between two tries grows, with jitter.
     Every other error is final.
 
     :param hook: returns the hook that makes the call, or None before there is one.
@@ -71,7 +71,7 @@ class Retries:
     def wait(self, fault: Fault, error: Exception) -> None:
         """Sleep before the next try, or raise if the fault is final or has lasted too long.
 
-        It is for a caller that has more to do between two tries than to sleep.
+        It is for a caller that does more than sleep between two tries.
 
         :param error: what the call raised.
         """
@@ -88,7 +88,7 @@ class Retries:
         _clock.sleep(backoff(self._failures))
 
     def answered(self) -> None:
-        """Take note that AWS has answered: the errors before this are over, and time counts from now."""
+        """Note that AWS has answered: earlier errors do not count any more, and time counts from now."""
         self._began = _clock.monotonic()
         self._failures = 0
         self._lost_at: float | None = None

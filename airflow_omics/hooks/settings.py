@@ -21,7 +21,7 @@ def check_ca_bundle(verify: Any, connection: str | None) -> None:
 
     If it is None, botocore uses what the environment variable ``AWS_CA_BUNDLE`` names.
 
-    :param connection: the connection that it is of, if it is not the argument.
+    :param connection: the connection that ``verify`` is from, if it is not the argument.
     """
     name, where = "verify", f" in {connection}" if connection else ""
     if verify is None:
@@ -56,13 +56,16 @@ def check_options(name: str, options: Mapping[str, Any]) -> None:
             near = difflib.get_close_matches(str(option), known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"they are listed in {_OPTIONS}"
             raise OmicsRequestError(
-                f"{name} holds {option!r}, which is no option of botocore.config.Config (botocore "
+                f"{name} holds {option!r}, which is not an option of botocore.config.Config (botocore "
                 f"{botocore.__version__}); {hint}"
             )
 
 
 def with_defaults(given: Config, defaults: Mapping[str, Any]) -> Config:
-    """Return ``given``, and ``defaults`` for what was not set; what was may equal botocore's own default."""
+    """Return ``given``, with ``defaults`` for the options that nobody set.
+
+    An option that was set may equal botocore's own default; it stays.
+    """
     known = getattr(given, "_user_provided_options", {})
     return given.merge(Config(**{key: value for key, value in defaults.items() if key not in known}))
 
@@ -70,7 +73,7 @@ def with_defaults(given: Config, defaults: Mapping[str, Any]) -> Config:
 def unknown_region(region: str, loader: Loader) -> str | None:
     """Return a warning if the installed botocore knows no such Region, None if it does.
 
-    A Region that is newer than botocore works all the same, so this is no error.
+    A Region that is newer than botocore works all the same, so this is not an error.
     """
     partitions = loader.load_data("partitions")["partitions"]
     known = [name for partition in partitions for name in partition["regions"]]

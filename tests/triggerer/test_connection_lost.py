@@ -202,7 +202,7 @@ def test_what_was_never_read_again_is_no_deleted_run(
     assert "Check aws_conn_id and region_name." in event["message"]
 
 
-# -- a client that was made anew -----------------------------------------------------------------------------
+# -- a client that was replaced ------------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("machine")

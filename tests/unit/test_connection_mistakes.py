@@ -34,11 +34,11 @@ NO_FILE = (
 )
 NO_FILE_IN_EXTRA = NO_FILE.replace("'/nope.pem', and", "'/nope.pem' in connection 'aws_default', and")
 NO_OPTION = (
-    "botocore_config holds 'read_timout', which is no option of botocore.config.Config (botocore "
+    "botocore_config holds 'read_timout', which is not an option of botocore.config.Config (botocore "
     f"{botocore.__version__}); did you mean 'read_timeout'?"
 )
 NO_OPTION_AT_ALL = (
-    "botocore_config holds 'qqqq', which is no option of botocore.config.Config (botocore "
+    "botocore_config holds 'qqqq', which is not an option of botocore.config.Config (botocore "
     f"{botocore.__version__}); they are listed in "
     "https://botocore.amazonaws.com/v1/documentation/api/latest/reference/config.html"
 )
