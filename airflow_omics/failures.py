@@ -35,7 +35,7 @@ AWS: Final = "AWS"
 class Failure(NamedTuple):
     """What one reason means.
 
-    :param reason: the ``failureReason``; None where there is none.
+    :param reason: the ``failureReason``; None if there is none.
     :param failure_class: ``retry``, ``change``, ``settings`` or ``look inside``.
     :param owner: who can act: ``platform`` (roles, buckets, quotas, how the run is started), ``pipeline
         author`` (the workflow's definition and images), ``data`` (the inputs) or ``AWS``.
@@ -187,7 +187,7 @@ _ROWS: Final = (
         LOOK_INSIDE,
         PIPELINE_AUTHOR,
         "A task of the run failed.",
-        "The task's own message and log tell why.",
+        "The task's own message and log say why.",
     ),
     Failure(
         "RUN_TIMED_OUT",
@@ -229,7 +229,7 @@ _ROWS: Final = (
         LOOK_INSIDE,
         PIPELINE_AUTHOR,
         "The workflow engine gave up.",
-        "The engine log tells why.",
+        "The engine log says why.",
     ),
     Failure(
         "WORKFLOW_VER_VALIDATION_FAILED",
@@ -258,7 +258,7 @@ ENDINGS: dict[str, Failure] = {
         "HealthOmics has forgotten the run: it was deleted, or made room for newer runs (retention mode "
         "REMOVE).",
         "Its outputs in S3 and its logs stay. Whether they are complete depends on how the run had ended, "
-        "which its manifest tells.",
+        "which its manifest says.",
     ),
     "COMPLETED": Failure(
         None,
@@ -268,7 +268,7 @@ ENDINGS: dict[str, Failure] = {
         "If it should, name COMPLETED in the task's success_statuses.",
     ),
 }
-"""What a status means that is an ending without a ``failureReason``; may be changed, too."""
+"""What an ending without a ``failureReason`` means, by status. You may change it as well."""
 
 
 def classify(record: Mapping[str, Any]) -> Failure:
@@ -289,7 +289,7 @@ def classify(record: Mapping[str, Any]) -> Failure:
             LOOK_INSIDE,
             PLATFORM,
             f"{reason} is a reason that this version of airflow-omics does not know.",
-            "The status message, the tasks and the engine log may tell why; "
+            "The status message, the tasks and the engine log may say why; "
             "https://docs.aws.amazon.com/omics/latest/dev/workflows-run-errors.html lists the reasons.",
         )
     if status not in (None, "FAILED"):
@@ -298,12 +298,12 @@ def classify(record: Mapping[str, Any]) -> Failure:
             LOOK_INSIDE,
             PLATFORM,
             f"{status} is a status that this version of airflow-omics does not know.",
-            "https://docs.aws.amazon.com/omics/latest/dev/monitoring-runs.html tells what it means.",
+            "https://docs.aws.amazon.com/omics/latest/dev/monitoring-runs.html says what it means.",
         )
     return Failure(
         None,
         LOOK_INSIDE,
         PLATFORM,
         "HealthOmics gave no reason.",
-        "The status message, the tasks and the engine log may tell why.",
+        "The status message, the tasks and the engine log may say why.",
     )

@@ -1,6 +1,6 @@
 """Why did this run fail, or what does it wait for: gathers what AWS knows and writes the report.
 
-It is itself never the cause of a failure: what it may not read, or cannot, becomes a line of the report.
+It never causes a failure itself: what it may not read, or cannot, becomes a line of the report.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ def diagnose(
     logs: bool = True,
     record_fields: Collection[str] | None = None,
 ) -> Diagnosis:
-    """Return why a run ended as it did or, where it goes on, what it does and waits for.
+    """Return why a run ended as it did or, if it goes on, what it does and waits for.
 
     :param hook: a hook on the run's account and Region; CloudWatch Logs is read on the same connection.
     :param record: the run's record, by GetRun or by its manifest.
     :param limits: what bounds the search; 5 tasks, 20 lines of each log and 30 seconds in all.
-    :param headline: the report's first line, where the caller has one; a line that describes the run if not.
+    :param headline: the report's first line, if the caller has one; a line that describes the run if not.
     :param logs: False reads nothing of CloudWatch Logs; ``[omics] log_tails`` may say so for everybody.
     :param record_fields: the members of the record that the diagnosis hands on, besides those that an error
         needs; None for all that it carries.
-    :return: the diagnosis. Nothing that AWS or the network does raises.
+    :return: the diagnosis. No error of AWS or the network is raised.
 
     Uses the IAM actions ``omics:ListRunTasks``, ``omics:GetRunTask``, ``omics:GetRunGroup``,
     ``omics:ListRuns`` and ``logs:GetLogEvents`` as far as they are allowed.
@@ -54,13 +54,13 @@ def diagnose(
     region = arn.split(":")[3] if arn.count(":") >= 5 else found.region
     links = _links(record, found)
     commands = commands_of(found, region)
-    told = found
+    shown = found
     if record_fields is not None and "startedBy" not in record_fields:
         known: Any = {key: value for key, value in found.record.items() if key != "startedBy"}
-        told = dataclasses.replace(found, record=known)
+        shown = dataclasses.replace(found, record=known)
     whole, brief = (
         report(
-            told,
+            shown,
             headline=None if headline is None else clean_text(headline, 2000),
             run_page=links.get(OmicsRunLink.name),
             commands=commands,
@@ -80,10 +80,10 @@ def diagnose(
 def forgotten_run(
     hook: OmicsHook, run_id: str, uuid: str | None = None, *, max_seconds: float = 30.0
 ) -> RunRecord | None:
-    """Return the record of a run that GetRun no longer knows, from its manifest; None where there is none.
+    """Return the record of a run that GetRun no longer knows, from its manifest; None if there is none.
 
-    :param hook: one that has been used; its connection is read here where it has not.
-    :param uuid: the run's uuid, where it is known; the newest run of that id if not.
+    :param hook: its connection is read here if it has not been read yet.
+    :param uuid: the run's uuid, if it is known; if not, the newest run of that id is meant.
     :param max_seconds: seconds that the search may take.
     :return: the record, marked ``"source": "manifest"``.
     :raises botocore.exceptions.ClientError: as AWS answered; a missing log group is no error.

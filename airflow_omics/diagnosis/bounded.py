@@ -1,4 +1,4 @@
-"""Work that holds nobody longer than it may, whatever it meets: an endpoint, or STS, that has gone silent.
+"""Work that takes no longer than it may, even if an endpoint, or STS, does not answer.
 
 It is done in a thread, which is left behind when its time is up: its connections have time-outs of their
 own, and it ends with the process.
@@ -51,9 +51,9 @@ def may_read_connections() -> bool:
     """Return whether such a thread may read an Airflow connection.
 
     Airflow 2.11 reads it from the database, in a session of the thread's own. On Airflow 3 a task asks its
-    supervisor, over one socket. From 3.2 on a lock keeps requests apart: a thread that was left behind while
-    it waits for its answer holds up the task's next request until that answer is there, which one and the
-    same supervisor gives. Before, the task would take that answer for its own.
+    supervisor, over one socket. From 3.2 on a lock keeps requests apart: if a thread was left behind while it
+    waits for its answer, the task's next request waits until that answer has come. Before 3.2 the task would
+    take the thread's answer as its own.
     """
     runner: Any = sys.modules.get("airflow.sdk.execution_time.task_runner")
     comms = getattr(runner, "SUPERVISOR_COMMS", None)

@@ -1,7 +1,7 @@
-"""Gathers what AWS knows of a run, within bounds, and whatever happens.
+"""Gathers what AWS knows of a run, within bounds, whatever happens.
 
-Every call is one step that may fail by itself: what it meets becomes a note in the report. The steps, from
-the first client on, are made in a thread: an endpoint, or STS, that has gone silent holds nobody longer than
+Every call is one step that may fail by itself: its error becomes a note in the report. The steps, from the
+first client on, are made in a thread: if an endpoint, or STS, does not answer, nobody waits longer than
 ``Limits.max_seconds``.
 """
 
@@ -38,23 +38,23 @@ MOST_FAILED: Final = 1000
 """Failed tasks that are listed, 100 a call."""
 
 MOST_COMPLETED: Final = 1000
-"""Completed tasks that are listed, to tell a retried task from a failed one and to count cached ones."""
+"""Completed tasks that are listed, to find failed tasks whose retry completed, and to count cached ones."""
 
 _MOST_ACTIVE: Final = 100  # tasks listed of each status of a run that goes on: one call
 
 _NO_TASK_LOG: Final = "the task printed nothing, or logs were off"
 _NO_ENGINE_LOG: Final = "the engine wrote nothing, or logs were off"
 _MANIFEST_NOT_READ: Final = (
-    "The run's manifest was not read: it is in CloudWatch Logs, of which nothing is read, as this task or "
-    "[omics] log_tails is set."
+    "The run's manifest was not read: it is in CloudWatch Logs, and this task or [omics] log_tails "
+    "says that no logs are read."
 )
 _NO_MANIFEST: Final = "There is no manifest of the run in CloudWatch Logs: logs were off, or it never ended."
 
 
 def gather(hook: OmicsHook, record: RunRecord, limits: Limits, *, logs: bool = True) -> Findings:
-    """Return what could be found out about a run within ``limits``; it raises nothing of AWS's.
+    """Return what could be found out about a run within ``limits``; no error of AWS is raised.
 
-    :param logs: whether CloudWatch Logs may be asked.
+    :param logs: whether CloudWatch Logs may be read.
     """
     search = _Search(hook, record, limits, logs)
     if not may_read_connections() and not search.read_connection():
@@ -106,7 +106,7 @@ class _Search(Steps):
             self._gather_ended()
 
     def _complete_record(self) -> None:
-        """Read the run again where the record was narrowed on its way here."""
+        """Read the run again if the record was narrowed on its way here."""
         answer = self._try("The run could not be read", "GetRun", lambda: self._hook.get_run(self._run_id))
         uuid = self._record.get("uuid")
         if answer is None or (uuid and answer.get("uuid") != uuid):
@@ -137,7 +137,7 @@ class _Search(Steps):
             self._read_run_group()
 
     def _look_into_completed(self, failing: list[dict[str, Any]], earlier: list[dict[str, Any]]) -> None:
-        # Less than all of them is a lesser loss than no time left for the logs.
+        # An incomplete list does less harm than no time left for the logs.
         completed, more = self._list_tasks("COMPLETED", MOST_COMPLETED, share=1 / 3)
         if completed is None:
             return

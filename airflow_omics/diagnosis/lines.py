@@ -1,4 +1,4 @@
-"""What a program printed, made fit to be read in Airflow's log: no escapes, no binary, no secrets."""
+"""What a program printed, made readable for Airflow's log: no escapes, no binary, no secrets."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _ESCAPES: Final = re.compile(
     r"|\x1b[ -/]*[0-~]?"
 )
 _UNPRINTABLE: Final = frozenset(("Cc", "Cf", "Cn", "Co", "Cs"))
-# Airflow masks the secrets it knows; of others it knows the names they go by. A name is read once, from where
-# it begins to where it ends, and never given back: a line of ten thousand bases is one name, looked at once.
+# Airflow masks the secrets it knows; of others it knows under which names they stand. A name is matched once,
+# from its beginning to its end, without backtracking: a line of ten thousand bases is one name, read once.
 _NAME: Final = re.compile(r"""(?<![\w.-])(?P<name>[\w.-]++)["']?\s{0,3}[=:]\s{0,3}["']?""")
 _VALUE: Final = re.compile(r"""(?:(?:Bearer|Basic)\s++)?[^\s"',;&]{6,}+""", re.IGNORECASE)
 _OPTION: Final = re.compile(r"(?<![\w-])(?P<name>(?:\w|-(?!-))*+--[\w-]++)\s++")
@@ -31,9 +31,9 @@ _PROBE: Final = "what Airflow makes of a value under a name"
 
 
 def clean_line(text: str, longest: int = LONGEST_LINE) -> str:
-    """Return one line of text: printable, secrets masked, cut where it is longer than ``longest``.
+    """Return one line of text: printable, secrets masked, cut if it is longer than ``longest``.
 
-    The work grows with the line's length up to a bound, and not at all beyond it.
+    The work grows with the line's length up to a bound, and no further.
     """
     plain = _ESCAPES.sub("", text[:_MOST_RAW])
     unread = len(text) > _MOST_RAW or len(plain) > _LONGEST_READ
@@ -51,11 +51,11 @@ def clean_text(text: object, longest: int = 2 * LONGEST_LINE) -> str:
 def clean_tail(messages: Iterable[str], most: int) -> tuple[str, ...]:
     """Return the last lines of what was printed, at most ``most`` of them, none empty.
 
-    :param messages: log events, the oldest first; one may hold several lines. Of a progress bar, which
-        overwrites its own line, the last state stays.
+    :param messages: log events, the oldest first; one may hold several lines. A progress bar, which
+        overwrites its own line, is shown in its last state.
     """
     lines: list[str] = []
-    # From the end, so that no line is cleaned that is not shown.
+    # From the end, so that only lines that are shown are cleaned.
     for message in reversed(list(messages)):
         for line in reversed(message.replace("\r\n", "\n").split("\n")):
             if len(lines) >= most:
@@ -75,7 +75,7 @@ def mask(text: str) -> str:
 def _mask_named(text: str, names: re.Pattern[str], values: re.Pattern[str]) -> str:
     """Mask what ``values`` finds right after each sensitive name.
 
-    Another name is looked for in what follows one that is not sensitive: ``arguments: --password=...``.
+    After a name that is not sensitive, the next name is looked for: ``arguments: --password=...``.
     """
     parts, done, at = [], 0, 0
     while name := names.search(text, at):

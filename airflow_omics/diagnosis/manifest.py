@@ -41,7 +41,7 @@ _SAME: Final = (
     "storageType",
     "logLevel",
 )
-# The manifest gives ARNs where GetRun gives ids, under names of its own.
+# The manifest gives ARNs instead of GetRun's ids, under names of its own.
 _IDS: Final = {
     "workflow": "workflowId",
     "runGroup": "runGroupId",
@@ -52,10 +52,10 @@ _RENAMED: Final = {"workflowVersion": "workflowVersionName", "runCacheBehavior":
 
 
 class Manifest(NamedTuple):
-    """A run as its manifest tells it.
+    """A run as its manifest describes it.
 
-    :param record: the run's record, with ``"source": "manifest"``. What GetRun would have told besides,
-        such as ``runOutputUri``, is not in it.
+    :param record: the run's record, with ``"source": "manifest"``. It lacks what only GetRun returns, such as
+        ``runOutputUri``.
     :param tasks: its tasks, in the manifest's own terms.
     :param others: how many other runs had the same id.
     """
@@ -66,12 +66,12 @@ class Manifest(NamedTuple):
 
 
 def read_manifest(logs: OmicsLogsHook, run_id: str, uuid: str | None = None) -> Manifest | None:
-    """Return the manifest of a run; None where there is none.
+    """Return the manifest of a run; None if there is none.
 
     :param uuid: the run's uuid. Without it the newest of the runs that had the id is taken, since ids are
         reused.
     :raises botocore.exceptions.ClientError: as AWS answered. Needs the IAM actions ``logs:GetLogEvents``
-        and, where no uuid is given, ``logs:DescribeLogStreams``.
+        and, if no uuid is given, ``logs:DescribeLogStreams``.
     """
     prefix, others = f"manifest/run/{run_id}/", 0
     if uuid:
@@ -86,9 +86,9 @@ def read_manifest(logs: OmicsLogsHook, run_id: str, uuid: str | None = None) -> 
 
 
 def manifest_of(lines: Iterable[str], run_id: str, others: int = 0) -> Manifest | None:
-    """Return the manifest that consists of ``lines``; None where no line tells of the run.
+    """Return the manifest that consists of ``lines``; None if no line describes the run.
 
-    Lines that are no JSON are passed over, and so is everything that a line lacks.
+    Lines that are not JSON are ignored. What a line lacks is left out.
     """
     record: RunRecord | None = None
     tasks: list[Mapping[str, Any]] = []
@@ -108,10 +108,10 @@ def manifest_of(lines: Iterable[str], run_id: str, others: int = 0) -> Manifest 
 
 
 def record_of(line: Mapping[str, Any]) -> RunRecord | None:
-    """Return the run record that a manifest's line tells, marked ``"source": "manifest"``.
+    """Return a manifest's line as a run record, marked ``"source": "manifest"``.
 
-    Times become those of GetRun's record whether they have a fraction of a second, a zone, or not; what is
-    null or no time is left out.
+    Times get the form of GetRun's record, with or without a fraction of a second or a zone. A value that is
+    null, or is not a time, is left out.
     """
     arn, status = line.get("arn"), line.get("status")
     if not isinstance(arn, str) or not isinstance(status, str):

@@ -57,8 +57,8 @@ class TaskFinding:
     """One task of the run, as far as it is known.
 
     :param failure: what its reason means; None for a task that did not fail.
-    :param exit_code: its exit code, where its status message tells one: the API has no member for it.
-    :param log: the last lines of its log; None where it was not read.
+    :param exit_code: its exit code, if its status message names one: the API has no member for it.
+    :param log: the last lines of its log; None if it was not read.
     """
 
     task_id: str
@@ -81,7 +81,7 @@ class TaskFinding:
 
     @classmethod
     def of(cls, answer: Mapping[str, Any]) -> TaskFinding:
-        """Return what an item of ListRunTasks, an answer of GetRunTask or a manifest's line tells."""
+        """Return what is known from an item of ListRunTasks, GetRunTask's answer or a manifest's line."""
         message = answer.get("statusMessage")
         failed = answer.get("status") == "FAILED"
         details = answer.get("imageDetails")
@@ -109,7 +109,7 @@ class TaskFinding:
 
     @property
     def seconds(self) -> float | None:
-        """Seconds for which it ran, where its times are known."""
+        """Seconds for which it ran, if its times are known."""
         return seconds_between(self.started, self.stopped)
 
 
@@ -119,24 +119,24 @@ class Findings:
 
     :param record: the run's record, as far as :data:`RUN_KEYS` name it.
     :param failing: failed tasks that were looked into, the earliest first.
-    :param failed_count: failed tasks in all, without attempts that were followed by another; None where
-        they could not be listed.
+    :param failed_count: failed tasks in all, without attempts that were followed by another; None if they
+        could not be listed.
     :param failed_more: whether there may be more of them than were counted.
     :param retried: failed attempts after which another attempt of the same task was made, some of them.
     :param retried_count: those attempts in all.
     :param unfinished: tasks that were under way when the run ended, or are now, some of them.
     :param counts: tasks in each status, for a run that goes on.
-    :param completed_count: completed tasks that were seen; None where they were not listed.
+    :param completed_count: completed tasks that were seen; None if they were not listed.
     :param cached_count: those of them that the run cache answered.
     :param completed_more: whether there may be more of them.
-    :param engine_log: the last lines of the engine log; None where it was not read.
+    :param engine_log: the last lines of the engine log; None if it was not read.
     :param engine_stream: that log's stream.
     :param run_group: GetRunGroup's answer.
     :param group_active: runs of the group that are past PENDING.
-    :param status_since: since when the run is in its status, where that is known.
+    :param status_since: since when the run is in its status, if that is known.
     :param before: the record from the manifest of a run that HealthOmics has forgotten.
     :param notes: what could not be found out, and why; one line each.
-    :param region: the Region that was asked; None where none could be.
+    :param region: the Region of the calls; None if no call could be made.
     :param logs: whether logs might be read.
     """
 
@@ -168,7 +168,7 @@ class Findings:
 
     @property
     def cause(self) -> Failure | None:
-        """The most that is known: the failing tasks' reason where the run's own only points at them."""
+        """The best known reason: the failing tasks' one if the run's own only points at them."""
         own = self.failure
         if own is None or own.failure_class != LOOK_INSIDE:
             return own
@@ -186,8 +186,8 @@ class Diagnosis:
     :param links: pages of the AWS console, by what they show.
     :param commands: ``aws`` commands that show more.
     :param error_text: the report without what programs printed, for the task's error: an error's text goes
-        where nobody expects patient data, such as lineage events.
-    :param log_tails: what programs printed, as lines for the task's log: what ``error_text`` lacks.
+        to places where nobody expects patient data, such as lineage events.
+    :param log_tails: what programs printed, as lines for the task's log; ``error_text`` does not have them.
     """
 
     findings: Findings
@@ -199,14 +199,14 @@ class Diagnosis:
 
     @property
     def failure(self) -> Failure | None:
-        """What the run's failure means, by its own reason or, where that says little, by its tasks'.
+        """What the run's failure means, by its own reason or, if that says little, by its tasks'.
 
         None while the run goes on.
         """
         return self.findings.cause
 
     def to_plain(self) -> dict[str, Any]:
-        """Return the diagnosis as plain JSON, as it lies in XCom under ``diagnosis``."""
+        """Return the diagnosis as plain JSON, as it is in XCom under ``diagnosis``."""
         found = self.findings
         cause = self.failure
         return {
@@ -233,7 +233,7 @@ class Diagnosis:
 
 
 def carried(record: Mapping[str, Any]) -> RunRecord:
-    """Return the members of a record that a diagnosis may carry, their texts fit to be read."""
+    """Return the members of a record that a diagnosis may carry, with their texts made readable."""
     kept: Any = {}
     for key in RUN_KEYS:
         value = record.get(key)
@@ -243,7 +243,7 @@ def carried(record: Mapping[str, Any]) -> RunRecord:
 
 
 def seconds_between(start: str | None, stop: str | None) -> float | None:
-    """Return the seconds between two times of a record; None where one is missing or no time."""
+    """Return the seconds between two times of a record; None if one is missing or is not a time."""
     if not start or not stop:
         return None
     try:

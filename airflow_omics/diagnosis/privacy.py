@@ -19,13 +19,13 @@ def may_read_logs() -> bool:
     """
     try:
         return bool(conf.getboolean("omics", "log_tails", fallback=True))
-    except Exception as error:  # each Airflow has its own; whoever sets it does not mean True
+    except Exception as error:  # each Airflow raises its own; an unclear value must not count as True
         log.warning("No logs are read, since [omics] log_tails is neither True nor False: %s", error)
         return False
 
 
 def narrowed(record: Mapping[str, object], fields: Collection[str] | None) -> RunRecord:
-    """Return what a diagnosis hands on of the members that it carries, which are never parameters or tags.
+    """Return the members of a record that a diagnosis hands on; parameters and tags are never among them.
 
     :param fields: the task's ``record_fields``; None for all. What an error needs stays.
     """

@@ -29,7 +29,7 @@ _RETRY_OF_CLASS: Final = {
     RETRY: "Yes; nothing about the run has to change first.",
     CHANGE: "No; the same run fails again until something has changed.",
     SETTINGS: "Not the same run; with other settings it may pass.",
-    LOOK_INSIDE: "The reason does not tell; the lines below may.",
+    LOOK_INSIDE: "The reason does not say; the lines below may.",
 }
 _RETRY_OF_STATUS: Final = {
     "CANCELLED": "It would start again what somebody has stopped.",
@@ -49,12 +49,12 @@ def report(
 ) -> str:
     """Return the report: paragraphs of plain lines, the most important first.
 
-    :param headline: the first line, where the caller has one already.
+    :param headline: the first line, if the caller has one already.
     :param run_page: the URL of the run in the HealthOmics console; None if it is not known. The long URLs of
         logs are in the diagnosis, and Airflow has buttons for them.
     :param commands: the ``aws`` commands that show more.
     :param now: the service's time, in seconds since the epoch.
-    :param log_tails: whether what programs printed is part of it, or only where that is.
+    :param log_tails: whether the report holds what programs printed, or only says where that is.
     """
     paragraphs = [
         [headline or _headline(found)],
@@ -71,7 +71,7 @@ def report(
 
 
 def log_tails(found: Findings) -> Iterator[str]:
-    """Yield what programs printed, each tail under a line that says whose it is."""
+    """Yield what programs printed: each tail under a line that says which program it is from."""
     for number, task in enumerate(found.failing, 1):
         if task.log:
             yield f"Failed task {number}: {task.name} ({task.task_id})"
@@ -81,7 +81,7 @@ def log_tails(found: Findings) -> Iterator[str]:
 
 
 def commands_of(found: Findings, region: str | None) -> tuple[str, ...]:
-    """Return the ``aws`` commands that show more of what the report is about."""
+    """Return the ``aws`` commands that show more about the run."""
     run_id = shlex.quote(str(found.record.get("id")))
     at = f" --region {shlex.quote(region)}" if region else ""
     status = found.record.get("status")
@@ -113,7 +113,7 @@ def commands_of(found: Findings, region: str | None) -> tuple[str, ...]:
 def _headline(found: Findings) -> str:
     line = sentence(found.record)
     if found.record.get("source") == "manifest":
-        line += " HealthOmics has forgotten it; this is what its manifest tells."
+        line += " HealthOmics has forgotten it; this is what its manifest says."
     return line
 
 
@@ -154,19 +154,19 @@ def _ending(found: Findings) -> Iterator[str]:
     times = found.before or record if status == "DELETED" else record
     created, started, stopped = (_time(times, key) for key in ("creationTime", "startTime", "stopTime"))
     before, ran = seconds_between(created, started), seconds_between(started, stopped)
-    told = []
+    parts = []
     if created:
-        told.append(f"created {moment(created)}")
+        parts.append(f"created {moment(created)}")
     if before is not None:
-        told.append(f"started after {span(before)}")
+        parts.append(f"started after {span(before)}")
     elif created and status != "DELETED":
-        told.append("never started to run")
+        parts.append("never started to run")
     if stopped:
-        told.append(
+        parts.append(
             f"ended {moment(stopped)}" + (f", {span(ran)} after its start" if ran is not None else "")
         )
-    if told:
-        yield f"When: {'; '.join(told)}."
+    if parts:
+        yield f"When: {'; '.join(parts)}."
     yield from _ENDINGS.get(str(status), _no_more)(found)
     if record.get("failureReason") == "RUN_TIMED_OUT":
         yield f"Which limit: {_time_limit(found)}"
@@ -184,11 +184,11 @@ def _cancelled(found: Findings) -> Iterator[str]:
 
 
 def _deleted(found: Findings) -> Iterator[str]:
-    yield "By whom: where somebody deleted it, AWS CloudTrail knows for 90 days, as the event DeleteRun."
+    yield "By whom: if somebody deleted it, AWS CloudTrail knows for 90 days, as the event DeleteRun."
     if found.before:
         reasons = (found.before.get(key) for key in ("status", "failureReason", "statusMessage"))
-        told = ": ".join(str(reason) for reason in reasons if reason)
-        yield f"How it had ended, by its manifest: {told.removesuffix('.')}."
+        parts = ": ".join(str(reason) for reason in reasons if reason)
+        yield f"How it had ended, by its manifest: {parts.removesuffix('.')}."
 
 
 def _no_more(found: Findings) -> Iterator[str]:
@@ -227,8 +227,8 @@ def _time_limit(found: Findings) -> str:
 
 def _task_summary(found: Findings) -> Iterator[str]:
     if found.counts:
-        told = ", ".join(f"{count} {status}" for status, count in found.counts.items())
-        yield f"Tasks: {told}."
+        parts = ", ".join(f"{count} {status}" for status, count in found.counts.items())
+        yield f"Tasks: {parts}."
     elif found.failed_count == 0 and found.completed_count == 0 and not found.record.get("startTime"):
         yield "Tasks: none; the run ended before it was RUNNING."
     elif found.failed_count is not None:
@@ -245,15 +245,15 @@ def _task_summary(found: Findings) -> Iterator[str]:
 def _tally(found: Findings) -> str:
     if not found.failed_count and not found.completed_count:
         return "none failed and none completed"
-    told = [f"{found.failed_count:,}{' or more' if found.failed_more else ''} failed"]
+    parts = [f"{found.failed_count:,}{' or more' if found.failed_more else ''} failed"]
     if found.completed_count is not None:
         more = " or more" if found.completed_more else ""
         cached = f" ({found.cached_count:,} of them from the run cache)" if found.cached_count else ""
-        told.append(f"{found.completed_count:,}{more} completed{cached}")
+        parts.append(f"{found.completed_count:,}{more} completed{cached}")
     shown = len(found.failing)
     if found.failed_count and shown < found.failed_count:
-        told.append(f"the first {shown} to fail are shown" if shown else "none is shown")
-    return ", ".join(told)
+        parts.append(f"the first {shown} to fail are shown" if shown else "none is shown")
+    return ", ".join(parts)
 
 
 def _task(task: TaskFinding, number: int, found: Findings, log_tails: bool) -> list[str]:
@@ -287,7 +287,7 @@ def _log_lines(
 
 def _logs_not_read(found: Findings) -> Iterator[str]:
     if not found.logs and (found.engine_stream or any(task.log_stream for task in found.failing)):
-        yield "Logs: not read, as this task or [omics] log_tails is set; the commands below show them."
+        yield "Logs: not read, since this task or [omics] log_tails says so; the commands below show them."
 
 
 def _after(task: TaskFinding) -> str:

@@ -1,4 +1,4 @@
-"""The single steps of a diagnosis: each may fail by itself, and what it meets becomes a note."""
+"""The single steps of a diagnosis: each may fail by itself, and its error becomes a note."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Steps:
     """Calls about one run, within a deadline.
 
     :param hook: on the run's account and Region.
-    :param may_read_logs: whether CloudWatch Logs may be asked.
+    :param may_read_logs: whether CloudWatch Logs may be read.
     """
 
     def __init__(self, hook: OmicsHook, run_id: str, limits: Limits, may_read_logs: bool) -> None:
@@ -41,7 +41,7 @@ class Steps:
         self._created: float | None = None
 
     def read_connection(self) -> bool:
-        """Read the Airflow connection, for a thread that may not; return whether that could be done."""
+        """Read the Airflow connection, for a thread that may not; return whether that succeeded."""
         try:
             self._hook.conn_config  # noqa: B018
         except Exception as error:  # of any kind: each secrets backend has its own
@@ -76,9 +76,9 @@ class Steps:
     def _list_tasks(
         self, status: str, most: int, share: float = 1.0
     ) -> tuple[list[dict[str, Any]] | None, bool]:
-        """Return up to ``most`` tasks in a status, and whether there may be more; None where unreadable.
+        """Return up to ``most`` tasks in a status, and whether there may be more; None if unreadable.
 
-        :param share: of the time that is left, at which listing ends.
+        :param share: the part of the remaining time after which listing ends.
         """
         tasks: list[dict[str, Any]] = []
         now = _clock.monotonic()
@@ -96,9 +96,9 @@ class Steps:
         return (None, False) if more is None and not tasks else (tasks, more is not False)
 
     def _read_log(self, what: str, stream: str, missing: str | None) -> tuple[str, ...] | None:
-        """Return the last lines of a log; None, and a note, where it cannot be read.
+        """Return the last lines of a log; None, and a note, if it cannot be read.
 
-        :param missing: why there may be no such log; None where that is no news.
+        :param missing: why there may be no such log; None if that needs no note.
         """
         if self._logs is None or not self._limits.max_lines:
             return None
@@ -126,10 +126,10 @@ class Steps:
         call: Callable[[], T],
         missing: Callable[[], None] | None = None,
     ) -> T | None:
-        """Return what the call returns; None, and a note, where it fails.
+        """Return what the call returns; None, and a note, if it fails.
 
         :param what: begins the note.
-        :param missing: called instead where AWS does not know what was asked for.
+        :param missing: called instead of a note if AWS does not know what was asked for.
         """
         self._check_time()
         if operation in self._denied:
@@ -157,7 +157,7 @@ class Steps:
             missing()
             return
         if fault is not None and operation and fault.kind in (FaultKind.DENIED, FaultKind.CREDENTIALS):
-            self._denied.add(operation)  # the next call would meet the same
+            self._denied.add(operation)  # the next call would fail in the same way
         reason = fault.message if fault is not None else f"{type(error).__name__}: {error}"
         self._notes.append(f"{what}: {clean_text(reason).removesuffix('.')}.")
 

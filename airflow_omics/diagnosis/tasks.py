@@ -1,4 +1,4 @@
-"""What a run's tasks tell together: which of them failed for good, which were tried again, in what order."""
+"""What a run's tasks show together: which of them failed for good, which were tried again, in what order."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def attempts(tasks: Iterable[dict[str, Any]] | None) -> tuple[list[dict[str, Any
 
 
 def name_of(task: Mapping[str, Any]) -> str:
-    """Return what the attempts of one task have in common: their name, or nothing where it is missing."""
+    """Return what the attempts of one task have in common: their name; without one, the task's own id."""
     return str(task.get("name") or task.get("taskId") or task.get("arn"))
 
 
@@ -62,7 +62,7 @@ def _failed_order(task: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def timestamp(text: Any) -> float | None:
-    """Return a record's time in seconds since the epoch; None where it is none."""
+    """Return a record's time in seconds since the epoch; None if it is not a time."""
     try:
         return parse_time(text).timestamp() if isinstance(text, str) else None
     except ValueError:
@@ -70,7 +70,7 @@ def timestamp(text: Any) -> float | None:
 
 
 def iso_time(milliseconds: Any) -> str | None:
-    """Return a log event's time as a record would have it; None where it is none."""
+    """Return a log event's time in a record's form; None if it is not a time."""
     if not isinstance(milliseconds, int | float):
         return None
     return datetime.datetime.fromtimestamp(milliseconds / 1000, tz=datetime.UTC).isoformat()

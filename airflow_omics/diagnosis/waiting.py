@@ -1,4 +1,4 @@
-"""What to say of a run that goes on: since when it is where it is, and what it waits for."""
+"""The report on a run that goes on: since when it is in its status, and what it waits for."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _waits_for(found: Findings) -> Iterator[str]:
     group_id = found.record.get("runGroupId")
     if not group_id:
         yield (
-            "What it waits for: it is in no run group, so that only the account's own quotas can hold it: "
+            "What it waits for: it is in no run group, so only the account's own quotas can hold it back: "
             "active runs, vCPUs, GPUs or storage. How much of them is in use cannot be seen from here."
         )
         return
@@ -80,7 +80,9 @@ def _waits_for(found: Findings) -> Iterator[str]:
 
 
 def _limits(group: Mapping[str, Any]) -> str:
-    told = [f"{group[key]} {unit} ({key})" for key, unit in _GROUP_LIMITS if isinstance(group.get(key), int)]
+    limits = [
+        f"{group[key]} {unit} ({key})" for key, unit in _GROUP_LIMITS if isinstance(group.get(key), int)
+    ]
     if isinstance(group.get("maxDuration"), int):
-        told.append(f"{group['maxDuration']} minutes a run (maxDuration)")
-    return ", ".join(told) or "any number of runs, vCPUs and GPUs"
+        limits.append(f"{group['maxDuration']} minutes a run (maxDuration)")
+    return ", ".join(limits) or "any number of runs, vCPUs and GPUs"

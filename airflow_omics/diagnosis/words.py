@@ -8,7 +8,7 @@ from airflow_omics.records import parse_time
 
 
 def span(seconds: float) -> str:
-    """Return a duration as people say it: ``45 s``, ``8 min 20 s``, ``3 h 5 min``, ``2 d 4 h``."""
+    """Return a duration for people: ``45 s``, ``8 min 20 s``, ``3 h 5 min``, ``2 d 4 h``."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -20,7 +20,7 @@ def span(seconds: float) -> str:
 
 
 def moment(text: str) -> str:
-    """Return a record's time as people read it, ``2026-01-15 12:00:00 UTC``; text that is no time stays."""
+    """Return a record's time for people, ``2026-01-15 12:00:00 UTC``; text that is not a time stays."""
     try:
         time = parse_time(text).astimezone(datetime.UTC)
     except ValueError:

@@ -228,7 +228,7 @@ def test_a_retry_starts_no_second_run_on_the_word_of_a_client_that_was_made_anew
     omics.fault("ListRuns", "access-denied")
     done = task()
     assert done.kind == "OmicsAccessError", done.error
-    assert "its client was made anew after a fault" in str(done.error)
+    assert "its client was replaced after a fault" in str(done.error)
     assert len(started(omics)) == 1
 
 

@@ -82,7 +82,7 @@ def test_tasks_that_failed_for_different_reasons_are_no_single_cause(omics: Any)
     assert diagnosis.to_plain()["class"] == "look inside"
 
 
-def test_a_task_is_told_with_message_exit_code_image_machine_and_log(omics: Any) -> None:
+def test_a_task_is_reported_with_message_exit_code_image_machine_and_log(omics: Any) -> None:
     task = failing(cpus=2, memory=8, instance_type="omics.m.large", image="registry.example/gatk:4")
     [found] = explained(omics, failed_run(task)).to_plain()["tasks"]
     assert {key: found[key] for key in ("name", "status", "status_message", "exit_code")} == {
@@ -96,7 +96,7 @@ def test_a_task_is_told_with_message_exit_code_image_machine_and_log(omics: Any)
     assert found["log"] == ["first", "last"]
 
 
-def test_a_failed_attempt_whose_retry_completed_is_told_apart_and_is_not_the_failure(omics: Any) -> None:
+def test_a_failed_attempt_whose_retry_completed_is_recognised_and_is_not_the_failure(omics: Any) -> None:
     retried = (failing("Align"), Task("Align", at=100, stages=DONE))
     diagnosis = explained(omics, failed_run(*retried, failing("Call", at=200)))
     plain = diagnosis.to_plain()
@@ -202,7 +202,7 @@ def test_a_record_that_was_narrowed_is_read_again(omics: Any) -> None:
         ),
     ],
 )
-def test_a_run_that_timed_out_is_told_by_which_limit(
+def test_a_run_that_timed_out_is_reported_with_its_limit(
     omics: Any, members: dict[str, str], limits: dict[str, int] | None, told: str
 ) -> None:
     if limits is not None:
@@ -306,7 +306,7 @@ def test_a_connection_that_does_not_work_is_a_line_of_the_report(
     assert "no AWS Region is set" in diagnosis.text
 
 
-def test_an_empty_log_and_a_missing_one_are_told_apart(omics: Any) -> None:
+def test_an_empty_log_and_a_missing_one_are_reported_differently(omics: Any) -> None:
     run_id = started(omics, failed_run(failing("Silent", log_lines=()), failing("Empty", at=5, log_lines=())))
     reader = hook()
     empty = next(task for task in reader.list_run_tasks(run_id) if task["name"] == "Empty")
@@ -440,7 +440,7 @@ def test_a_forgotten_run_is_rebuilt_from_its_manifest(omics: Any) -> None:
     }
 
 
-def test_a_manifest_with_whole_second_times_nulls_cached_tasks_and_no_json_is_told(omics: Any) -> None:
+def test_a_manifest_with_whole_second_times_nulls_cached_tasks_and_no_json_is_reported(omics: Any) -> None:
     cached = {"arn": f"{ARN}:task/5", "name": "Align", "status": "COMPLETED", "cacheHit": True}
     manifest(
         omics, "8192875", RUN_LINE["uuid"], "not JSON", "[]", "null", {"arn": 3}, TASK_LINE, cached, RUN_LINE
@@ -452,7 +452,7 @@ def test_a_manifest_with_whole_second_times_nulls_cached_tasks_and_no_json_is_to
     text = diagnosis.text
     assert text.startswith(
         "HealthOmics run 8192875 'sample-1' of workflow 1234567 is FAILED: RUN_TASK_FAILED. HealthOmics has "
-        "forgotten it; this is what its manifest tells."
+        "forgotten it; this is what its manifest says."
     )
     assert "ended 2024-10-20 07:02:53 UTC, 1 h 24 min after its start." in text
     assert "Tasks: 1 failed, 1 completed (1 of them from the run cache)." in text
@@ -464,7 +464,7 @@ def test_a_manifest_with_whole_second_times_nulls_cached_tasks_and_no_json_is_to
     assert "P-4711" not in json.dumps(plain)
 
 
-def test_of_several_runs_that_had_an_id_the_newest_is_told(omics: Any) -> None:
+def test_of_several_runs_that_had_an_id_the_newest_is_reported(omics: Any) -> None:
     manifest(
         omics, "8192875", "11111111-54ee-6348-a98d-4cadd3b692cd", {**RUN_LINE, "name": "older"}, ago=86_400
     )
@@ -482,7 +482,7 @@ def test_a_run_without_a_manifest_is_not_rebuilt(omics: Any) -> None:
     assert forgotten_run(hook(), "8192875", "0ac95438-54ee-6348-a98d-4cadd3b692cd") is None
 
 
-def test_a_deleted_run_is_told_with_how_it_had_ended(omics: Any) -> None:
+def test_a_deleted_run_is_reported_with_how_it_had_ended(omics: Any) -> None:
     run_id = started(omics, failed_run(failing(failure_reason="OUT_OF_MEMORY_ERROR")))
     reader = hook()
     record = {**reader.get_run(run_id), "status": "DELETED"}
@@ -537,7 +537,7 @@ def test_a_run_group_that_may_not_be_read_is_a_line_of_the_report(omics: Any) ->
     assert note.endswith("Allow omics:GetRunGroup to the caller.")
 
 
-def test_a_running_run_is_told_with_its_tasks(omics: Any) -> None:
+def test_a_running_run_is_reported_with_its_tasks(omics: Any) -> None:
     forever = (Stage("PENDING", 1), Stage("RUNNING", 900_000), Stage("COMPLETED"))
     waiting = (Stage("PENDING", 900_000), Stage("COMPLETED"))
     life = Life(

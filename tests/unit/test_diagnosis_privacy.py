@@ -38,7 +38,7 @@ ENGINE = Life(
     status_message="The engine gave up.",
     engine_log=(f"engine: {PRINTED}",),
 )
-NOT_READ = "Logs: not read, as this task or [omics] log_tails is set; the commands below show them."
+NOT_READ = "Logs: not read, since this task or [omics] log_tails says so; the commands below show them."
 
 
 @pytest.fixture
@@ -183,7 +183,7 @@ def test_a_start_without_logs_asks_nothing_of_cloudwatch_logs(
     assert PRINTED not in json.dumps(done.pushed) + str(done.error) + output()
 
 
-def test_the_operator_that_explains_a_run_reads_no_logs_where_it_is_told_so(
+def test_the_operator_that_explains_a_run_reads_no_logs_if_logs_is_false(
     omics: Any, asked: list[str], output: Any
 ) -> None:
     task = OmicsDiagnoseRunOperator(
@@ -221,8 +221,8 @@ def test_no_status_asks_anything_of_logs_that_may_not_be_read(
     assert asked == []
     expected = (
         [
-            "The run's manifest was not read: it is in CloudWatch Logs, of which nothing is read, as this "
-            "task or [omics] log_tails is set."
+            "The run's manifest was not read: it is in CloudWatch Logs, and this task or [omics] log_tails "
+            "says that no logs are read."
         ]
         if status == "DELETED"
         else []
@@ -278,17 +278,17 @@ def explained(omics: Any, status: str, fields: list[str] | None) -> tuple[Diagno
 
 
 @pytest.mark.parametrize("status", ["CANCELLED", "DELETED"])
-def test_who_started_a_run_is_not_told_where_record_fields_leave_that_out(omics: Any, status: str) -> None:
+def test_who_started_a_run_is_not_reported_if_record_fields_leave_that_out(omics: Any, status: str) -> None:
     found, record = explained(omics, status, [])
     assert record["startedBy"] not in json.dumps(found.to_plain()) + found.error_text
 
 
-def test_who_started_a_run_is_told_where_record_fields_name_it(omics: Any) -> None:
+def test_who_started_a_run_is_reported_if_record_fields_name_it(omics: Any) -> None:
     found, record = explained(omics, "CANCELLED", ["startedBy"])
     assert f"It had been started by {record['startedBy']}." in found.text
     assert found.to_plain()["run"]["startedBy"] == record["startedBy"]
 
 
-def test_record_fields_narrow_what_the_manifest_tells(omics: Any) -> None:
+def test_record_fields_narrow_what_comes_from_the_manifest(omics: Any) -> None:
     found, _ = explained(omics, "DELETED", ["stopTime"])
     assert set(found.to_plain()["manifest"]) == {*NEEDED, "source", "stopTime"}
