@@ -26,11 +26,11 @@ __all__ = [
 
 
 class FaultKind(enum.Enum):
-    """What a failed call means for whoever waits.
+    """What a failed call means for the caller.
 
     ``TRANSIENT`` passes: throttling, an error inside the service, the network. ``CREDENTIALS`` may have
-    been rotated. ``DENIED`` and ``REFUSED`` stay until a person acts. ``NOT_FOUND`` is for the
-    one who asked to judge.
+    been rotated. ``DENIED`` and ``REFUSED`` stay until a person acts. What ``NOT_FOUND`` means depends on
+    what the caller knows of the run.
     """
 
     TRANSIENT = "transient"
@@ -70,9 +70,9 @@ class OmicsError(AirflowException):
 class OmicsRunError(OmicsError):
     """A run ended, and not as the task wanted.
 
-    ``run_id``, ``status``, ``failure_reason``, ``status_message`` and ``record`` tell how. ``diagnosis``, a
-    :class:`airflow_omics.diagnosis.Diagnosis`, tells why, where that was looked into; then the error's text
-    is the report, but for what programs printed. Raised by a sensor it is an ``AirflowFailException`` too: a
+    ``run_id``, ``status``, ``failure_reason``, ``status_message`` and ``record`` say how. ``diagnosis``, a
+    :class:`airflow_omics.diagnosis.Diagnosis`, says why, if that was looked into; then the error's text is
+    the report without what programs printed. If a sensor raises it, it is also an ``AirflowFailException``: a
     run that has ended cannot change, so no retry helps.
     """
 

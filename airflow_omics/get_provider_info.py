@@ -28,7 +28,7 @@ _OPTIONS: dict[str, Any] = {
         "description": (
             "A name for this Airflow, for the tokens and tags of the runs that it starts. "
             "Set it if several Airflows with DAGs of the same ids start runs in one AWS "
-            "account: otherwise a task of one would take up a run that the other started."
+            "account: otherwise a task of one would use a run that the other started."
         ),
         "version_added": "0.1.0",
         "type": "string",

@@ -1,8 +1,8 @@
 """Extra links: the run in the HealthOmics console, its run log and its engine log in CloudWatch.
 
 A worker that has seen a run stores the few things the links are made of in an XCom of their own
-(``persist_links``). Airflow 2.11 reads them back in its webserver. Airflow 3 asks for the links on the
-worker, each time one lets go of the task, so also when the task is deferred, and stores their text.
+(``persist_links``). Airflow 2.11 reads them back in its webserver. Airflow 3 asks for the links on the worker
+each time a worker leaves the task, so also when the task is deferred, and stores their text.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["OmicsEngineLogLink", "OmicsRunLink", "OmicsRunLogLink"]
 log = logging.getLogger(__name__)
 
 XCOM_KEY: Final = "omics_run_links"
-"""The key of the XCom that the links are made of. Airflow shows it beside the task's own XComs."""
+"""The key of the XCom from which the links are made. Airflow shows it beside the task's own XComs."""
 
 _CONSOLES: Final = {
     "aws": "console.aws.amazon.com",
@@ -29,13 +29,13 @@ _CONSOLES: Final = {
 _LOG_GROUP: Final = "/aws/omics/WorkflowLog"
 
 
-# The task instance for which this process has stored links, and the links. Airflow 3 asks for each of them
-# right afterwards, and reading them back would be a request to its API server for each.
+# The task instance for which this process has stored links, and the links. Right afterwards Airflow 3 asks
+# for each link, and reading them back would be one request to its API server for each.
 _stored: tuple[Any, RunLinks] | None = None
 
 
 class RunLinks(TypedDict, total=False):
-    """What the links are made of; plain JSON, and nothing in it may hold patient data.
+    """What the links are made from: plain JSON, in which nothing may hold patient data.
 
     ``run_log`` and ``engine_log`` are ARNs of CloudWatch log streams; a run without logs has neither.
     """
@@ -46,9 +46,9 @@ class RunLinks(TypedDict, total=False):
 
 
 def run_links(record: RunRecord) -> RunLinks | None:
-    """Return what the links to a run are made of, or None where the record does not tell its ARN.
+    """Return what the links to a run are made from, or None if the record does not have the run's ARN.
 
-    The log streams are those that the record names, and else those that HealthOmics documents:
+    The log streams are those that the record names; without these, those that HealthOmics documents:
     https://docs.aws.amazon.com/omics/latest/dev/monitoring-cloudwatch-logs.html
     """
     arn, run_id = record.get("arn"), record.get("id")
@@ -68,10 +68,10 @@ def run_links(record: RunRecord) -> RunLinks | None:
 def persist_links(
     context: Context, record: RunRecord | None, known: RunLinks | None = None
 ) -> RunLinks | None:
-    """Store what the links to a run are made of, so that they show from now on.
+    """Store what the links to a run are made from, so that the UI shows them from now on.
 
-    An operator or sensor calls it once it has seen the run and before it defers. It does not heed
-    ``do_xcom_push``, which is about what a task hands to others; Airflow 3 stores links regardless, too.
+    An operator or sensor calls it once it has seen the run and before it defers. It ignores ``do_xcom_push``,
+    which is about what a task hands to others; so does Airflow 3 when it stores links.
 
     :param context: the task's context; one without a task instance, as in a user's test, stores nothing.
     :param record: the run's record; None or a record without an ARN stores nothing.
@@ -100,7 +100,7 @@ class _RunLink(BaseOperatorLink):
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
         """Return the URL, or an empty text until a worker has seen the run.
 
-        :param operator: the task, or what a webserver knows of it.
+        :param operator: the task, or the webserver's copy of it.
         :param ti_key: which task instance.
         """
         try:
@@ -109,12 +109,12 @@ class _RunLink(BaseOperatorLink):
                 links = xcom_value(ti_key, XCOM_KEY)
             return self.url(links) if links else ""
         except Exception:
-            # Airflow 3.0 ends a task's process with an error when a link does.
+            # Airflow 3.0 ends a task's process with an error if a link raises one.
             log.debug("The link %r could not be made", self.name, exc_info=True)
             return ""
 
     def url(self, links: RunLinks) -> str:
-        """Return the URL for what :func:`run_links` returned; empty where there is nothing to link to."""
+        """Return the URL for what :func:`run_links` returned; empty if there is nothing to link to."""
         raise NotImplementedError
 
 

@@ -1,4 +1,4 @@
-"""Tell people why a run failed, through any of Airflow's notifiers: Slack, SNS, mail and the rest."""
+"""Notify people why a run failed, through any of Airflow's notifiers: Slack, SNS, mail and the rest."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ class OmicsRunNotifier(BaseNotifier):  # type: ignore[misc]
             ),
         )
 
-    ``omics`` is the diagnosis as it lies in XCom under ``diagnosis``: ``headline`` (one line), ``text`` (the
+    ``omics`` is the diagnosis as it is in XCom under ``diagnosis``: ``headline`` (one line), ``text`` (the
     whole report), ``owner``, ``reason``, ``class``, ``meaning``, ``advice``, ``run`` (``omics.run.name``),
-    ``tasks``, ``links`` and ``commands``. A failure without a diagnosis is told, too: its ``text`` is the
+    ``tasks``, ``links`` and ``commands``. A failure without a diagnosis is sent as well: its ``text`` is the
     error's.
 
     :param channel: a notifier of Airflow's (its template fields are rendered as usual), or any other
         callback that takes the context; it finds ``context["omics"]``.
-    :param owners: tell only failures that one of these can act on: ``platform``, ``pipeline author``,
-        ``data``, ``AWS``, or an owner of your own table. None tells all. A failure whose owner is not known
-        is told whatever is given here, so that none is lost.
-    :raises ValueError: while parsing, for a channel that is none.
+    :param owners: send only failures that one of these can act on: ``platform``, ``pipeline author``,
+        ``data``, ``AWS``, or an owner of your own table. None sends all. A failure whose owner is not known
+        is always sent, so that none is lost.
+    :raises ValueError: while parsing, for a channel that can't be called.
 
     See https://airflow.apache.org/docs/apache-airflow/stable/howto/notifications.html
     """
@@ -66,12 +66,12 @@ class OmicsRunNotifier(BaseNotifier):  # type: ignore[misc]
 
     def notify(self, context: Context) -> None:
         """Send the diagnosis of the context's task through the channel."""
-        told = _diagnosis(context)
-        owner = told["owner"]
+        found = _diagnosis(context)
+        owner = found["owner"]
         if self.owners is not None and owner is not None and owner not in self.owners:
             return
         shared: Any = context
-        shared["omics"] = told
+        shared["omics"] = found
         # Rendering replaces a notifier's templates by their text; the next failure needs the templates.
         copy.copy(self.channel)(shared)
 
@@ -84,7 +84,7 @@ def _diagnosis(context: Any) -> dict[str, Any]:
         plain = _from_xcom(context)
     if isinstance(plain, Mapping):
         return {**_EMPTY, **plain}
-    text = str(error) if error else "The task failed without an error that tells why."
+    text = str(error) if error else "The task failed without an error that says why."
     return {**_EMPTY, "headline": text.partition("\n")[0], "text": text}
 
 
@@ -93,5 +93,5 @@ def _from_xcom(context: Any) -> Any:
         ti = context["ti"]
         return ti.xcom_pull(task_ids=ti.task_id, key="diagnosis", map_indexes=ti.map_index)
     except Exception:
-        # Where a callback runs without a worker there may be no XComs; the failure must still be told.
+        # If a callback runs without a worker there may be no XComs; the failure must still be sent.
         return None

@@ -25,17 +25,17 @@ TASK_STATUSES: Final = ("PENDING", "STARTING", "RUNNING", "STOPPING", "COMPLETED
 """The statuses of a task inside a run."""
 
 IDENTITY_KEYS: Final = ("id", "uuid", "arn")
-"""What is left of a record where only its identity matters: rendered fields, trigger arguments."""
+"""The members that identify a run: all that rendered fields and trigger arguments keep of a record."""
 
 ERROR_KEYS: Final = (*IDENTITY_KEYS, "status", "name", "workflowId", "failureReason", "statusMessage")
-"""What an error needs of a record, whatever ``record_fields`` says of the XCom."""
+"""The members that an error needs, whatever ``record_fields`` says of the XCom."""
 
 LINK_KEYS: Final = ("arn", "logLevel", "logLocation")
-"""What the extra links need of a record besides its ``id``."""
+"""The members that the extra links need besides ``id``."""
 
 
 class RunRecord(TypedDict, total=False):
-    """One HealthOmics run, as GetRun answers, minus ``ResponseMetadata``, in plain JSON.
+    """One HealthOmics run: GetRun's answer without ``ResponseMetadata``, in plain JSON.
 
     Only ``id`` and ``status`` are always there. The service leaves members out until it knows them
     (``startTime`` before a run starts, ``failureReason`` unless it failed) and so does the record.
@@ -100,9 +100,9 @@ def to_record(answer: Mapping[str, Any]) -> RunRecord:
 def to_plain(value: Any) -> Any:
     """Return ``value`` as plain JSON: dicts with text keys, lists, text, numbers, booleans and None.
 
-    Times become ISO 8601 text in UTC (a time without a zone is taken as UTC), bytes become Base64
-    text, a Decimal becomes an int where it is whole and a float otherwise, and numbers that JSON does not
-    have (NaN, infinity) become text.
+    Times become ISO 8601 text in UTC (a time without a zone is assumed to be UTC), bytes become Base64 text,
+    a Decimal becomes an int if it is whole and a float otherwise, and numbers that JSON does not have (NaN,
+    infinity) become text.
     """
     if value is None or isinstance(value, str | bool | int):
         return value
@@ -125,10 +125,10 @@ def to_plain(value: Any) -> Any:
 
 
 def parse_time(text: str) -> datetime.datetime:
-    """Return the time that a record's timestamp tells, with its zone.
+    """Return a record's timestamp as a time with a zone.
 
     :param text: ISO 8601, with or without a fraction of a second, with an offset, ``Z`` or neither.
-    :raises ValueError: when it is no such text.
+    :raises ValueError: it is not such a text.
     """
     moment = datetime.datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
@@ -151,11 +151,11 @@ def with_status(record: RunRecord, status: str) -> RunRecord:
 
 
 def describe(record: RunRecord, *, last_seen: bool = False) -> str:
-    """Return one line that says which run this is and how it stands, for logs and errors.
+    """Return one line that says which run this is and what its status is, for logs and errors.
 
     It names nothing that may hold patient data: no parameters, no tags.
 
-    :param last_seen: whether the record is of the past, since the run could not be read since.
+    :param last_seen: whether the record is an old one, because the run could not be read again.
     """
     text = f"HealthOmics run {record.get('id')}"
     if record.get("name"):
@@ -169,5 +169,5 @@ def describe(record: RunRecord, *, last_seen: bool = False) -> str:
 
 
 def sentence(record: RunRecord) -> str:
-    """Return :func:`describe`'s line with a full stop, which AWS's own message may bring along."""
+    """Return :func:`describe`'s line with one full stop, also if AWS's own message ends in one."""
     return f"{describe(record).removesuffix('.')}."

@@ -1,4 +1,4 @@
-"""A ready-made retry policy for Airflow 3.3 and newer: retry what may pass, after as long as it takes.
+"""A ready-made retry policy for Airflow 3.3 and newer: retry failures that may pass, after a fitting delay.
 
     OmicsStartRunOperator(..., retries=5, retry_policy=OmicsRetryPolicy())
 
@@ -31,15 +31,15 @@ class OmicsRetryPolicy(RetryPolicy):
     """Retry by why a run failed.
 
     A failure of class *retry* (capacity, the service) is retried after ``delay``, since capacity comes back
-    in tens of minutes; one of class *change*, a denied call and a refused value fail at once; everything
-    else, such as credentials that have expired or an account that holds too many runs, is as the task's own
-    ``retries`` and ``retry_delay`` have it. The task's ``retries`` is the most there is in every case.
+    in tens of minutes. A failure of class *change*, a denied call and a refused value fail at once. For
+    everything else, such as expired credentials or an account that holds too many runs, the task's own
+    ``retries`` and ``retry_delay`` apply. There are never more retries than the task's ``retries``.
 
     :param delay: how long to wait before a run that failed since AWS had no capacity is started again (15
         minutes).
-    :param retry_by_class: whether a failure class is retried, such as ``{"look inside": False}``, over what
-        is said above. Airflow asks no policy where the start operator fails without retry, as it does for
-        *change*: give *change* to the operator's own ``retry_by_class`` as well.
+    :param retry_by_class: whether a failure class is retried, such as ``{"look inside": False}``. It
+        overrides the rules above. Airflow does not ask the policy if the start operator fails without retry,
+        as it does for *change*: give *change* to the operator's own ``retry_by_class`` as well.
     """
 
     def __init__(

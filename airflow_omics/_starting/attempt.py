@@ -120,7 +120,7 @@ def is_run_of_task(task: TaskKey, record: Mapping[str, Any]) -> bool:
 
 
 def digest_of(request: Mapping[str, Any]) -> str:
-    """Return 16 hexadecimal digits that differ where two requests do."""
+    """Return 16 hexadecimal digits that differ if two requests differ."""
     return full_digest(request)[:16]
 
 

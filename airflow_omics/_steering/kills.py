@@ -88,7 +88,7 @@ class Kill:
 
     @property
     def named(self) -> str:
-        """The run, with its ARN where that is known."""
+        """The run, with its ARN if that is known."""
         arn = self.target.arn
         return f"HealthOmics run {self.target.run_id}" + (f" ({arn})" if arn else "")
 

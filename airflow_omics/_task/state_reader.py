@@ -96,7 +96,7 @@ class _OwnThread(Executor):
         def work() -> None:
             try:
                 result = call(*args, **kwargs)
-            except BaseException as error:  # as every executor does: it is raised where the result is asked
+            except BaseException as error:  # as every executor does: the caller that reads the result gets it
                 future.set_exception(error)
             else:
                 future.set_result(result)

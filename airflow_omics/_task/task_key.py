@@ -48,7 +48,7 @@ class TaskKey:
 
 
 def full_digest(value: Any) -> str:
-    """Return 64 hexadecimal digits that differ where two values of plain JSON do."""
+    """Return 64 hexadecimal digits that differ if two values of plain JSON differ."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 

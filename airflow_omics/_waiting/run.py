@@ -215,7 +215,7 @@ class RunWait:
         return Ending("timeout", self.record, message)
 
     def listed(self, status: str, now: float, tick: float | None = None) -> None:
-        """Take note that a list of active runs held the run, in ``status``; GetRun alone can end a wait."""
+        """Note that a list of active runs held the run, in ``status``; only a GetRun can end a wait."""
         self._reached, self._unreached_at = True, None
         self._note_status(status, now, self._at(now, tick))
 

@@ -151,7 +151,7 @@ class Sweeper:
         self._off_until = _clock.monotonic() + seconds
         self._do_without()
         log.warning(
-            "Watching by GetRun alone for %.0f s, as runs cannot be listed: %s", seconds, fault.message
+            "Watching only by GetRun for %.0f s, as runs cannot be listed: %s", seconds, fault.message
         )
 
     def _do_without(self) -> None:

@@ -16,14 +16,14 @@ from airflow_omics.records import RunRecord, narrow, sentence
 class OmicsCancelRunOperator(RunTaskMixin, BaseOperator):
     """Cancel a HealthOmics run, confirm it, and return its record.
 
-    A run that has ended already is left alone, and its record is returned: there is nothing to cancel, also
-    when it is COMPLETED or FAILED by the time the request reaches it. Look at the record's ``status``. What a
-    cancelled run has computed is lost: HealthOmics exports none of its outputs.
+    A run that has ended already is left alone, and its record is returned: there is nothing to cancel. The
+    same is true if it is COMPLETED or FAILED before the request reaches it: look at the record's ``status``.
+    What a cancelled run has computed is lost: HealthOmics exports none of its outputs.
 
     :param run_id: a run id (text or int), a run ARN, or a record that holds ``id``, such as the output of
-        the task that started the run. With a record, the run is told by its ``uuid``: another run that got
-        the same id is never cancelled, and a run that is gone is returned as DELETED. Templated.
-    :param wait_for_completion: wait, in the worker, until the run has ended; a few minutes as a rule. False
+        the task that started the run. A record identifies the run by ``uuid``, so another run that later
+        received the id is never cancelled, and a run that is gone is returned as DELETED. Templated.
+    :param wait_for_completion: wait, in the worker, until the run has ended; usually a few minutes. False
         returns the record as it is right after HealthOmics has accepted the request.
     :param poke_interval: seconds between two looks (30), as a number or a timedelta.
     :param wait_timeout: seconds for all of it (3600), as a number or a timedelta; None waits without limit.
@@ -36,8 +36,8 @@ class OmicsCancelRunOperator(RunTaskMixin, BaseOperator):
     :param botocore_config: keyword arguments of ``botocore.config.Config``.
     :return: the :class:`~airflow_omics.records.RunRecord`, in XCom as ``return_value``.
     :raises ValueError: while parsing, for an argument that can't be right.
-    :raises OmicsRunNotFoundError: HealthOmics does not know the run for two minutes, and ``run_id`` was no
-        record.
+    :raises OmicsRunNotFoundError: HealthOmics does not know the run for two minutes, and ``run_id`` was not
+        a record.
     :raises OmicsAccessError: AWS denied a call, or no credentials worked for five minutes.
     :raises OmicsRequestError: a value is wrong, or AWS refused to cancel a run that goes on.
     :raises OmicsError: the run goes on after ``wait_timeout``. A retry goes on from there.

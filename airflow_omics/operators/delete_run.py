@@ -16,15 +16,15 @@ from airflow_omics.records import RunRecord, narrow
 class OmicsDeleteRunOperator(RunTaskMixin, BaseOperator):
     """Delete what HealthOmics stores of a run that has ended, confirm it, and return its last record.
 
-    It frees one of the runs that an account may store. Outputs in S3 and logs in CloudWatch stay; the id may
-    be given to another run from then on.
+    It makes room for one more run, since an account may store only so many. Outputs in S3 and logs in
+    CloudWatch stay; from then on, another run may receive the id.
 
-    A run that HealthOmics does not know is where it should be, so that the retry of a task whose worker died
-    succeeds; where ``run_id`` is no record, the log warns that it may never have existed.
+    A run that HealthOmics does not know counts as deleted, so the retry of a task whose worker died succeeds.
+    If ``run_id`` is not a record, the log warns that the run may never have existed.
 
     :param run_id: a run id (text or int), a run ARN, or a record that holds ``id``, such as the output of
-        the task that started the run. With a record, the run is told by its ``uuid``: another run that got
-        the same id is never deleted. Templated.
+        the task that started the run. A record identifies the run by ``uuid``, so another run that later
+        received the id is never deleted. Templated.
     :param poke_interval: seconds between two looks at whether it is gone (5), as a number or a timedelta.
     :param wait_timeout: seconds for all of it (600), as a number or a timedelta; None waits without limit.
     :param record_fields: members of the record to return; ``id`` and ``status`` always stay. None
@@ -35,7 +35,7 @@ class OmicsDeleteRunOperator(RunTaskMixin, BaseOperator):
     :param verify: whether to verify TLS certificates, or the path of a CA bundle. Templated.
     :param botocore_config: keyword arguments of ``botocore.config.Config``.
     :return: the last :class:`~airflow_omics.records.RunRecord` with ``status`` set to DELETED, in XCom as
-        ``return_value``; of a run that was gone already, only what ``run_id`` told.
+        ``return_value``; for a run that was gone already, only the members that ``run_id`` gave.
     :raises ValueError: while parsing, for an argument that can't be right.
     :raises OmicsRequestError: the run has not ended (cancel it or wait for it first), a value is wrong, or
         AWS refused it.
@@ -78,7 +78,7 @@ class OmicsDeleteRunOperator(RunTaskMixin, BaseOperator):
         self._check_run_id()
 
     def execute(self, context: Context) -> RunRecord:
-        """Delete the run's metadata, see it gone, and return its last record."""
+        """Delete the run's metadata, confirm that it is gone, and return its last record."""
         from airflow_omics._steering.delete import delete_run
 
         target = self._target()

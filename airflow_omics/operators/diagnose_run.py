@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class OmicsDiagnoseRunOperator(RunTaskMixin, BaseOperator):
-    """Say why a HealthOmics run failed or, where it goes on, what it does and waits for.
+    """Say why a HealthOmics run failed or, if it goes on, what it does and waits for.
 
     The report is written to the task's log, and the diagnosis is returned as plain JSON: the run, the
     ``class`` of its failure (``retry``, ``change``, ``settings`` or ``look inside``), its ``owner``,
@@ -46,7 +46,7 @@ class OmicsDiagnoseRunOperator(RunTaskMixin, BaseOperator):
     :raises OmicsAccessError: AWS denied GetRun, or no credentials worked for five minutes.
     :raises OmicsRequestError: a value is wrong, or AWS refused it.
 
-    Needs the IAM action ``omics:GetRun``. What else it uses is optional, and what it may not is a line of the
+    Needs the IAM action ``omics:GetRun``. Others are optional; each that is denied becomes a line of the
     report: ``omics:ListRunTasks``, ``omics:GetRunTask``, ``omics:GetRunGroup``, ``omics:ListRuns``,
     ``logs:GetLogEvents``, ``logs:DescribeLogStreams``.
     See https://docs.aws.amazon.com/omics/latest/dev/workflows-run-errors.html
@@ -100,7 +100,7 @@ class OmicsDiagnoseRunOperator(RunTaskMixin, BaseOperator):
         return diagnosis.to_plain()
 
     def _read(self, hook: OmicsHook, target: RunTarget) -> tuple[RunRecord, float]:
-        """Return the run's record, and the seconds that are left to look further."""
+        """Return the run's record, and the seconds that are left for the rest of the search."""
         from airflow_omics.diagnosis import forgotten_run
         from airflow_omics.diagnosis.privacy import may_read_logs
         from airflow_omics.exceptions import (
@@ -140,7 +140,7 @@ class OmicsDiagnoseRunOperator(RunTaskMixin, BaseOperator):
 
 
 def check_limits(max_tasks: Any, max_lines: Any, max_seconds: Any) -> None:
-    """Raise ValueError unless the three bound a diagnosis, without importing what only a running task needs.
+    """Raise ValueError unless the three are valid limits; import nothing that only a running task needs.
 
     :param max_tasks: a whole number, zero or more; likewise ``max_lines``.
     :param max_seconds: more than 0 and at most 600.

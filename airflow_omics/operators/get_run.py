@@ -20,7 +20,7 @@ class OmicsGetRunOperator(RunTaskMixin, BaseOperator):
 
     :param run_id: a run id (text or int), a run ARN, or a record that holds ``id``, such as the output of
         the task that started the run. Templated.
-    :param export: what to export along: ``["DEFINITION"]`` adds the workflow's definition to the record.
+    :param export: what the record also holds: ``["DEFINITION"]`` adds the workflow's definition.
     :param record_fields: members of the record to return; ``id`` and ``status`` always stay. None
         returns all of them.
     :param aws_conn_id: id of an Airflow connection of type ``aws``. Templated.

@@ -24,17 +24,17 @@ class OmicsListRunTasksOperator(RunTaskMixin, BaseOperator):
 
     A record is what ListRunTasks answers for a task, with the API's own names, in plain JSON: ``taskId``,
     ``status``, ``name``, ``cpus``, ``memory``, ``instanceType``, times and so on. A run that has no tasks
-    (yet) gives an empty list. Each try of a task inside the run has its own ``taskId``, so that a COMPLETED
-    run may hold FAILED tasks: the run's own status says how it ended, its tasks do not.
+    (yet) gives an empty list. Each try of a task inside the run has its own ``taskId``, so a COMPLETED run
+    may hold FAILED tasks: the run's own status says how it ended, its tasks do not.
 
     :param run_id: a run id (text or int), a run ARN, or a record that holds ``id``, such as the output of
         the task that waited for the run. Templated.
     :param statuses: only tasks in one of these statuses, such as ``["FAILED"]``; None lists all.
     :param details: whether to read each listed task by a GetRunTask of its own, which adds ``failureReason``,
-        ``statusMessage``, ``logStream`` and ``imageDetails`` where they are known. At five tasks a second.
+        ``statusMessage``, ``logStream`` and ``imageDetails`` if they are known. It reads five tasks a second.
     :param task_fields: members of each record to return; ``taskId`` and ``status`` always stay. None
         returns all of them.
-    :param max_tasks: the most tasks to return, in AWS's order, which is not documented; the log warns where
+    :param max_tasks: the most tasks to return, in AWS's order, which is not documented; the log warns if
         there are more. None returns all, and a run may have thousands.
     :param aws_conn_id: id of an Airflow connection of type ``aws``. Templated.
     :param region_name: AWS Region; without it the Region of the run's ARN, then the connection's.
@@ -99,7 +99,7 @@ class OmicsListRunTasksOperator(RunTaskMixin, BaseOperator):
         def retried(call: Any) -> Any:
             return with_retries(call, hook=hook, run_id=run_id, log=self.log)
 
-        # ListRunTasks tells neither a run's uuid nor its account, and may list another run's tasks.
+        # ListRunTasks returns neither a run's uuid nor its account, and may list another run's tasks.
         run = self._checked(target, retried(lambda: hook.get_run(run_id)))
         persist_links(context, run)
         tasks: list[dict[str, Any]] = retried(lambda: self._list(hook, run_id))
@@ -117,8 +117,8 @@ class OmicsListRunTasksOperator(RunTaskMixin, BaseOperator):
         return [self._narrowed(task) for task in tasks]
 
     def _list(self, hook: OmicsHook, run_id: str) -> list[dict[str, Any]]:
-        # ListRunTasks takes one status. Of several, one listing of all tasks shows each task once, which a
-        # listing for each status would not while the run goes on.
+        # ListRunTasks takes one status. For several, all tasks are listed once, so that each appears once:
+        # with one listing for each status, a task of an active run could appear twice or not at all.
         wanted = self.statuses
         one = wanted[0] if wanted is not None and len(wanted) == 1 else None
         found: Iterator[dict[str, Any]] = hook.list_run_tasks(run_id, status=one)

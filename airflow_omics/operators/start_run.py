@@ -33,12 +33,12 @@ class OmicsStartRunOperator(RunTaskMixin, BaseOperator):
 
     Each run is started with a token that is the same for every attempt of a task, and carries a name and
     tags by which an attempt finds the runs of those before. A task that is retried, or whose worker died,
-    waits on for its run; a run that ended well is returned; one that failed or was cancelled leads to one
-    new run. Needs the IAM actions ``omics:StartRun``, ``omics:TagResource``, ``omics:GetRun`` and
-    ``iam:PassRole``; ``omics:ListRuns`` to find a run again where AWS has forgotten the token, and
+    goes on waiting for its run; a run that ended well is returned; one that failed or was cancelled leads to
+    one new run. Needs the IAM actions ``omics:StartRun``, ``omics:TagResource``, ``omics:GetRun`` and
+    ``iam:PassRole``; ``omics:ListRuns`` to find a run again if AWS has forgotten the token, and
     ``omics:CancelRun``.
 
-    Everything up to ``start_run_kwargs`` is templated, nested values too, and is what StartRun documents:
+    Everything up to ``start_run_kwargs`` is templated, also nested values, and is what StartRun documents:
     https://docs.aws.amazon.com/omics/latest/api/API_StartRun.html
 
     :param workflow_id: the workflow's id. Needed, unless ``rerun_of`` is given.
@@ -55,47 +55,46 @@ class OmicsStartRunOperator(RunTaskMixin, BaseOperator):
     :param run_group_id: the run group.
     :param priority: in the run group.
     :param storage_type: ``STATIC`` or ``DYNAMIC``.
-    :param storage_capacity: GiB, for ``STATIC`` alone.
+    :param storage_capacity: GiB, only for ``STATIC``.
     :param log_level: ``OFF``, ``FATAL``, ``ERROR`` or ``ALL``.
     :param cache_id: the run cache.
     :param cache_behavior: ``CACHE_ON_FAILURE`` or ``CACHE_ALWAYS``.
     :param retention_mode: ``RETAIN`` or ``REMOVE``.
     :param rerun_of: a run to run again (StartRun's ``runId``): an id, an ARN or a record.
-    :param tags: the run's tags, besides those that tell its task.
+    :param tags: the run's tags, besides those that identify its task.
     :param start_run_kwargs: every other member of StartRun that the installed botocore knows, by its own
         name: ``{"networkingMode": "VPC"}``.
     :param wait_for_completion: False returns StartRun's answer at once.
-    :param deferrable: wait in the triggerer; ``[operators] default_deferrable`` where it is not given.
+    :param deferrable: wait in the triggerer; ``[operators] default_deferrable`` if it is not given.
     :param poke_interval: seconds between two looks (60), as a number or a timedelta.
     :param wait_timeout: seconds for which one try waits, as a number or a timedelta, counted while a run is
         known and not while StartRun is waited for; None waits as long as HealthOmics lets a run go on, 7
-        days by default. ``execution_timeout`` holds too, also while deferred.
-    :param on_timeout: what becomes of a run that is active at a timeout: ``fail`` leaves it alone (a retry
-        waits on), ``cancel`` cancels it.
+        days by default. ``execution_timeout`` applies as well, also while deferred.
+    :param on_timeout: what to do with a run that is active at a timeout: ``fail`` leaves it alone (a retry
+        goes on waiting for it), ``cancel`` cancels it.
     :param cancel_on_kill: cancel the run when a person ends the task: marks it failed or successful, or
         clears it while ``on_clear`` is ``new``, also if the task had failed by then and its run goes on.
-        A worker that is told to stop cancels nothing, and neither does a task whose state Airflow does not
-        say.
-    :param on_clear: what a cleared task does: ``new`` starts a new run, ``reattach`` takes its run up again.
+        Nothing is cancelled when a worker is asked to stop, or if Airflow does not say the task's state.
+    :param on_clear: what a cleared task does: ``new`` starts a new run, ``reattach`` waits for its run again.
     :param name_suffix: False leaves a given ``name`` as it is; a retry then looks for its run among all of
         that name, by a GetRun each, five a second.
     :param success_statuses: terminal statuses in which the task succeeds.
     :param record_fields: members of the record that reach XCom; ``id`` and ``status`` always stay. None
         keeps all of them.
     :param retry_by_class: whether Airflow may retry a run that failed for a reason of this class, such as
-        ``{"look inside": False}``. By default all may, but ``change``.
+        ``{"look inside": False}``. By default it may for every class except ``change``.
     :param rerun_with: settings of the next run, by ``failureReason``, such as
         ``{"FILE_SYSTEM_OUT_OF_SPACE": {"storage_type": "DYNAMIC"}}``: the run is started again within the
         same try, with these arguments changed; ``parameters`` and ``tags`` are merged into those given.
-        Templated, but for the ``failureReason``.
-    :param max_reruns: how often, at most (1).
+        Templated, except the ``failureReason``.
+    :param max_reruns: how often ``rerun_with`` applies, at most (1).
     :param diagnose: gather why a run failed, for the error and the XCom ``diagnosis``. ``"without logs"``
         reads nothing of CloudWatch Logs: what programs print may name patients.
     :param aws_conn_id: id of an Airflow connection of type ``aws``. Templated.
     :param region_name: AWS Region; without it the connection's. Templated.
     :param verify: whether to verify TLS certificates, or the path of a CA bundle. Templated.
     :param botocore_config: keyword arguments of ``botocore.config.Config``.
-    :return: the :class:`~airflow_omics.records.RunRecord`, or StartRun's answer where it does not wait.
+    :return: the :class:`~airflow_omics.records.RunRecord`, or StartRun's answer if it does not wait.
     :raises ValueError: while parsing, for an argument that can't be right.
     :raises OmicsRunError: the run ended in none of ``success_statuses``.
     :raises OmicsRunTimeoutError: the run was still active at ``wait_timeout``.
@@ -223,16 +222,16 @@ class OmicsStartRunOperator(RunTaskMixin, BaseOperator):
     # -- what may hold patient data ------------------------------------------------------------------------
 
     def kept(self, name: str, value: Any) -> Any:
-        """Return what a field holds where ``value`` is assigned; what may hold patient data is hidden."""
+        """Return what a field keeps of an assigned ``value``; what may hold patient data is hidden."""
         return hidden(value) if name in _HIDDEN else super().kept(name, value)
 
     @classmethod
     def partial(cls, **kwargs: Any) -> Any:
-        """Return a task to map, as Airflow does, with whatever may hold patient data hidden."""
+        """Return a task to map, as Airflow does, with everything hidden that may hold patient data."""
         return super().partial(**_with_hidden(kwargs))
 
     def _hook_apply_defaults(self, **kwargs: Any) -> tuple[tuple[()], dict[str, Any]]:
-        # Airflow keeps what a task was made with besides what the task itself makes of it.
+        # Airflow keeps the arguments of a task as well as the task's own attributes.
         return (), _with_hidden(kwargs)
 
     def render_field(self, name: str, value: Any, render: Renderer) -> Any:
@@ -248,7 +247,7 @@ class OmicsStartRunOperator(RunTaskMixin, BaseOperator):
         rendered = super().render_field(name, value, render)
         if name in self.run_fields:
             return rendered
-        # A record by mistake: it is refused, but has been stored for the UI by then.
+        # A record by mistake: it is refused, but only after Airflow has stored it for the UI.
         is_record = isinstance(rendered, Mapping | list | tuple)
         return Hidden(rendered, is_rendered=True) if is_record else rendered
 
@@ -265,7 +264,7 @@ class OmicsStartRunOperator(RunTaskMixin, BaseOperator):
         return self._begin(context).resume(event, waited or {})
 
     def on_kill(self) -> None:
-        """Cancel the run, where ``cancel_on_kill`` says so and a person has ended the task."""
+        """Cancel the run, if ``cancel_on_kill`` says so and a person has ended the task."""
         running: RunTry | None = getattr(self, "_running", None)
         if running is not None:
             running.kill()
@@ -276,14 +275,14 @@ class OmicsStartRunOperator(RunTaskMixin, BaseOperator):
 
         if context.get("ti") is None:
             raise OmicsRequestError(
-                f"Task {self.task_id!r} was executed without a task instance, by which a retry would find "
+                f"Task {self.task_id!r} was executed without a task instance, which a retry needs to find "
                 "its run again; let Airflow run it: dag.test() does, in one process."
             )
         self._running = RunTry(self, context, self._hook_of)
         return self._running
 
     def _check_now(self) -> None:
-        """Refuse at parse time what is wrong whatever happens later."""
+        """Refuse at parse time what is wrong for certain."""
         from airflow_omics._starting.request import (
             MEMBER_OF_ARGUMENT,
             check_argument,
@@ -294,7 +293,7 @@ class OmicsStartRunOperator(RunTaskMixin, BaseOperator):
         given = {name: shown_value(getattr(self, name)) for name in MEMBER_OF_ARGUMENT}
         check_what_is_missing(given)
         for name, value in given.items():
-            # Text is the path of a file, and what a dict holds may have no value while parsing.
+            # Text is the path of a file, and a dict's values may not be known at parse time.
             later = name == "parameters" and isinstance(value, str | Mapping)
             if not later and is_known_now(value):
                 check_argument(name, value)

@@ -32,43 +32,43 @@ if TYPE_CHECKING:
 class OmicsRunSensor(WaitingSensor):
     """Wait until a HealthOmics run has ended, and leave its record in XCom.
 
-    Every ending leaves the run's record in XCom as ``return_value``, also where the task then fails or is
+    Every ending leaves the run's record in XCom as ``return_value``, also if the task then fails or is
     skipped. A run that ended badly fails the task without a retry, since it cannot change any more.
 
     :param run_id: a run id (text or int), a run ARN, or a record that holds ``id``, such as the output of
         the task that started the run. Templated.
     :param success_statuses: terminal statuses in which the task succeeds.
     :param skip_statuses: terminal statuses in which the task is skipped.
-    :param export: what to export along once the run has ended: ``["DEFINITION"]`` adds the workflow's
-        definition to the record.
+    :param export: what the record of an ended run also holds: ``["DEFINITION"]`` adds the workflow's
+        definition.
     :param record_fields: members of the record that reach XCom; ``id`` and ``status`` always stay. None
         keeps all of them.
-    :param diagnose: where the run ended badly, find out why, within 30 seconds, on a worker: the error's text
+    :param diagnose: if the run ended badly, find out why, within 30 seconds, on a worker: the error's text
         is the report, and the diagnosis is the XCom ``diagnosis``, for notifiers and branches. What may not
-        be read is a line of the report. ``"without logs"`` reads nothing of CloudWatch Logs: what programs
-        print may name patients. ``[omics] log_tails`` may say so for all DAGs.
+        be read becomes a line of the report. ``"without logs"`` reads nothing of CloudWatch Logs: what
+        programs print may name patients. ``[omics] log_tails`` may say so for all DAGs.
     :param deferrable: wait in the triggerer instead of in a worker, after one look; ``[operators]
-        default_deferrable`` where it is not given. All waits of a triggerer share a few requests.
+        default_deferrable`` if it is not given. All waits of a triggerer share a few requests.
     :param start_from_trigger: begin in the triggerer, with no worker to look first; implies
         ``deferrable``. Needs Airflow 3.3 and arguments that a triggerer can resolve; a task that cannot
         begin there, or is mapped, defers from a worker, with one warning that says why.
-    :param end_from_trigger: end in the triggerer, with no worker to end the task, where it succeeds or its
-        run ended in one of ``skip_statuses``; implies ``deferrable``. Every failure, and every skip that
-        would be one but for ``soft_fail`` or ``never_fail``, is brought to a worker. A task with something
-        that only a worker does, such as ``outlets``, ends in one, with one warning that says why.
+    :param end_from_trigger: end in the triggerer, with no worker to end the task, if it succeeds or its run
+        ended in one of ``skip_statuses``; implies ``deferrable``. A failure, or a skip instead of a failure
+        by ``soft_fail`` or ``never_fail``, still goes to a worker. A task with something that only a worker
+        does, such as ``outlets``, ends in one, with one warning that says why.
     :param aws_conn_id: id of an Airflow connection of type ``aws``. Templated.
     :param region_name: AWS Region; without it the Region of the run's ARN, then the connection's.
         Templated.
     :param verify: whether to verify TLS certificates, or the path of a CA bundle. Templated.
     :param botocore_config: keyword arguments of ``botocore.config.Config``.
-    :param poke_interval: seconds between two looks (60). Runs take at least ten minutes: a shorter
-        interval than 30 finds nothing sooner that matters.
-    :param timeout: seconds from the first look after which the sensor gives up, by one last look;
-        ``[sensors] default_timeout`` (7 days) where it is not given.
-    :param soft_fail: skip instead of failing where the run ended badly or the sensor timed out.
-    :param never_fail: skip in every case in which the task would fail.
-    :param kwargs: every other argument of Airflow's sensors. ``silent_fail`` has nothing to hide here: what
-        passes is waited out anyway, and a terminal status or a refusal always ends the sensor.
+    :param poke_interval: seconds between two looks (60). Runs take at least ten minutes, so an interval
+        below 30 gains nothing.
+    :param timeout: seconds from the first look after which the sensor gives up, after one final GetRun;
+        ``[sensors] default_timeout`` (7 days) if it is not given.
+    :param soft_fail: skip instead of failing if the run ended badly or the sensor timed out.
+    :param never_fail: skip whenever the task would fail.
+    :param kwargs: every other argument of Airflow's sensors. ``silent_fail`` has no effect here: transient
+        errors are retried anyway, and a terminal status or a refusal always ends the sensor.
     :return: the :class:`~airflow_omics.records.RunRecord`.
     :raises ValueError: while parsing, for an argument that can't be right.
     :raises OmicsRunError: the run ended in none of the statuses asked for.
@@ -77,9 +77,9 @@ class OmicsRunSensor(WaitingSensor):
     :raises OmicsRequestError: a value is wrong, or AWS refused it.
     :raises OmicsRunNotFoundError: HealthOmics does not know the run, two minutes after the first look.
 
-    Needs the IAM action ``omics:GetRun``; deferrable it uses ``omics:ListRuns`` where it may. To tell why a
-    run failed it uses ``omics:ListRunTasks``, ``omics:GetRunTask``, ``omics:GetRunGroup`` and
-    ``logs:GetLogEvents`` where it may.
+    Needs the IAM action ``omics:GetRun``; if it is deferrable, it uses ``omics:ListRuns`` if that is allowed.
+    To find out why a run failed it uses ``omics:ListRunTasks``, ``omics:GetRunTask``, ``omics:GetRunGroup``
+    and ``logs:GetLogEvents`` if they are allowed.
     See https://docs.aws.amazon.com/omics/latest/dev/monitoring-runs.html
     """
 
@@ -138,28 +138,28 @@ class OmicsRunSensor(WaitingSensor):
         if start_from_trigger or end_from_trigger:
             warning = self._step_into_triggerer(start_from_trigger, end_from_trigger)
             if warning:
-                # Here, since Airflow hides its own frames from the module that a constructor stands in.
+                # In this module: Airflow adjusts stacklevel here only, to skip its own frames.
                 warnings.warn(warning, UserWarning, stacklevel=2)
 
     def _defer(self, wait: RunWait) -> NoReturn:
         from airflow_omics.triggers import OmicsRunTrigger
 
         trigger = OmicsRunTrigger.of_wait(wait, self._aws_arguments(wait.target), **self._trigger_arguments())
-        # The trigger ends by its own deadline, and then this sensor decides. Airflow's timeout would
-        # bypass both; it only catches what the triggerer itself has lost.
+        # The trigger ends at its own deadline, and then this sensor decides. Airflow's timeout would bypass
+        # both; it is only for a trigger that the triggerer itself has lost.
         backstop = datetime.timedelta(seconds=max(0.0, wait.timeout_at - _clock.time()) + BACKSTOP)
         self.defer(trigger=trigger, method_name="execute_complete", timeout=backstop)
         raise AssertionError("defer does not return")
 
     def _start_arguments(self) -> StartTriggerArgs:
-        """Return what Airflow starts the trigger with where no worker has; it renders the templates there."""
+        """Return what Airflow starts the trigger with if no worker does; the triggerer renders templates."""
         from airflow.triggers.base import StartTriggerArgs
 
         from airflow_omics._connection import AwsArguments
 
         as_given = AwsArguments(self.aws_conn_id, self.region_name, self.verify, self.botocore_config)
-        # Airflow stores these in the DAG, and a triggerer reads a copy of the DAG for each gate in it: what a
-        # trigger takes for granted stays out. A connection that is None has to be said.
+        # Airflow stores these in the DAG, and a triggerer reads a copy of the DAG for each gate in it: so the
+        # trigger's defaults stay out. A connection that is None is not the default, and must be stored.
         arguments = {**self._trigger_arguments(), **as_given.serialize()}.items()
         said = {name: value for name, value in arguments if value not in (None, []) or name == "aws_conn_id"}
         return StartTriggerArgs(
@@ -170,7 +170,7 @@ class OmicsRunSensor(WaitingSensor):
         )
 
     def _trigger_arguments(self) -> dict[str, Any]:
-        # Airflow has a worker push the result of a whole DAG in a way of its own.
+        # If the task's result is that of the whole DAG, Airflow pushes it in a special way, in a worker.
         ends_itself = self.end_from_trigger and not getattr(self, "returns_dag_result", False)
         return {
             "terminal_statuses": list(self._end_policy.named_statuses),

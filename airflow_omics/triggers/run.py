@@ -22,15 +22,15 @@ from airflow_omics._watching.rate_limit import requests_per_second
 from airflow_omics._watching.watcher import Watcher
 from airflow_omics.records import RunRecord, narrow
 
-# Airflow tells by the context in which a line is written whose log it belongs to. A logger for each trigger
-# would be a kilobyte for each wait.
+# Airflow finds out by the context in which a line is written to which log it belongs. A logger for each
+# trigger would take a kilobyte for each wait.
 log = logging.getLogger(__name__)
 
 
 class OmicsRunEvent(TriggerEvent):
     """How a wait ended: ``{"outcome": "terminal" | "timeout" | "error", "record": ..., "message": ...}``.
 
-    The triggerer logs every event as it is printed, so that it prints no more of the record than the
+    The triggerer logs every event in its printed form, so an event prints no more of the record than the
     run's id and status.
     """
 
@@ -47,25 +47,25 @@ class OmicsRunEvent(TriggerEvent):
 class OmicsRunTrigger(BaseTrigger):
     """Wait in the triggerer for a HealthOmics run to end, and fire one event that says how.
 
-    Every argument is plain JSON and comes back from :meth:`serialize`.
+    Every argument is plain JSON and is returned by :meth:`serialize`.
 
-    :param run_id: the run: an id, an ARN, or ``{"id", "uuid", "arn"}`` as far as they are known.
-    :param started_at: when the sensor looked first, in seconds since the epoch; now, when left out.
+    :param run_id: the run: an id, an ARN, or those of ``{"id", "uuid", "arn"}`` that are known.
+    :param started_at: when the sensor looked first, in seconds since the epoch; now, if left out.
     :param timeout_at: when the wait must end, in seconds since the epoch; it stays the same when a
-        triggerer restarts. Seven days after the start when left out.
+        triggerer restarts. Seven days after the start, if left out.
     :param timeout: instead of these two, the seconds that the wait may take, for a task that begins in the
         triggerer: its ``start_trigger_args`` are written before anybody can know when that will be.
-    :param hold_until: no event before that time, in seconds since the epoch, but for
+    :param hold_until: no event before that time, in seconds since the epoch; the event is held back for
         :data:`airflow_omics._task.from_trigger.HOLD` seconds at most.
     :param created: when the run was made, in seconds since the epoch by the service's clock, if known.
     :param status: the run's status when it was last seen, so that only a change of it is logged.
     :param terminal_statuses: statuses that end the wait besides COMPLETED, FAILED, CANCELLED and DELETED.
     :param success_statuses: statuses in which the trigger itself ends the task as a success, with no worker;
-        none, when left out: then the task resumes, whatever the status.
+        none, if left out: then the task resumes, whatever the status.
     :param skip_statuses: statuses in which the trigger itself ends the task as skipped.
-    :param push_record: whether the trigger leaves the record in XCom where it ends the task itself.
-    :param poke_interval: seconds between two looks, kept as far as the rate allows.
-    :param export: what to export along once the run has ended.
+    :param push_record: whether the trigger leaves the record in XCom if it ends the task itself.
+    :param poke_interval: seconds between two looks, as far as the rate allows.
+    :param export: names for GetRun's ``export``, once the run has ended.
     :param record_fields: members of the record that leave the trigger, besides those that an error and
         the extra links need.
     :param aws_conn_id: as for the sensor; likewise ``region_name``, ``verify`` and ``botocore_config``.
@@ -119,7 +119,7 @@ class OmicsRunTrigger(BaseTrigger):
 
     @classmethod
     def of_wait(cls, wait: RunWait, arguments: AwsArguments, **others: Any) -> Self:
-        """Return the trigger that goes on with a wait which a worker has begun.
+        """Return the trigger that continues a wait which a worker has begun.
 
         :param arguments: how the run is reached.
         :param others: what else the constructor takes.
@@ -152,15 +152,15 @@ class OmicsRunTrigger(BaseTrigger):
         return self._class_path, {n: getattr(self, n) for n in names}
 
     def render_template_fields(self, context: Any, jinja_env: Any = None) -> None:
-        """Render ``run_id`` and the AWS arguments, where Airflow 3.3 has begun the wait with no worker.
+        """Render ``run_id`` and the AWS arguments, if Airflow 3.3 has begun the wait with no worker.
 
-        Airflow reads the whole DAG anew for each such wait, and only for this. A triggerer would hold all
-        those DAGs for as long as the runs take.
+        Airflow reads the whole DAG for each such wait, only to render. The context's DAG is dropped here:
+        otherwise a triggerer would hold all those DAGs as long as the runs take.
         """
         if jinja_env is None:
             import jinja2
 
-            # Airflow's own renders a name that is missing as no text, so that no connection would be named.
+            # Airflow's own method renders a missing name as empty text, so that no connection would be named.
             jinja_env = self.get_template_env().overlay(undefined=jinja2.StrictUndefined)
         super().render_template_fields(context, jinja_env)
         context.pop("dag", None)
@@ -203,8 +203,8 @@ class OmicsRunTrigger(BaseTrigger):
             assert self.started_at is not None
             assert self.timeout_at is not None
             return self.started_at, self.timeout_at
-        # Airflow made its own deadline when it put the task into the triggerer's hands, and stored it: so
-        # the wait's is the same again when a triggerer restarts.
+        # Airflow set and stored its own deadline when it handed the task to the triggerer. So the wait's
+        # deadline stays the same when a triggerer restarts.
         started_at = _clock.time()
         if backstop := getattr(self, "timeout_after", None):
             backstop = backstop if backstop.tzinfo else backstop.replace(tzinfo=datetime.UTC)
@@ -212,7 +212,7 @@ class OmicsRunTrigger(BaseTrigger):
         return started_at, started_at + self.timeout
 
     async def _task_end(self, ending: Ending) -> TriggerEvent | None:
-        """Return the event that ends the task here, its record stored; None where a worker must end it."""
+        """Store the record and return the event that ends the task here; None if a worker must end it."""
         end_policy = EndPolicy(tuple(self.success_statuses), tuple(self.skip_statuses))
         state, ti = end_policy.state_of(ending), self.task_instance
         if state is None or ti is None or ending.record is None:
@@ -236,8 +236,8 @@ class OmicsRunTrigger(BaseTrigger):
 def _store(ti: Any, record: RunRecord) -> None:
     """Store the record as the task's result; in a thread, since an XCom backend may be of any kind.
 
-    An event that ends a task takes XComs along, too, but Airflow encodes those twice: to the tasks
-    downstream they are text.
+    An event that ends a task may also hold XComs, but Airflow encodes those twice: downstream tasks receive
+    them as text.
     """
     from airflow.sdk.execution_time.xcom import XCom
 

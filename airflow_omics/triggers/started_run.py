@@ -1,4 +1,4 @@
-"""The deferred half of the start operator: waits as the sensor's does, and cancels its run when killed."""
+"""The deferred half of the start operator: waits like the sensor's, and cancels its run when killed."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _STAY_CANCELLED = 5.0  # before Airflow 3.3, which expects a cancelled trigger t
 class OmicsStartedRunTrigger(OmicsRunTrigger):
     """Wait for a run that the task started itself, and cancel it when a person kills the task.
 
-    Airflow 3.3 tells a trigger of a kill; before, a trigger is only cancelled, as it also is when it is
-    handed over. In every case the task's state is read first, and a run is cancelled only if that says that
-    nobody waits for it any more.
+    Airflow 3.3 calls a trigger's ``on_kill``. Earlier versions only cancel a trigger, as they also do when it
+    is handed over. In every case the task's state is read first, and a run is cancelled only if that says
+    that nobody waits for it any more.
 
     :param run_id: as for :class:`OmicsRunTrigger`.
     :param task_key: which task instance waits: the members of
@@ -61,7 +61,7 @@ class OmicsStartedRunTrigger(OmicsRunTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and yield the one event."""
-        if hasattr(BaseTrigger, "on_kill"):  # Airflow 3.3 tells a trigger of a kill
+        if hasattr(BaseTrigger, "on_kill"):  # Airflow 3.3 calls on_kill
             async for event in super().run():
                 yield event
             return
@@ -70,16 +70,16 @@ class OmicsStartedRunTrigger(OmicsRunTrigger):
                 async for event in super().run():
                     yield event
             except asyncio.CancelledError:
-                # A triggerer that stops cancels its triggers too, and another one goes on with them.
+                # A triggerer that stops also cancels its triggers, and another one goes on with them.
                 if not loop_is_ending():
                     await self._killed(_STAY_CANCELLED)
                 raise
 
     async def on_kill(self) -> None:
-        """Have the run cancelled, if the task's state says that a person has ended the task.
+        """Cancel the run, if the task's state says that a person has ended the task.
 
-        It returns once HealthOmics has accepted that, or after a while; what is not done then goes on in the
-        triggerer, though this trigger is gone.
+        It returns once HealthOmics has accepted the request, or after a while; then the triggerer goes on
+        with the rest, even when this trigger is gone.
         """
         await self._killed(_STAY)
 
