@@ -134,7 +134,7 @@ def test_the_record_reaches_the_next_task_as_a_dict(core: Core, name: str) -> No
     assert core.pipeline.xcom(f"after_{name}") == f"a dict {status}"
 
 
-def test_the_log_of_a_failed_gate_tells_why(core: Core) -> None:
+def test_the_log_of_a_failed_gate_says_why(core: Core) -> None:
     log = core.pipeline.log("failed")
     assert "OmicsRunFailedError" in log
     assert "OUT_OF_MEMORY_ERROR" in log

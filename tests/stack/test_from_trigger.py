@@ -82,7 +82,7 @@ class Row(NamedTuple):
 DONE = Row("COMPLETED", "none", "success", "a dict COMPLETED")
 GATES = {
     # The first, since it is over soon, and must be seen deferred before.
-    "impatient": Row(None, "end", "failed", "a dict PENDING"),
+    "times_out": Row(None, "end", "failed", "a dict PENDING"),
     "both": DONE,
     "by_params": DONE,
     "by_variable": DONE,
@@ -161,13 +161,13 @@ def test_no_worker_was_ever_asked_for_a_gate_that_took_none(gates: Gates) -> Non
     assert left == [(None, None, None, "", None)] * len(took_none)
 
 
-def test_record_fields_are_heeded_without_a_worker(gates: Gates) -> None:
+def test_record_fields_apply_without_a_worker(gates: Gates) -> None:
     assert set(gates.pipelines["narrow"].xcom("gate")) == {"id", "status", "uuid"}
 
 
 def test_a_failure_is_raised_by_a_worker(gates: Gates) -> None:
     assert "OmicsRunFailedError" in gates.pipelines["failing"].log("gate")
-    assert "AirflowSensorTimeout" in gates.pipelines["impatient"].log("gate")
+    assert "AirflowSensorTimeout" in gates.pipelines["times_out"].log("gate")
 
 
 def test_outlets_are_registered_by_the_worker_that_the_gate_keeps(gates: Gates, stack: Stack) -> None:
@@ -202,7 +202,7 @@ def test_mapped_gates_begin_in_a_worker_each_with_its_own_run(stack: Stack, omic
 
 
 def test_a_deadline_stays_where_it_was_when_the_triggerer_dies(stack: Stack, omics: EmulatorClient) -> None:
-    pipeline = Gated(stack, "impatient", {"omics_run_id": start(omics)})
+    pipeline = Gated(stack, "times_out", {"omics_run_id": start(omics)})
     pipeline.until_deferred()
     stack.kill("triggerer")
     begun = datetime.datetime.fromisoformat(pipeline.gate()["start_date"])

@@ -178,8 +178,8 @@ class Task:
             status=a["status"],
         )
         aws = AwsArguments(a["aws_conn_id"], a["region_name"], a["verify"], a["botocore_config"])
-        looker = RunPoller(wait, lambda: OmicsHook.of(aws), a["export"], logging.getLogger("triggerer"))
-        while (ending := looker.look()) is None:
+        poller = RunPoller(wait, lambda: OmicsHook.of(aws), a["export"], logging.getLogger("triggerer"))
+        while (ending := poller.look()) is None:
             self.clock.sleep(wait.pause(a["poke_interval"], self.clock.time()))
         event: dict[str, Any] = json.loads(json.dumps(ending_to_event(ending, a["record_fields"])))
         return event

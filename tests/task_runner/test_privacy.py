@@ -55,7 +55,7 @@ def test_records_given_to_mapped_gates_are_rendered_as_their_identities(
 
 
 @pytest.mark.parametrize("mode", ["poke", "reschedule", "deferrable"])
-def test_failed_gate_does_not_tell_the_parameters(
+def test_failed_gate_does_not_show_the_parameters(
     airflow: AirflowProcess, emulator: Emulator, mode: str
 ) -> None:
     [run_id] = emulator.start_runs(1, "failed-run-task-failed", parameters={"patient": MARKER})

@@ -58,7 +58,7 @@ def _once(method: Any) -> Any:
 
 
 @pytest.fixture(autouse=True)
-def _patience_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+def _graces_are_short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("airflow_omics._waiting.run.NOT_FOUND_GRACE", 3.0)
     monkeypatch.setattr("airflow_omics._waiting.run.CREDENTIALS_GRACE", 1.0)
     monkeypatch.setattr("airflow_omics._waiting.run.DENIED_SECOND_LOOK", 0.5)

@@ -27,7 +27,7 @@ BACKSTOP = datetime.timedelta(seconds=600)
 
 
 class TaskInstance:
-    """What a triggerer tells a trigger of its task."""
+    """What a trigger learns of its task from the triggerer."""
 
     id, dag_id, task_id, run_id, map_index, try_number = "1", "a_dag", "gate", "manual__1", 2, 1
 
@@ -127,7 +127,7 @@ def test_a_record_that_cannot_be_stored_is_brought_to_a_worker(
 
 
 def test_without_a_triggerer_the_task_resumes(omics: Emulator, stored: list[Any]) -> None:
-    """As in ``dag.test()``, which tells a trigger nothing of its task, and knows no other event."""
+    """As in ``dag.test()``, where a trigger learns nothing of its task, and knows no other event."""
 
     async def body() -> TriggerEvent:
         trigger = OmicsRunTrigger(ended_run, **ENDS)

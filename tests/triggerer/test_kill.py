@@ -33,7 +33,7 @@ from tests.support.triggers import (
 
 TASK = {"dag_id": "cohort", "run_id": "manual__1", "task_id": "start", "map_index": -1, "deployment": ""}
 NO_ANSWER = "no answer"
-TOLD_OF_KILLS = hasattr(BaseTrigger, "on_kill")
+REPORTS_KILLS = hasattr(BaseTrigger, "on_kill")
 
 
 class Supervisor:
@@ -118,7 +118,7 @@ async def as_triggerer(trigger: Any, log: Lines | None = None) -> None:
         async for _ in trigger.run():
             return
     except asyncio.CancelledError:
-        if TOLD_OF_KILLS:
+        if REPORTS_KILLS:
             await trigger.on_kill()
         raise
 
@@ -358,7 +358,7 @@ def test_each_task_of_a_cohort_has_its_own_state(
     assert sorted(cancelled(omics)) == sorted(run_ids[1::2])
 
 
-def test_a_trigger_told_to_cancel_nothing_cancels_nothing(
+def test_a_trigger_that_may_not_cancel_cancels_nothing(
     server: EmulatorServer, omics: Emulator, airflow: Supervisor
 ) -> None:
     [run_id] = omics.start_runs(1, life="pending-forever")
@@ -685,13 +685,13 @@ def test_a_trigger_that_is_gone_has_said_where_to_look_and_lines_then_name_the_t
 
 @pytest.fixture
 def before_3_3(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Triggers are told of no kill: they are only cancelled."""
+    """Airflow does not report a kill to a trigger: it only cancels the trigger."""
     monkeypatch.delattr(BaseTrigger, "on_kill", raising=False)
-    monkeypatch.setattr("tests.triggerer.test_kill.TOLD_OF_KILLS", False)
+    monkeypatch.setattr("tests.triggerer.test_kill.REPORTS_KILLS", False)
 
 
 @pytest.mark.usefixtures("before_3_3")
-def test_a_cancelled_trigger_reads_the_state_if_airflow_tells_of_no_kill(
+def test_a_cancelled_trigger_reads_the_state_if_airflow_reports_no_kill(
     server: EmulatorServer, omics: Emulator, airflow: Supervisor
 ) -> None:
     run_ids = omics.start_runs(30, life="pending-forever")
@@ -708,11 +708,11 @@ def test_a_cancelled_trigger_reads_the_state_if_airflow_tells_of_no_kill(
     assert sorted(cancelled(omics)) == sorted(run_ids[1:])
 
 
-def test_a_cancelled_trigger_reads_no_state_if_airflow_tells_of_kills(
+def test_a_cancelled_trigger_reads_no_state_if_airflow_reports_kills(
     server: EmulatorServer, omics: Emulator, airflow: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(BaseTrigger, "on_kill", lambda self: None, raising=False)
-    monkeypatch.setattr("tests.triggerer.test_kill.TOLD_OF_KILLS", False)
+    monkeypatch.setattr("tests.triggerer.test_kill.REPORTS_KILLS", False)
     [run_id] = omics.start_runs(1, life="pending-forever")
     trigger = trigger_of(server, run_id)
     run_loop(lambda: killed(trigger))

@@ -37,7 +37,7 @@ def test_each_change_of_status_is_one_line(omics: Emulator) -> None:
     assert len(log.lines) <= 5
 
 
-def test_changes_that_lists_tell_are_in_each_waiter_s_own_log(omics: Emulator) -> None:
+def test_changes_that_lists_show_are_in_each_waiter_s_own_log(omics: Emulator) -> None:
     run_ids = omics.start_runs(40, life="pending-forever")
     logs: dict[str, Lines] = {}
 
@@ -59,7 +59,7 @@ def test_changes_that_lists_tell_are_in_each_waiter_s_own_log(omics: Emulator) -
         assert len(lines) == (2 if number < 20 else 1)
 
 
-def test_a_lagging_list_tells_no_change_back(omics: Emulator) -> None:
+def test_a_lagging_list_reports_no_change_back(omics: Emulator) -> None:
     """A run only moves forward: GetRun is the truth, and what a list says later is older."""
     run_ids = omics.start_runs(40, life="pending-forever")
     log = Lines()

@@ -46,12 +46,12 @@ def test_nothing_is_taken_before_it_is_due(plan: Watchlist) -> None:
 
 
 def test_suspects_go_before_due_runs_and_those_before_identities_and_checks(plan: Watchlist) -> None:
-    for run_id in ("suspect", "due", "curious", "check"):
+    for run_id in ("suspect", "due", "unidentified", "check"):
         join(plan, run_id)
     entries = plan.entries
     for run_id in ("suspect", "due", "check"):
         look(plan, entries[run_id], T0, T0 + 1e5)
-    for run_id in ("curious", "check"):
+    for run_id in ("unidentified", "check"):
         plan.vouched_for(entries[run_id], item(entries[run_id]), T0 + 1, T0 + 1e5)
     plan.schedule(entries["due"], T0 + 10)
     plan.suspect(entries["suspect"])
@@ -60,7 +60,7 @@ def test_suspects_go_before_due_runs_and_those_before_identities_and_checks(plan
     assert plan.has_spare
     spare = plan.next_spare()
     assert spare is not None
-    assert spare.run_id == "curious"
+    assert spare.run_id == "unidentified"
     look(plan, spare, now, now + 1e5)
     checked = plan.next_check(now)
     assert checked is not None
@@ -139,7 +139,7 @@ def test_a_wait_that_comes_after_its_deadline_is_due_at_once(uuid: str | None, p
     assert drain(plan, T0) == ["1"]
 
 
-def test_the_most_impatient_waiter_sets_the_interval(plan: Watchlist) -> None:
+def test_the_shortest_interval_of_the_waiters_counts(plan: Watchlist) -> None:
     entry = join(plan, "1", interval=60.0)
     eager = waiter("1", interval=5.0)
     plan.join(eager, T0)

@@ -243,7 +243,7 @@ def test_a_refusal_of_a_run_that_is_stopping_is_waited_out(omics: Any, run_id: s
     assert len(omics.requests("CancelRun")) == 1
 
 
-# -- patience ------------------------------------------------------------------------------------------------
+# -- time limits ---------------------------------------------------------------------------------------------
 
 
 def test_a_run_that_never_stops_is_an_error_that_says_so(omics: Any, clock: Clock) -> None:

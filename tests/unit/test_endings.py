@@ -52,7 +52,7 @@ def test_a_run_that_cannot_be_read_may_be_retried(row: str, gate: Gate, run_id: 
     assert not isinstance(error, exceptions.OmicsRunError | AirflowFailException)
 
 
-def test_a_failed_run_s_error_tells_how_it_failed(gate: Gate, run_id: str) -> None:
+def test_a_failed_run_s_error_says_how_it_failed(gate: Gate, run_id: str) -> None:
     gate.omics.move(run_id, "FAILED", "RUN_TASK_FAILED", "Task CallVariants failed.")
     error = gate(run_id=run_id).error
     assert isinstance(error, exceptions.OmicsRunFailedError)

@@ -71,7 +71,7 @@ def test_what_is_mapped_over_nothing_of_its_own_is_hidden_in_the_mapped_task() -
     assert MARKER not in sent(mapped.partial_kwargs) + repr(mapped.partial_kwargs)
 
 
-def test_a_task_tells_whoever_asks_what_it_was_given() -> None:
+def test_a_task_s_attributes_equal_what_it_was_given() -> None:
     """A test of a DAG, or a cluster policy, which assigns what it has changed."""
     task = make(**GIVEN)
     for name, value in GIVEN.items():

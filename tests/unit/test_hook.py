@@ -118,14 +118,14 @@ def test_a_call_to_an_own_endpoint_arrives(connect: Connect) -> None:
         assert OmicsHook(aws_conn_id="aws_default").get_run(run_id)["id"] == run_id
 
 
-# -- patience --------------------------------------------------------------------------------------------
+# -- time limits -----------------------------------------------------------------------------------------
 
 
 def config_of(**arguments: Any) -> Any:
     return OmicsHook(aws_conn_id="aws_default", **arguments).conn.meta.config
 
 
-def test_a_call_is_impatient_where_nothing_is_set(connect: Connect) -> None:
+def test_a_call_has_short_limits_if_nothing_is_set(connect: Connect) -> None:
     connect(region_name="us-east-1")
     config = config_of()
     assert (config.connect_timeout, config.read_timeout) == (10, 30)

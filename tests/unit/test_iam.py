@@ -212,7 +212,7 @@ def test_a_list_of_runs_shows_a_gate_whose_answer_not_found_is(
 ) -> None:
     run_id = run(omics, "running-forever")
     allow_only(omics, {"omics:GetRun", *(["omics:ListRuns"] if may_list else [])})
-    poke_gate.clock.at(30, omics.fault, "GetRun", "expired-token", times=1)  # its client is made anew
+    poke_gate.clock.at(30, omics.fault, "GetRun", "expired-token", times=1)  # its client is replaced
     poke_gate.clock.at(30, omics.vanish, run_id)
     assert poke_gate(run_id=run_id, diagnose=False).kind == kind
     assert "omics:ListRuns" in asked.actions

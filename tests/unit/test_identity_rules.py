@@ -46,14 +46,14 @@ def test_another_uuid_than_the_record_s_means_our_run_was_deleted(gate: Gate, ru
     assert end.looks == 1
 
 
-def test_an_id_reused_before_the_first_look_is_told_by_the_record(gate: Gate, run_id: str) -> None:
+def test_an_id_reused_before_the_first_look_is_recognised_by_the_record(gate: Gate, run_id: str) -> None:
     given = record_of(gate, run_id)
     gate.omics.reuse_id(run_id, life="completed-quickly")
     gate.omics.advance(3600)
     assert isinstance(gate(run_id=given).error, OmicsRunDeletedError)
 
 
-def test_a_run_told_by_its_record_may_be_skipped_when_deleted(gate: Gate, run_id: str) -> None:
+def test_a_run_identified_by_its_record_may_be_skipped_when_deleted(gate: Gate, run_id: str) -> None:
     given = record_of(gate, run_id)
     gate.omics.reuse_id(run_id)
     assert gate(run_id=given, skip_statuses=["DELETED"]).kind == "AirflowSkipException"
@@ -180,7 +180,7 @@ def test_an_arn_s_region_is_where_the_call_goes(gate: Gate) -> None:
     assert {request["region_name"] for request in gate.omics.requests("GetRun")} == {"eu-west-1"}
 
 
-def test_a_record_s_arn_tells_the_region_too(gate: Gate) -> None:
+def test_a_record_s_arn_also_gives_the_region(gate: Gate) -> None:
     run_id = new_run(gate.omics, region_name="eu-west-1")
     gate.omics.move(run_id, "COMPLETED")
     end = gate(run_id={"id": run_id, "arn": f"arn:aws:omics:eu-west-1:123456789012:run/{run_id}"})

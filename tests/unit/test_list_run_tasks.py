@@ -75,7 +75,7 @@ def test_several_statuses_take_one_listing(omics: Any) -> None:
     assert omics.counts()["ListRunTasks"] == 2
 
 
-def test_details_tell_why_a_task_failed(omics: Any) -> None:
+def test_details_say_why_a_task_failed(omics: Any) -> None:
     run_id = ended_run(omics, "failed-out-of-memory-error")
     [listed] = list_tasks(run_id=run_id, statuses=["FAILED"])
     [detailed] = list_tasks(run_id=run_id, statuses=["FAILED"], details=True)

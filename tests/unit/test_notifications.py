@@ -75,7 +75,7 @@ def test_the_diagnosis_of_the_error_is_enough() -> None:
     assert sent == ["HealthOmics run 1234567 is FAILED: OUT_OF_MEMORY_ERROR."]
 
 
-def test_a_second_failure_is_told_with_its_own_text() -> None:
+def test_a_second_failure_is_sent_with_its_own_text() -> None:
     sent: list[str] = []
     notifier = OmicsRunNotifier(Channel("{{ omics.run.name }}", sent))
     notifier(context(ti=TaskInstance(FOUND)))
@@ -84,7 +84,7 @@ def test_a_second_failure_is_told_with_its_own_text() -> None:
 
 
 @pytest.mark.parametrize("found", [None, RuntimeError("no XCom here"), "text"])
-def test_a_failure_without_a_diagnosis_is_told_by_its_error(found: Any) -> None:
+def test_a_failure_without_a_diagnosis_is_sent_with_its_error(found: Any) -> None:
     sent: list[str] = []
     OmicsRunNotifier(Channel("{{ omics.headline }}|{{ omics.owner }}|{{ omics.run.name }}", sent))(
         context(ti=TaskInstance(found))
@@ -92,23 +92,23 @@ def test_a_failure_without_a_diagnosis_is_told_by_its_error(found: Any) -> None:
     assert sent == ["HealthOmics run 1234567 is FAILED.|None|"]
 
 
-def test_a_failure_without_an_error_is_told_too() -> None:
+def test_a_failure_without_an_error_is_sent_as_well() -> None:
     sent: list[str] = []
     OmicsRunNotifier(Channel("{{ omics.text }}", sent))({"dag": None})
-    assert sent == ["The task failed without an error that tells why."]
+    assert sent == ["The task failed without an error that says why."]
 
 
 @pytest.mark.parametrize(
     ("owners", "told"),
     [(None, True), (["data"], False), (["data", "pipeline author"], True)],
 )
-def test_only_the_owners_that_are_named_are_told(owners: list[str] | None, told: bool) -> None:
+def test_only_failures_of_the_named_owners_are_sent(owners: list[str] | None, told: bool) -> None:
     sent: list[str] = []
     OmicsRunNotifier(Channel("x", sent), owners=owners)(context(ti=TaskInstance(FOUND)))
     assert bool(sent) is told
 
 
-def test_a_failure_whose_owner_is_not_known_is_told_to_all() -> None:
+def test_a_failure_whose_owner_is_not_known_is_always_sent() -> None:
     sent: list[str] = []
     OmicsRunNotifier(Channel("x", sent), owners=["data"])(context())
     assert sent == ["x"]
@@ -143,5 +143,5 @@ def test_owners_as_one_text_is_refused() -> None:
         OmicsRunNotifier(print, owners="data")
 
 
-def test_airflow_is_told_of_it() -> None:
+def test_airflow_knows_the_notifier() -> None:
     assert get_provider_info()["notifications"] == ["airflow_omics.notifications.OmicsRunNotifier"]

@@ -54,7 +54,7 @@ def test_a_run_that_ended_is_an_answer_however_it_ended(omics: Any, run_id: str,
     assert get_run(run_id=run_id)["status"] == status
 
 
-def test_a_failed_run_s_record_tells_why(omics: Any, run_id: str) -> None:
+def test_a_failed_run_s_record_says_why(omics: Any, run_id: str) -> None:
     omics.move(run_id, "FAILED", "RUN_TASK_FAILED", "Task X failed.")
     record = get_run(run_id=run_id)
     assert (record["failureReason"], record["statusMessage"]) == ("RUN_TASK_FAILED", "Task X failed.")

@@ -92,7 +92,7 @@ def test_no_other_status_is_called_failed(gate: Gate, run_id: str) -> None:
     assert "FAILED" not in str(gate(run_id=run_id).error)
 
 
-def test_an_internal_server_exception_is_borne(gate: Gate, run_id: str) -> None:
+def test_an_internal_server_exception_is_tolerated(gate: Gate, run_id: str) -> None:
     # Amazon provider's waiters: InternalServerException ended the wait.
     gate.omics.fault("GetRun", "InternalServerException", times=5)
     gate.omics.move(run_id, "COMPLETED")

@@ -74,6 +74,6 @@ if HAS_POLICIES:
 
 else:
 
-    def test_an_airflow_without_policies_is_told_what_to_use_instead() -> None:
+    def test_an_airflow_without_policies_gets_an_error_that_says_what_to_use() -> None:
         with pytest.raises(ImportError, match=r"needs Airflow 3\.3 or newer; before that.*retry_by_class"):
             importlib.import_module("airflow_omics.retry_policies")

@@ -90,7 +90,7 @@ def told(error: BaseException | None) -> str:
 
 @pytest.mark.parametrize("flag", [{}, {"never_fail": True}], ids=["fails", "skips"])
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_no_ending_of_a_sensor_tells_private_data(
+def test_no_ending_of_a_sensor_shows_private_data(
     gate: Gate, private_run: str, output: Output, ending: str, flag: dict[str, bool]
 ) -> None:
     record = OmicsHook(aws_conn_id="aws_default").get_run(private_run)
@@ -132,7 +132,7 @@ def test_a_callback_s_error_record_is_narrowed_at_every_level(gate: Gate, privat
 
 
 @pytest.mark.parametrize("kind", [None, "access-denied", "validation", "not-found", "throttle"], ids=str)
-def test_an_operator_tells_no_private_data(
+def test_an_operator_shows_no_private_data(
     omics: Any, private_run: str, output: Output, kind: str | None
 ) -> None:
     record = OmicsHook(aws_conn_id="aws_default").get_run(private_run)
@@ -165,7 +165,7 @@ def test_no_template_field_could_hold_credentials() -> None:
 
 
 @pytest.mark.parametrize("ending", ["failed", "access-denied", "expired-token", "throttle"])
-def test_credentials_are_told_by_nobody(
+def test_nothing_shows_credentials(
     gate: Gate, run_id: str, output: Output, connect: Callable[..., None], ending: str
 ) -> None:
     connect(region_name="us-east-1", login="AKIAEXAMPLE", password="S3CR3T-KEY")

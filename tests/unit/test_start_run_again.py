@@ -259,7 +259,7 @@ def test_other_tasks_have_other_tokens_and_names(start_task: StartTask, omics: A
     assert len({request["name"] for request in omics.requests("StartRun")}) == 6
 
 
-def test_a_run_tells_its_task_by_its_tags(start_task: StartTask, omics: Any, monkeypatch: Any) -> None:
+def test_a_run_s_tags_identify_its_task(start_task: StartTask, omics: Any, monkeypatch: Any) -> None:
     monkeypatch.setenv("AIRFLOW__OMICS__DEPLOYMENT", "lab")
     omics.default_life = "completed"
     done = start_task(

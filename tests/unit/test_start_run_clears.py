@@ -67,7 +67,7 @@ def test_a_try_after_a_clear_starts_anew_whatever_retries_has_become(
 
 
 @STORED
-def test_what_no_max_tries_tells_is_taken_for_a_retry(
+def test_a_try_without_a_known_clear_counts_as_a_retry(
     start_task: StartTask, omics: Any, stored: bool
 ) -> None:
     """Lowered by as much as there were tries, and cleared, max_tries is what it was: 0 + 3, now 1 + 2."""

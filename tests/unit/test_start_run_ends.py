@@ -60,7 +60,7 @@ def test_what_only_aws_can_judge_comes_back_as_aws_said_it(start_task: StartTask
     )
 
 
-def test_credentials_that_die_are_borne_for_minutes(start_task: StartTask, omics: Any) -> None:
+def test_credentials_that_expire_are_tolerated_for_minutes(start_task: StartTask, omics: Any) -> None:
     omics.default_life = "completed"
     omics.fault("StartRun", "expired-token", times=3)
     assert start_task()().kind == "success"

@@ -1,4 +1,4 @@
-"""What GetRun throws and the sensor bears: throttling, errors of the service, the network, credentials."""
+"""Errors of GetRun that the sensor tolerates: throttling, errors of the service, the network, credentials."""
 
 from __future__ import annotations
 
@@ -293,7 +293,7 @@ LOST = ["expired-token", "unrecognized-client"]
 
 
 @pytest.mark.parametrize("kind", LOST)
-def test_lost_credentials_are_borne_for_five_minutes(gate: Gate, run_id: str, kind: str) -> None:
+def test_lost_credentials_are_tolerated_for_five_minutes(gate: Gate, run_id: str, kind: str) -> None:
     gate.omics.fault("GetRun", kind)
     gate.clock.at(270, gate.omics.clear_faults)
     gate.clock.at(270, gate.omics.move, run_id, "COMPLETED")
@@ -359,7 +359,7 @@ def test_the_client_is_kept_through_transient_errors(
     assert len(built) == 1
 
 
-def test_no_credentials_at_all_are_borne_too(
+def test_no_credentials_at_all_are_tolerated_as_well(
     monkeypatch: pytest.MonkeyPatch, connect: Callable[..., None]
 ) -> None:
     connect(region_name="us-east-1")

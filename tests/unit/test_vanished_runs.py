@@ -22,7 +22,7 @@ def test_a_run_that_was_read_and_is_gone_was_known(poke_gate: Gate, run_id: str,
     assert "yet" not in said
 
 
-def test_a_run_that_is_gone_is_not_told_of_at_every_look(
+def test_a_run_that_is_gone_is_not_logged_at_every_look(
     poke_gate: Gate, run_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from airflow_omics._waiting.run import RunWait
@@ -46,7 +46,7 @@ def test_a_run_that_is_gone_is_not_told_of_at_every_look(
     assert news == [f"HealthOmics run {NOBODY}: HealthOmics does not know it yet"]
 
 
-def test_a_second_spell_is_told_of_again(poke_gate: Gate, run_id: str, output: Output) -> None:
+def test_a_second_spell_is_logged_again(poke_gate: Gate, run_id: str, output: Output) -> None:
     poke_gate.omics.fault("GetRun", "not-found", times=2)
     poke_gate.clock.at(35, poke_gate.omics.fault, "GetRun", "not-found", times=2)
     poke_gate.clock.at(90, poke_gate.omics.move, run_id, "COMPLETED")

@@ -61,12 +61,12 @@ class Program:
 
     :param path: the program; it is given the file descriptors that it reads from and answers on.
     :param log: where what it prints is added.
-    :param patience: seconds after which an answer that has not come is a failure.
+    :param max_seconds: seconds after which an answer that has not come is a failure.
     """
 
-    def __init__(self, path: Path, environment: dict[str, str], log: Path, patience: float) -> None:
+    def __init__(self, path: Path, environment: dict[str, str], log: Path, max_seconds: float) -> None:
         self._log = log
-        self._patience = patience
+        self._max_seconds = max_seconds
         theirs_in, self._requests = os.pipe()
         self._answers, theirs_out = os.pipe()
         with log.open("ab") as output:
@@ -91,7 +91,7 @@ class Program:
             output.seek(start)
             log = output.read().decode(errors="replace")
         assert line is not None, (
-            f"no answer from Airflow within {self._patience} s; its output:\n{log[-6000:]}"
+            f"no answer from Airflow within {self._max_seconds} s; its output:\n{log[-6000:]}"
         )
         print(log)  # pytest shows it when the test fails
         result = json.loads(line)
@@ -101,7 +101,7 @@ class Program:
     def _read_line(self) -> bytes | None:
         line = b""
         while not line.endswith(b"\n"):
-            ready, _, _ = select.select([self._answers], [], [], self._patience)
+            ready, _, _ = select.select([self._answers], [], [], self._max_seconds)
             chunk = os.read(self._answers, 65536) if ready else b""
             if not chunk:
                 return None
@@ -124,16 +124,16 @@ class AirflowProcess:
 
     :param home: where its files go.
     :param environment: added to its environment.
-    :param patience: seconds after which a DAG run that has not ended is a failure.
+    :param max_seconds: seconds after which a DAG run that has not ended is a failure.
     """
 
-    def __init__(self, home: Path, environment: dict[str, str], patience: float = 120.0) -> None:
+    def __init__(self, home: Path, environment: dict[str, str], max_seconds: float = 120.0) -> None:
         dags = home / "dags"
         dags.mkdir(parents=True)
         (dags / "examples").symlink_to(EXAMPLE_DAGS)
         (dags / "cases").symlink_to(CASE_DAGS)
         self.home = home
-        self._patience = patience
+        self._max_seconds = max_seconds
         self.environment = {
             **os.environ,
             "AIRFLOW_HOME": str(home),
@@ -160,7 +160,7 @@ class AirflowProcess:
         if name not in self._programs:
             log = self.home / f"{name}.log"
             path = _FOLDER / f"{name}.py"
-            self._programs[name] = Program(path, self.environment, log, self._patience)
+            self._programs[name] = Program(path, self.environment, log, self._max_seconds)
         return self._programs[name]
 
     def _migrate(self) -> None:
