@@ -198,7 +198,7 @@ def test_what_was_never_read_again_is_no_deleted_run(
     trigger = OmicsRunTrigger(known, status="PENDING", started_at=long_ago, poke_interval=QUICK)
     event = run_loop(lambda: fire_of(trigger))
     assert (event["outcome"], event["error"]) == ("error", "OmicsAccessError")
-    assert "the Airflow connection that is named was not found" in event["message"]
+    assert "the named Airflow connection was not found" in event["message"]
     assert "Check aws_conn_id and region_name." in event["message"]
 
 

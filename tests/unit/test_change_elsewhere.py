@@ -82,7 +82,7 @@ def test_not_found_of_a_client_made_after_a_fault_is_no_deletion(
     ours = record("111111111111", status, "11111111-1111-1111-1111-111111111111")
     hooks = [Hook(ours, "ExpiredTokenException"), Hook("ResourceNotFoundException")]
     tried = change(RunTarget("1234567"), started_at=clock.time())
-    with pytest.raises(OmicsAccessError, match="its client was made anew after a fault"):
+    with pytest.raises(OmicsAccessError, match="its client was replaced after a fault"):
         apply_change(tried, lambda: hooks.pop(0) if len(hooks) > 1 else hooks[0], log=logging.getLogger())
     assert 300 <= clock.now <= 400
 

@@ -187,7 +187,7 @@ def test_a_retry_starts_no_second_run_on_the_word_of_boto3_s_own_identity(
     assert done.kind == ("success" if comes_back else "OmicsAccessError"), done.error
     assert len(started(omics)) == 1
     if not comes_back:
-        assert "the Airflow connection that is named was not found" in str(done.error)
+        assert "the named Airflow connection was not found" in str(done.error)
 
 
 def test_a_clear_starts_no_second_run_while_the_first_is_unknown_to_boto3_s_own_identity(
@@ -211,7 +211,7 @@ def test_a_clear_starts_no_second_run_while_the_first_is_unknown_to_boto3_s_own_
     monkeypatch.setattr(OmicsHook, "cancel_run", cancel)
     done = task()
     assert done.kind == "OmicsAccessError", done.error
-    assert "the Airflow connection that is named was not found" in str(done.error)
+    assert "the named Airflow connection was not found" in str(done.error)
     assert len(started(omics)) == 1
 
 
@@ -259,7 +259,7 @@ def test_a_change_takes_no_run_for_deleted_that_boto3_s_own_identity_does_not_kn
         operator.execute(context_of(TaskInstance()))
         assert omics.counts()["CancelRun" if "Cancel" in name else "DeleteRun"] == 1
     else:
-        with pytest.raises(OmicsAccessError, match="the Airflow connection that is named was not found"):
+        with pytest.raises(OmicsAccessError, match="the named Airflow connection was not found"):
             operator.execute(context_of(TaskInstance()))
         assert 300 <= clock.passed() <= 540
 
@@ -343,5 +343,5 @@ def test_a_run_nobody_can_find_without_aws_default_is_not_found_in_the_end(
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     end = reschedule_gate(run_id="7654321")
     assert end.kind == "OmicsRunNotFoundError"
-    assert "the Airflow connection that is named was not found" in str(end.error)
+    assert "the named Airflow connection was not found" in str(end.error)
     assert end.after <= 540

@@ -123,7 +123,7 @@ def test_record_fields_narrow_what_is_pushed_before_an_error(fields: Any, gate: 
     end = gate(run_id=run_id, record_fields=fields)
     assert set(end.xcom) == {"id", "status", *fields}
     assert isinstance(end.error, exceptions.OmicsRunFailedError)
-    # The error still tells how the run failed: an on_failure_callback relies on it.
+    # The error still says how the run failed: an on_failure_callback relies on it.
     assert end.error.failure_reason == "OUT_OF_MEMORY_ERROR"
     assert end.error.status_message == "A task ran out of memory."
     assert "OUT_OF_MEMORY_ERROR" in str(end.error)

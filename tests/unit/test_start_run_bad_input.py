@@ -269,7 +269,7 @@ def test_a_task_that_nobody_runs_says_so() -> None:
     with pytest.raises(OmicsRequestError) as raised:
         make().execute({})
     assert str(raised.value) == (
-        "Task 'start' was executed without a task instance, by which a retry would find its run again; let Airflow run it: dag.test() does, in one process."
+        "Task 'start' was executed without a task instance, which a retry needs to find its run again; let Airflow run it: dag.test() does, in one process."
     )
 
 
