@@ -191,7 +191,7 @@ class KnownRun:
         if not self._is_another(record, may_be_created_at):
             return Judgement("ours")
         if stands_in and home is None and self.was_read:
-            why = "another run has its id for boto3's own credentials, without the named connection"
+            why = "boto3's own credentials find another run under its id; the named connection was not found"
             return Judgement("elsewhere", why)
         return Judgement("another", "its id belongs to another run now")
 
