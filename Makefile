@@ -1,5 +1,5 @@
-# Needs Python 3.11 to 3.13 and make. Everything else is brought, into .venv and .cache, but for what only the
-# system's packages have: of a PostgreSQL server and Chromium, those that are missing and needed.
+# Needs Python 3.11 to 3.13 and make. Everything else is brought, into .venv and .cache; Chromium to where
+# playwright or the system's packages have it.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
