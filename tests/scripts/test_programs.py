@@ -215,6 +215,19 @@ def test_playwright_s_chromium_goes_before_the_system_s(
     assert not [call for call in machine.called() if call.startswith("apt-get")]
 
 
+@pytest.mark.usefixtures("root")
+def test_the_library_that_playwright_s_driver_needs_is_brought(
+    machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine.has("python", f"test -e {machine.folder}/bin/libatomic")
+    machine.has("apt-get", machine.puts("libatomic"))
+    assert command.main(["driver"]) == 0
+    assert "apt-get install -y -qq --no-install-recommends libatomic1" in machine.called()
+    assert capsys.readouterr().out == (
+        "What playwright's driver needs is missing: trying the system's package libatomic1 ...\n"
+    )
+
+
 # -- not brought ---------------------------------------------------------------------------------------------
 
 

@@ -65,7 +65,7 @@ def test_a_metric_that_fails_ends_and_hangs_nobody(
 MISTAKES: list[Any] = [
     pytest.param(watchlist.Watchlist, "looked", None, id="the watchlist takes an answer"),
     pytest.param(watcher.Watcher, "_count", None, id="a request is counted"),
-    pytest.param(watcher.Watcher, "_tell", None, id="a wait is told"),
+    pytest.param(watcher.Watcher, "_judge", None, id="a wait judges an answer"),
     pytest.param(watcher.Watcher, "_look_around", None, id="the next look is chosen"),
     pytest.param(rate_limit.Limiter, "acquire", None, id="the limiter lets nobody through"),
     pytest.param(RunWait, "pause", "throttle", id="a pause after a fault"),
