@@ -54,5 +54,5 @@ class Calls:
         return Retries(lambda: self._hook, self._log, run_id=run_id, throttled=THROTTLED_GRACE)
 
     def fault_of(self, error: Exception) -> Fault | None:
-        """Return what the error of a call means, as :func:`airflow_omics.hooks.fault_of` does."""
+        """Return what the error of a call means, as ``airflow_omics.hooks.faults.fault_of`` does."""
         return fault_of(error, self._hook)

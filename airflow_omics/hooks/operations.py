@@ -26,7 +26,7 @@ class OmicsOperations:
     """What :class:`~airflow_omics.hooks.OmicsHook` can ask HealthOmics for.
 
     A method sends its request and returns plain JSON. An error of AWS or the network is raised as it came:
-    :func:`airflow_omics.hooks.fault_of` says what it means, and ``airflow_omics.hooks.retrying`` retries.
+    ``airflow_omics.hooks.faults.fault_of`` says what it means, and ``airflow_omics.hooks.retrying`` retries.
     """
 
     clock_skew: float

@@ -200,7 +200,7 @@ def test_a_list_of_runs_shows_whose_answer_not_found_is(
     if may_list:
         assert json.loads(execute(getattr(operators, name), run_id=record))["status"] == "DELETED"
     else:
-        with pytest.raises(OmicsAccessError, match="has read no run"):
+        with pytest.raises(OmicsAccessError, match="have read no run"):
             execute(getattr(operators, name), run_id=record)
     assert "omics:ListRuns" in asked.actions
 
