@@ -36,7 +36,7 @@ check: lint schemas ## Lint, type-check and run the quick tests, which need no A
 
 # Three at a time on two cores: some tests wait, for an Airflow or in real time.
 test: programs lint schemas ## Lint, type-check and run every test on the newest Airflow
-	@$(RUN) -m pytest -n 3 $(ARGS)
+	@$(RUN) -m pytest -n 2 $(ARGS)
 
 lint: environment ## Run ruff and mypy
 	@$(RUN) -m ruff check .

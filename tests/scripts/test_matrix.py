@@ -12,7 +12,7 @@ from scripts.matrix import LANES, ROWS, Part, Queue, Row
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-FIRST, SECOND, THIRD = LANES
+FIRST, SECOND = LANES
 
 
 def taken_by(queue: Queue, lane: tuple[str, ...]) -> list[tuple[str, Part]]:
