@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from functools import cache
-from typing import Any, Final, NamedTuple, cast
+from typing import Final, NamedTuple
 
-from airflow_omics._compat import AirflowFailException
 from airflow_omics.exceptions import (
     FaultKind,
     OmicsAccessError,
@@ -120,28 +118,3 @@ def run_error(record: RunRecord, message: str | None = None) -> OmicsRunError:
     """
     error_class = _ERROR_OF_STATUS.get(record.get("status", ""), OmicsRunError)
     return error_class(message or sentence(record), run_id=record.get("id"), record=record)
-
-
-def without_retry(error: OmicsRunError) -> OmicsRunError:
-    """Return the same error as one that is also an ``AirflowFailException``, which Airflow never retries."""
-    final_class: type[OmicsRunError] = _final_class(cast("Any", type(error)))
-    final = final_class(str(error), run_id=error.run_id, record=error.record)
-    # The record may have been narrowed for the XCom; the error keeps the run's own reason and message.
-    final.__dict__.update(error.__dict__)
-    return final
-
-
-@cache
-def _final_class(error_class: Any) -> Any:
-    def reduce(self: OmicsRunError) -> Any:
-        # The class is made here, so pickle could not find it by its name.
-        error = error_class(str(self))
-        error.__dict__.update(self.__dict__)
-        return without_retry, (error,)
-
-    members: dict[str, Any] = {
-        "__module__": error_class.__module__,
-        "__doc__": error_class.__doc__,
-        "__reduce__": reduce,
-    }
-    return type(error_class.__name__, (error_class, AirflowFailException), members)

@@ -6,9 +6,10 @@ A DAG author's callback may rely on the classes and on their attributes.
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import Any, cast
 
-from airflow_omics._compat import AirflowException
+from airflow_omics._compat import AirflowException, AirflowFailException
 from airflow_omics.records import RunRecord
 
 __all__ = [
@@ -119,11 +120,27 @@ class OmicsRequestError(OmicsError):
     kind = FaultKind.REFUSED
 
 
-if not TYPE_CHECKING:  # for a type checker, a module with __getattr__ has every name
+# Not for DAGs, but here: pickled errors name this function by its place.
+def without_retry(error: OmicsRunError) -> OmicsRunError:
+    """Return the same error as one that is also an ``AirflowFailException``, which Airflow never retries."""
+    final_class: type[OmicsRunError] = _final_class(cast("Any", type(error)))
+    final = final_class(str(error), run_id=error.run_id, record=error.record)
+    # The record may have been narrowed for the XCom; the error keeps the run's own reason and message.
+    final.__dict__.update(error.__dict__)
+    return final
 
-    def __getattr__(name: str) -> Any:
-        if name == "without_retry":  # pickles of version 0.1.0 name this function by its old place
-            from airflow_omics._faults import without_retry
 
-            return without_retry
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+@cache
+def _final_class(error_class: Any) -> Any:
+    def reduce(self: OmicsRunError) -> Any:
+        # The class is made here, so pickle could not find it by its name.
+        error = error_class(str(self))
+        error.__dict__.update(self.__dict__)
+        return without_retry, (error,)
+
+    members: dict[str, Any] = {
+        "__module__": error_class.__module__,
+        "__doc__": error_class.__doc__,
+        "__reduce__": reduce,
+    }
+    return type(error_class.__name__, (error_class, AirflowFailException), members)

@@ -7,7 +7,6 @@ from typing import Any
 
 from airflow_omics._compat import AirflowTaskTimeout, Context
 from airflow_omics._connection import AwsArguments
-from airflow_omics._faults import without_retry
 from airflow_omics._identity import RunTarget
 from airflow_omics._starting.arguments import settings_of_reruns
 from airflow_omics._starting.attempt import Attempt
@@ -16,7 +15,7 @@ from airflow_omics._starting.memory import Memory
 from airflow_omics._task.explain import explain
 from airflow_omics._waiting.ending import error_of
 from airflow_omics._waiting.run import LAST_LOOK_FAILED, Ending
-from airflow_omics.exceptions import OmicsRunError, OmicsRunTimeoutError
+from airflow_omics.exceptions import OmicsRunError, OmicsRunTimeoutError, without_retry
 from airflow_omics.records import TERMINAL_STATUSES, RunRecord, describe, narrow, sentence
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from airflow_omics import exceptions
 from airflow_omics._compat import AirflowSensorTimeout, AirflowSkipException
-from airflow_omics._faults import run_error, without_retry
+from airflow_omics._faults import run_error
 from airflow_omics._waiting.run import Ending
 from airflow_omics.records import ERROR_KEYS, LINK_KEYS, RunRecord, narrow
 
@@ -85,7 +85,7 @@ class EndPolicy(NamedTuple):
         diagnosis = explain(ending, skipped) if explain and ending.outcome == "terminal" else None
         error = error_of(ending, narrowed, run_id, diagnosis)
         if isinstance(error, exceptions.OmicsRunError):
-            error = without_retry(error)  # a run that has ended cannot change
+            error = exceptions.without_retry(error)  # a run that has ended cannot change
         if skipped:
             setting = "never_fail" if self.never_fail else "soft_fail"
             raise AirflowSkipException(f"Skipped, as {setting} is set: {ending.message}") from error

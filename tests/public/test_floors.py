@@ -32,8 +32,6 @@ FLOORS = (
 FLOOR = {part: number for number, floor in enumerate(FLOORS) for part in floor}
 # What stands beside the floors, and what of the package it may import.
 APART: dict[str, set[str]] = {"emulator": set(), "get_provider_info": set(), "starting": {"triggers"}}
-# Upward, for what version 0.1.0 has pickled: it names a function by its old place.
-OLD_PLACES = {("airflow_omics.exceptions", "airflow_omics._faults")}
 
 AWS = ("aiobotocore", "boto3", "botocore", "moto", "s3transfer")
 TALKS_TO_AWS = {"hooks", "emulator"}
@@ -69,7 +67,7 @@ MOST_LINES = 60
 MAY_BE_LONGER = {"sensors": "__init__", "operators": "__init__", "triggers": "__init__"}
 
 MODULES = modules_in("airflow_omics")
-IMPORTS = [f for f in imports_of(MODULES) if (f.source, f.target) not in OLD_PLACES]
+IMPORTS = imports_of(MODULES)
 
 
 def part_of(module: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_omics._compat import AirflowFailException
-from airflow_omics._faults import run_error, without_retry
+from airflow_omics._faults import run_error
 from airflow_omics._waiting.ending import ending_from_event, ending_to_event
 from airflow_omics._waiting.run import Ending
 from airflow_omics.exceptions import (
@@ -20,6 +20,7 @@ from airflow_omics.exceptions import (
     OmicsRunError,
     OmicsRunFailedError,
     OmicsRunNotFoundError,
+    without_retry,
 )
 from airflow_omics.operators import OmicsCancelRunOperator, OmicsGetRunOperator
 from airflow_omics.sensors import OmicsRunSensor
