@@ -246,14 +246,14 @@ def test_throttling_slows_a_watcher_down_and_it_settles_below_the_quota(omics: E
 
 def test_all_ended_at_once_are_drained_at_the_rate_longest_waiting_first(omics: Emulator, rate: Any) -> None:
     rate(25)
-    run_ids = omics.start_runs(100, life="pending-forever")
+    run_ids = omics.start_runs(200, life="pending-forever")
     finished: dict[str, float] = {}
 
     async def body() -> tuple[float, dict[Any, str]]:
         waits = start_waits(run_ids, poke_interval=2.0)
         for run_id, wait in waits.items():
             wait.add_done_callback(lambda _, run_id=run_id: finished.setdefault(run_id, time.monotonic()))
-        await seen(omics, "GetRun", 100)
+        await seen(omics, "GetRun", 200)
         await seen_more(omics, "ListRuns", 8)
         for run_id in run_ids:
             omics.move(run_id, "COMPLETED")
@@ -262,7 +262,7 @@ def test_all_ended_at_once_are_drained_at_the_rate_longest_waiting_first(omics: 
     _, ended = run_loop(body, 60.0)
     assert ended == dict.fromkeys(run_ids, "COMPLETED")
     took = max(finished.values()) - min(finished.values())
-    assert len(finished) / took >= 0.7 * 25  # the machine may be busy
+    assert len(finished) / took >= 0.9 * 25
     # The longest waiting ones first: those that the last sweep confirmed first, as far as requests overlap.
     order = {run_id: number for number, run_id in enumerate(finished)}
     early, late = run_ids[:30], run_ids[-30:]
