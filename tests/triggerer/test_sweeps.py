@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -60,11 +61,13 @@ class World:
         end = int(token or 0) + 100
         return items[end - 100 : end], str(end) if end < len(items) else None
 
-    def watch(self, count: int, status: str = "RUNNING", interval: float = 60.0) -> list[Entry]:
+    def watch(
+        self, count: int, status: str = "RUNNING", interval: float = 60.0, prefix: str = ""
+    ) -> list[Entry]:
         """Wait for so many runs that are active, and that GetRun has just spoken for."""
         entries = []
         for number in range(count):
-            entry = join(self.plan, str(number), self.now, interval=interval)
+            entry = join(self.plan, f"{prefix}{number}", self.now, interval=interval)
             look(self.plan, entry, self.now, self.now + interval, status)
             self.runs[entry.run_id] = item(entry, status)
             entries.append(entry)
@@ -143,8 +146,10 @@ def test_a_wait_reports_what_a_list_says(world: World) -> None:
     [entry, *_] = world.watch(40, "STARTING")
     [waiter] = entry.waiters
     list(waiter.wait.news())
+    waiter.stirred = stirred = Mock(done=lambda: False)
     world.move("0", "RUNNING")
     world.once()
+    stirred.set_result.assert_called_once_with(None)  # the task writes its line now, not at the next look
     [(_, line)] = waiter.wait.news()
     assert line == "HealthOmics run 0 is RUNNING, was STARTING (1 s since the first look)"
 
@@ -232,8 +237,9 @@ def test_nonsense_about_one_run_is_no_word_of_it_and_hides_no_other(world: World
             raise OverflowError("no such year")
 
     world.watch(40)
+    world.go_on_for(70.0)  # so that the order is known: nonsense leaves no gap in it
     world.runs["7"]["creationTime"] = NoYear(9999, 1, 1)
-    world.once()
+    assert world.go_on_for(60.0) == [121.0]
     assert world.suspects() == ["7"]
 
 
@@ -257,13 +263,12 @@ def test_a_run_that_a_steady_list_passes_over_is_a_suspect_as_soon_as_its_page_w
     assert [at for at, _, token in world.asked if token == "200"] == [1.0, 61.0]
     for gone in ("0", "7", "8"):
         del world.runs[gone]
-    seen: list[list[str]] = []
-    world.before_page = lambda number: seen.append(world.suspects())
+    seen: list[tuple[list[str], bool]] = []
+    world.before_page = lambda number: seen.append((world.suspects(), world.wake.is_set()))
     world.wake.clear()
     world.go_on_for(60.0)
-    # Before each page: of RUNNING three, of STOPPING one.
-    assert seen == [[], ["0", "7", "8"], ["0", "7", "8"], ["0", "7", "8"]]
-    assert world.wake.is_set()
+    # Before each page, of RUNNING three and of STOPPING one; the watcher is woken to ask for them at once.
+    assert seen == [([], False), *[(["0", "7", "8"], True)] * 3]
 
 
 def test_ten_runs_among_foreign_ones_have_an_order_as_well(world: World) -> None:
@@ -412,6 +417,22 @@ def test_so_many_runs_due_at_once_that_a_list_is_quicker_are_listed_out_of_turn(
     assert world.urgent() == []
 
 
+@pytest.mark.parametrize(("foreign", "pages"), [(250, 4), (350, 3)])
+def test_a_sweep_out_of_turn_is_given_up_once_it_takes_more_pages_than_half_of_the_runs(
+    foreign: int, pages: int, world: World
+) -> None:
+    """Of runs with such intervals a sweep is worth it only now that all of them are due."""
+    entries = [
+        world.watch(1, interval=interval, prefix=f"{interval} ")[0] for interval in (10, 100, 1000, 1e4)
+    ]
+    world.add_foreign(foreign)
+    assert world.go_on_for(5.0) == []
+    for entry in entries:
+        world.plan.schedule(entry, world.now)
+    world.once()
+    assert len(world.asked) == pages
+
+
 def test_no_sweep_out_of_turn_follows_another_within_five_seconds(world: World) -> None:
     entries = world.watch(40)
     world.once()
@@ -469,8 +490,7 @@ def test_lists_that_are_denied_or_refused_are_asked_for_once_an_hour(
     assert world.wake.is_set()
     assert {entry.due_at for entry in entries} == {T0 + 61.0 + 60.0}
     assert [world.sweeper.looks_within(entry) for entry in entries] == [60.0] * 40
-    for entry in entries:
-        look(world.plan, entry, world.now, world.now + 1e5)
+    # Nor for all the runs that are due by then.
     assert world.go_on_for(3599.0) == []
     assert world.go_on_for(3.0) == [3721.0]
 
