@@ -19,16 +19,21 @@ T = TypeVar("T")
 class Retries:
     """The retries of one call.
 
-    Transient errors are tolerated for a while from the first try on. Credentials that do not work, and a
-    connection that Airflow cannot read, are tolerated for ``CREDENTIALS_GRACE`` from the first such error,
-    and each retry after one reads the connection again. The pause between two tries grows, with jitter.
-    Every other error is final.
+    Each kind of error that may pass has its own time, which counts from the first error of that kind:
+
+    - throttling: ``throttled`` seconds. Only an answer begins this time anew.
+    - other transient errors: ``transient`` seconds. Throttling begins this time anew, since the service is
+      within reach then.
+    - credentials that do not work, or a connection that Airflow cannot read: ``CREDENTIALS_GRACE``. An error
+      of another kind begins this time anew. Each retry after such an error reads the connection again.
+
+    The pause between two tries grows, with jitter. Every other error is final.
 
     :param hook: returns the hook that makes the call, or None before there is one.
     :param log: takes a warning at the 1st, 2nd, 4th, 8th, ... error.
     :param run_id: the run that the call is about, for logs and errors; None for none.
-    :param transient: seconds for which transient errors are tolerated.
-    :param throttled: the same for throttling; None for as long as other transient errors.
+    :param transient: seconds for which transient errors other than throttling are tolerated.
+    :param throttled: the same for throttling; None for ``transient``.
     :param keeps_transient: whether the last transient error is raised as it came. Airflow retries the task,
         and people know botocore's text. If not, it is raised as an ``OmicsError``.
     """
@@ -88,9 +93,11 @@ class Retries:
         _clock.sleep(backoff(self._failures))
 
     def answered(self) -> None:
-        """Note that AWS has answered: earlier errors do not count any more, and time counts from now."""
-        self._began = _clock.monotonic()
+        """Note that AWS has answered: earlier errors do not count any more."""
         self._failures = 0
+        # When the first error of each kind came.
+        self._throttled_at: float | None = None
+        self._failed_at: float | None = None
         self._lost_at: float | None = None
 
     def _tolerates(self, fault: Fault) -> bool:
@@ -101,7 +108,12 @@ class Retries:
         self._lost_at = None
         if fault.kind is not FaultKind.TRANSIENT:
             return False
-        return now - self._began < (self._throttled if fault.throttled else self._transient)
+        if fault.throttled:
+            self._failed_at = None
+            self._throttled_at = now if self._throttled_at is None else self._throttled_at
+            return now - self._throttled_at < self._throttled
+        self._failed_at = now if self._failed_at is None else self._failed_at
+        return now - self._failed_at < self._transient
 
 
 def with_retries(

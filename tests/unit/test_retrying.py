@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -142,6 +143,39 @@ def test_credentials_count_from_when_they_were_lost(clock: Clock) -> None:
     with pytest.raises(OmicsAccessError):
         calls.call(lambda: (always(THROTTLED) if clock.now < 1000 else always(EXPIRED))())
     assert 1300 <= clock.now <= 1420
+
+
+@pytest.mark.parametrize("error", [INTERNAL, NETWORK])
+@pytest.mark.parametrize("before", [THROTTLED, EXPIRED])
+def test_transient_errors_count_from_the_first_of_them(
+    clock: Clock, before: Exception, error: Exception
+) -> None:
+    calls = retries(throttled=7200.0)
+    with pytest.raises(OmicsError) as caught:
+        calls.call(lambda: (always(before) if clock.now < 280 else always(error))())
+    assert caught.value.__cause__ is error
+    assert 580 <= clock.now <= 700
+
+
+def test_one_error_after_much_throttling_is_retried(clock: Clock) -> None:
+    assert retries(throttled=7200.0).call(raising(*[THROTTLED] * 15, INTERNAL)) == "answer"
+    assert clock.now > 300
+
+
+def test_throttling_begins_the_time_of_other_errors_anew_but_not_its_own(clock: Clock) -> None:
+    calls, errors = retries(throttled=7200.0), itertools.cycle((THROTTLED, INTERNAL))
+    with pytest.raises(OmicsError) as caught:
+        calls.call(lambda: always(next(errors))())
+    assert caught.value.__cause__ is THROTTLED
+    assert 7200 <= clock.now <= 7320
+
+
+def test_errors_of_other_kinds_do_not_begin_the_time_of_transient_ones_anew(clock: Clock) -> None:
+    calls, errors = retries(throttled=7200.0), itertools.cycle((EXPIRED, INTERNAL))
+    with pytest.raises(OmicsError) as caught:
+        calls.call(lambda: always(next(errors))())
+    assert caught.value.__cause__ is INTERNAL
+    assert 300 <= clock.now <= 420
 
 
 def test_an_answer_ends_what_was_before_it(clock: Clock) -> None:
