@@ -60,14 +60,15 @@ class Sweeper:
     async def run_once(self) -> None:
         """Sweep if it is time to, or wait a moment."""
         now = _clock.monotonic()
-        self._period = None if now < self._off_until else self._cost.period(self._watchlist, now)
-        if self._is_due(now):
-            try:
+        try:
+            self._period = None if now < self._off_until else self._cost.period(self._watchlist, now)
+            is_due = self._is_due(now)
+            if is_due:
                 await self._sweep(now)
-            except Exception:  # a mistake of ours, or an answer that nobody expected
-                self._failed(Fault(FaultKind.TRANSIENT, "a sweep ended in an unexpected way"))
-                raise
-        else:
+        except Exception:  # a mistake of ours, or an answer that nobody expected
+            self._failed(Fault(FaultKind.TRANSIENT, "a sweep ended in an unexpected way"))
+            raise
+        if not is_due:
             await asyncio.sleep(self._moment(now))
 
     def looks_within(self, entry: Entry) -> float:

@@ -15,7 +15,7 @@ import pytest
 from airflow_omics._faults import Fault
 from airflow_omics._watching import sweeps
 from airflow_omics._watching.sweeps import Sweeper
-from airflow_omics._watching.watchlist import Entry, Watchlist
+from airflow_omics._watching.watchlist import Entry, SweepCost, Watchlist
 from airflow_omics.exceptions import FaultKind
 from tests.support.clocks import turn
 from tests.support.plans import CREATED, T0, UUID, arn_of, drain, item, join, look
@@ -543,3 +543,21 @@ def test_a_list_without_sense_is_done_without_for_a_minute_and_comes_out(
         world.once()
     assert pauses(caplog) == ["60"]
     assert world.go_on_for(59.0) == []
+
+
+@pytest.mark.parametrize("name", ["period", "estimate"])
+def test_a_mistake_in_what_a_sweep_costs_is_not_repeated_each_second(
+    name: str, world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def mistake(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    entries = world.watch(40)
+    with monkeypatch.context() as patch:
+        patch.setattr(SweepCost, name, mistake)
+        with pytest.raises(ZeroDivisionError):
+            world.once()
+        assert pauses(caplog) == ["60"]
+        assert world.go_on_for(59.0) == []
+    assert [world.sweeper.looks_within(entry) for entry in entries] == [60.0] * 40
+    assert world.go_on_for(2.0) == [61.0]
