@@ -17,6 +17,7 @@ from airflow_omics._faults import NOT_FOUND_GRACE, Fault
 from airflow_omics._identity import RunTarget
 from airflow_omics._steering.cancel import Cancellation
 from airflow_omics._steering.change import judged
+from airflow_omics._watching.limited_client import LimitedClient
 from airflow_omics._watching.shared_client import Known
 from airflow_omics._watching.watcher import Watcher
 
@@ -100,11 +101,11 @@ class Cancellations:
             not_found_grace=NOT_FOUND_GRACE,
         )
         watcher = Watcher.shared(self._arguments, self._rate)
-        async with watcher.held():
+        async with watcher.held() as client:
             while True:
                 async with self._in_flight:
-                    await self._make_calls(change, watcher)
-                for level, line in change.news():
+                    await self._make_calls(change, client)
+                for level, line in change.lines.take():
                     say(level, line)
                 if change.asked:
                     return "accepted"
@@ -115,27 +116,29 @@ class Cancellations:
                 # Not in flight meanwhile: a run that can't be reached leaves its place to others.
                 await asyncio.sleep(change.pause(_clock.monotonic()))
 
-    async def _make_calls(self, change: Cancellation, watcher: Watcher) -> None:
+    async def _make_calls(self, change: Cancellation, client: LimitedClient) -> None:
         """Read the run, and if it is to be cancelled, do so at once.
 
         CancelRun names a run by its id alone, and ids are reused. So CancelRun's turn is waited for before
         GetRun is sent: nothing comes between reading the run's ``uuid`` and the request.
         """
-        await watcher.turn("CancelRun")
+        await client.turn("CancelRun")
         async with self._in_line:
-            await watcher.turn("GetRun")
+            await client.turn("GetRun")
         run_id = change.target.run_id
         known = Known(bool(change.target.uuid), change.run.home)
-        answer = await watcher.get_run(run_id, known)
+        answer = await client.get_run(run_id, known=known)
         if isinstance(answer, Fault):
+            if answer.doubt:
+                client.renew()
             change.failed(judged(answer), _clock.monotonic())
             return
-        change.answered(answer, _clock.monotonic())
+        change.answered(answer[0], _clock.monotonic())
         if change.wants_fresh_client:  # the answer was another account's
-            watcher.renew_client()
+            client.renew()
         if change.step != "ask" or change.error is not None or change.result is not None:
             return
-        fault = await watcher.cancel_run(run_id, known)
+        fault = await client.cancel_run(run_id, known)
         if fault is not None:
             change.failed(judged(fault), _clock.monotonic())
         else:

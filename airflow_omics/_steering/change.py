@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow_omics import _clock
 from airflow_omics._faults import CREDENTIALS_GRACE, Fault, backoff, fault_error
 from airflow_omics._identity import KnownRun, RunTarget
+from airflow_omics._waiting.log_lines import LogLines
 from airflow_omics._waiting.poller import until_over
 from airflow_omics.exceptions import FaultKind, OmicsError, OmicsRequestError
 from airflow_omics.records import RunRecord, describe
@@ -55,6 +56,8 @@ class RunChange:
     ) -> None:
         self.run = KnownRun(target)
         """What is known of the run."""
+        self.lines = LogLines(target.run_id)
+        """The log lines that are due."""
         self.step: Literal["read", "ask"] = "read"
         """The call to make next: GetRun, or the one that asks."""
         self.asked = False
@@ -72,7 +75,6 @@ class RunChange:
         self._refusal: Fault | None = None
         self._last_fault: Fault | None = None
         self._credentials_lost_at: float | None = None
-        self._news: list[tuple[int, str]] = []
 
     @property
     def target(self) -> RunTarget:
@@ -128,7 +130,7 @@ class RunChange:
         """Note that HealthOmics has accepted the request."""
         self.asked = True
         self._failures, self._credentials_lost_at, self._last_fault = 0, None, None
-        self._say(logging.INFO, f"{self.operation} was accepted")
+        self.lines.add(logging.INFO, f"{self.operation} was accepted")
         self._go_on(now, self._poke_interval)
 
     def failed(self, fault: Fault, now: float) -> None:
@@ -158,11 +160,6 @@ class RunChange:
         seconds = backoff(self._failures, rand) if self._failures and self.step == "read" else self._pause
         return max(0.0, min(seconds, self._deadline - now))
 
-    def news(self) -> list[tuple[int, str]]:
-        """Yield the log lines since the last call, each with its level."""
-        lines, self._news = self._news, []
-        return lines
-
     # -- what cancelling and deleting judge differently ------------------------------------------------------
 
     def _has_come_about(self, record: RunRecord) -> bool:
@@ -190,7 +187,7 @@ class RunChange:
         if self.record is not None or self.asked:
             self._gone("HealthOmics does not know it any more")
         elif now - self._started_at < self._not_found_grace:
-            self._say(logging.INFO, "HealthOmics does not know it yet")
+            self.lines.add(logging.INFO, "HealthOmics does not know it yet")
             self._failures = 0
             left = self._started_at + self._not_found_grace - now
             self._go_on(now, min(self._poke_interval, left))
@@ -200,7 +197,7 @@ class RunChange:
             self._never_seen(fault)
 
     def _gone(self, why: str) -> None:
-        self._say(logging.INFO, f"deleted: {why}")
+        self.lines.add(logging.INFO, f"deleted: {why}")
         self.result = self.run.deleted()
 
     def _without_credentials(self, fault: Fault, now: float) -> None:
@@ -216,7 +213,7 @@ class RunChange:
         if (
             self._failures.bit_count() == 1 and self._last_fault is not None
         ):  # the 1st, 2nd, 4th, ... in a row
-            self._say(logging.WARNING, f"still {self.doing} it: {self._last_fault.message}")
+            self.lines.add(logging.WARNING, f"still {self.doing} it: {self._last_fault.message}")
         self._go_on(now, self._poke_interval)
 
     def _go_on(self, now: float, pause: float) -> None:
@@ -234,9 +231,6 @@ class RunChange:
 
     def _fail(self, fault: Fault) -> None:
         self.error = fault_error(fault, self.target.run_id, self.record)
-
-    def _say(self, level: int, text: str) -> None:
-        self._news.append((level, f"HealthOmics run {self.target.run_id}: {text}"))
 
 
 def judged(fault: Fault) -> Fault:
@@ -280,8 +274,7 @@ class _Worker:
         if change.wants_fresh_client:
             # What made a new client necessary may have changed whose it is.
             self._hook, self._replaces = None, self._replaces or self._hook is not None
-        for level, line in change.news():
-            self._log.log(level, line)
+        change.lines.write(self._log)
         if change.error is not None:
             raise change.error from cause
         return change.result

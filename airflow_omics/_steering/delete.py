@@ -43,7 +43,9 @@ class Deletion(RunChange):
         return "only a run that has ended can be deleted: cancel it, or wait for it, first."
 
     def _never_seen(self, fault: Fault) -> None:
-        self._say(logging.WARNING, f"nothing to delete, or not in this account and Region: {fault.message}")
+        self.lines.add(
+            logging.WARNING, f"nothing to delete, or not in this account and Region: {fault.message}"
+        )
         self._gone("HealthOmics does not know it")
 
     def _denied(self, fault: Fault) -> None:

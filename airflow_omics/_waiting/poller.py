@@ -67,7 +67,7 @@ class RunPoller:
         if self._wait.wants_fresh_client:
             # The next look reads the Airflow connection again.
             self._hook, self._replaces = None, self._replaces or self._hook is not None
-        self._wait.report(self._log)
+        self._wait.lines.write(self._log)
         return ending
 
     def _weighed(self, fault: Fault) -> Fault:

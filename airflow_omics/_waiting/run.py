@@ -10,31 +10,21 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from functools import cache
 from typing import Any, Final, Literal, NamedTuple
 
 from airflow_omics._faults import CREDENTIALS_GRACE, NOT_FOUND_GRACE, Fault, backoff
 from airflow_omics._identity import CHECK_PLACE, KnownRun, RunTarget
+from airflow_omics._waiting.log_lines import LogLines, about_run
 from airflow_omics.exceptions import FaultKind
-from airflow_omics.records import (
-    ACTIVE_STATUSES,
-    TERMINAL_STATUSES,
-    RunRecord,
-    describe,
-    sentence,
-)
-
-log = logging.getLogger(__name__)
+from airflow_omics.records import TERMINAL_STATUSES, RunRecord, describe, sentence
 
 DENIED_SECOND_LOOK: Final = 60.0
 """Seconds until the one more look at a run that was readable, and then denied."""
 
 NEVER_REACHED_GRACE: Final = 3600.0
 """Seconds to tolerate that no connection can be made, if none ever was: a certificate or Region is wrong."""
-
-NEWS_EVERY: Final = 600.0
-"""Seconds between two log lines while nothing changes."""
 
 LONGEST_BACKOFF: Final = 300.0
 """Seconds at most between two looks after transient errors, unless the poke interval itself is longer."""
@@ -87,8 +77,6 @@ class RunWait:
         "_credentials_lost_at",
         "_denied_at",
         "_last_fault",
-        "_last_news_at",
-        "_news",
         "_reached",
         "_seen",
         "_status",
@@ -96,6 +84,7 @@ class RunWait:
         "_transient_errors",
         "_unknown",
         "_unreached_at",
+        "lines",
         "run",
         "started_at",
         "timeout_at",
@@ -118,6 +107,8 @@ class RunWait:
         self._seen = status is not None
         self.run = KnownRun(target, created=created, was_read=looked_before or self._seen)
         """What is known of the run."""
+        self.lines = LogLines(target.run_id)
+        """The log lines that are due."""
         self._terminal = _terminal_statuses(tuple(terminal_statuses))
         self._credentials_lost_at: float | None = None
         self._denied_at: float | None = None
@@ -126,9 +117,7 @@ class RunWait:
         self._reached = self.run.was_read
         self._unreached_at: float | None = None
         self._last_fault: Fault | None = None
-        self._news: tuple[tuple[int, str], ...] = ()
         self._began: float | None = None
-        self._last_news_at: float | None = None
 
     def answered(
         self,
@@ -194,7 +183,7 @@ class RunWait:
             return ending
         self._transient_errors += 1
         if self._transient_errors.bit_count() == 1:  # the 1st, 2nd, 4th, 8th, ... in a row
-            self._say(logging.WARNING, self._about(f"still waiting: {fault.message}"))
+            self.lines.add(logging.WARNING, f"still waiting: {fault.message}")
         return self.timed_out(now)
 
     def timed_out(self, now: float) -> Ending | None:
@@ -279,24 +268,6 @@ class RunWait:
         """Whether the next look should read the connection again: credentials failed, or were denied."""
         return self._credentials_lost_at is not None or self._denied_at is not None
 
-    @property
-    def has_news(self) -> bool:
-        """Whether there are log lines to hand over."""
-        return bool(self._news)
-
-    def news(self) -> Iterator[tuple[int, str]]:
-        """Yield the log lines since the last call, each with its level."""
-        lines, self._news = self._news, ()
-        yield from lines
-
-    def report(self, logger: Any) -> None:
-        """Write the log lines since the last call; a log that fails ends no wait."""
-        for level, line in self.news():
-            try:
-                logger.log(level, line)
-            except Exception as error:  # of any kind: each handler has its own
-                log.debug("A line was lost: %s", line, exc_info=error)
-
     def _at(self, now: float, tick: float | None) -> float:
         """Return the tick for ``now``; at the first call, begin to count by it."""
         if tick is None:
@@ -305,7 +276,7 @@ class RunWait:
             # Another machine's clock may have been ahead when it looked first. One that was behind counts as
             # an earlier look: the docs ask for clocks that agree within a minute.
             self._began = tick - max(0.0, now - self.started_at)
-            self._last_news_at = self._began
+            self.lines.status_logged_at = self._began
         return tick
 
     def _deleted(self, why: str) -> Ending:
@@ -334,7 +305,7 @@ class RunWait:
             text += f" any more; it was {self._status} when last seen"
         elif not self.run.was_read:  # another process that looked before may have read the run
             text += " yet"
-        self._say(logging.INFO, self._about(text))
+        self.lines.add(logging.INFO, text)
 
     def _without_credentials(self, fault: Fault, now: float, tick: float) -> Ending | None:
         """Tolerate for a while that credentials don't work, or are those of another account."""
@@ -343,7 +314,7 @@ class RunWait:
             self._credentials_lost_at = tick
         if tick - self._credentials_lost_at < CREDENTIALS_GRACE:
             said = f"{fault.message}; {fault.doubt}" if fault.doubt else fault.message
-            self._say(logging.WARNING, self._about(f"trying fresh credentials: {said}"))
+            self.lines.add(logging.WARNING, f"trying fresh credentials: {said}")
             return self.timed_out(now)
         if not fault.doubt:
             message = self._about(f"no credentials worked for 5 minutes: {fault.message}")
@@ -369,7 +340,7 @@ class RunWait:
             return Ending("error", self.record, message, "OmicsAccessError")
         if self._denied_at is None:
             self._denied_at = tick
-            self._say(logging.WARNING, self._about(f"looking once more: {fault.message}"))
+            self.lines.add(logging.WARNING, f"looking once more: {fault.message}")
         return self.timed_out(now)
 
     def _unreached(self, fault: Fault, tick: float) -> Ending | None:
@@ -392,23 +363,10 @@ class RunWait:
 
     def _note_status(self, status: str, now: float, tick: float) -> None:
         before, self._status = self._status, status
-        known = status in ACTIVE_STATUSES
-        level = logging.INFO if known else logging.WARNING
-        if before == status and self._last_news_at is not None and tick - self._last_news_at < NEWS_EVERY:
-            return
-        self._last_news_at = tick
-        text = f"is {status}" if before in (None, status) else f"is {status}, was {before}"
-        if not known:
-            text += ", a status this version of airflow-omics does not know; waiting on"
-        since = f"{max(0.0, now - self.started_at):.0f} s since the first look"
-        self._say(level, self._about(f"{text} ({since})"))
-
-    def _say(self, level: int, text: str) -> None:
-        self._news = (*self._news, (level, text))
+        self.lines.add_status(before, status, tick, max(0.0, now - self.started_at))
 
     def _about(self, text: str) -> str:
-        separator = " " if text.startswith("is ") else ": "
-        return f"HealthOmics run {self.target.run_id}{separator}{text}"
+        return about_run(self.target.run_id, text)
 
 
 @cache

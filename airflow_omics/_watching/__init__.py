@@ -3,5 +3,5 @@
 Doors: ``watcher.Watcher.shared`` and ``rate_limit.requests_per_second``.
 
 ``watchlist`` says which run deserves the next GetRun, ``sweeps`` lists runs if that is cheaper,
-``shared_client`` makes the calls and renews its client, ``rate_limit`` spaces them.
+``limited_client`` sends the requests, ``rate_limit`` spaces them, ``shared_client`` renews the client.
 """

@@ -21,8 +21,9 @@ from airflow_omics._compat import stats
 from airflow_omics._connection import AwsArguments
 from airflow_omics._faults import Fault
 from airflow_omics._waiting.run import Ending, RunWait
-from airflow_omics._watching.rate_limit import DEFAULT_RATE, RATES, Limiter
-from airflow_omics._watching.shared_client import Known, SharedClient
+from airflow_omics._watching.limited_client import LimitedClient
+from airflow_omics._watching.rate_limit import DEFAULT_RATE
+from airflow_omics._watching.shared_client import Known
 from airflow_omics._watching.sweeps import Sweeper
 from airflow_omics._watching.watchlist import (
     CHECK_AGE,
@@ -58,15 +59,12 @@ class Watcher:
 
     def __init__(self, arguments: AwsArguments, requests_per_second: float = DEFAULT_RATE) -> None:
         self.arguments = arguments
-        self._ceiling = requests_per_second
-        self._account: str | None = None
-        self._clients = SharedClient(arguments)
+        self._client = LimitedClient(arguments, requests_per_second)
         self._watchlist = Watchlist()
         self._wake = asyncio.Event()
         self._sweeper = Sweeper(self._watchlist, self._list_runs, self._wake)
         self._slots = asyncio.Semaphore(_MOST_IN_FLIGHT)
         self._calls: set[asyncio.Task[None]] = set()
-        self._has_answered = False
         self._next_check_at = 0.0
         self._main: asyncio.Task[None] | None = None
         self._guests = 0
@@ -107,7 +105,7 @@ class Watcher:
             while True:
                 await waiter.stirred
                 waiter.stirred = loop.create_future()
-                wait.report(logger)
+                wait.lines.write(logger)
                 if waiter.error is not None:
                     raise waiter.error
                 if waiter.ending is not None:
@@ -118,41 +116,15 @@ class Watcher:
             self._watchlist.leave(entry, waiter)
             await self._close_if_unused()
 
-    # -- for code that makes calls of its own on the shared client ---------------------------------------
-
     @contextlib.asynccontextmanager
-    async def held(self) -> AsyncIterator[None]:
-        """Keep the shared client open, even if nobody waits any more."""
+    async def held(self) -> AsyncIterator[LimitedClient]:
+        """Give the shared client to code that makes calls of its own, and keep it open that long."""
         self._guests += 1
         try:
-            yield
+            yield self._client
         finally:
             self._guests -= 1
             await self._close_if_unused()
-
-    async def turn(self, operation: str) -> None:
-        """Wait until the next request of an operation may be sent; the waits on runs take turns likewise."""
-        await self._clients.prepare()
-        await self._may_send(operation)
-
-    async def get_run(self, run_id: str, known: Known) -> RunRecord | Fault:
-        """Return the run's record, or the call's fault. The caller has waited for its :meth:`turn`."""
-        answer = await self._get_run(run_id, known=known)
-        if not isinstance(answer, Fault):
-            return answer[0]
-        if answer.doubt:
-            self._clients.renew()
-        return answer
-
-    def renew_client(self) -> None:
-        """Let the next call read the Airflow connection again."""
-        self._clients.renew()
-
-    async def cancel_run(self, run_id: str, known: Known) -> Fault | None:
-        """Return CancelRun's fault; None once it is accepted. The caller has waited for its :meth:`turn`."""
-        answer = await self._clients.call(lambda client: client.cancel_run(run_id), known=known)
-        self._count("CancelRun", answer)
-        return answer
 
     # -- the wait --------------------------------------------------------------------------------------------
 
@@ -190,7 +162,7 @@ class Watcher:
         if watchers.get(self.arguments.key) is self:
             del watchers[self.arguments.key]
         if self._main is None:  # nobody has waited
-            await self._clients.close()
+            await self._client.close()
             return
         # If the whole program ends, a second cancel would cut short the loop's own clean-up.
         if not self._main.cancelling():
@@ -207,7 +179,7 @@ class Watcher:
             for call in self._calls:
                 call.cancel()
             await asyncio.gather(*self._calls, return_exceptions=True)
-            await self._clients.close()
+            await self._client.close()
 
     async def _again_and_again(self, body: Callable[[], Awaitable[None]]) -> None:
         while True:
@@ -239,12 +211,11 @@ class Watcher:
         await self._slots.acquire()
         entry = None
         try:
-            # Requests saved up while a client is built would be sent all at once.
-            await self._clients.prepare()
-            if not self._has_answered and self._calls:
+            await self._client.prepare()
+            if not self._client.has_answered and self._calls:
                 # A client's first request takes long to send; others would leave together with it.
                 await asyncio.wait(self._calls, timeout=_FIRST_ANSWER)
-            await self._may_send("GetRun")
+            await self._client.turn("GetRun")
             # The run is chosen last: by now another one may deserve it most.
             entry = self._choose(_clock.monotonic())
         finally:
@@ -274,7 +245,7 @@ class Watcher:
         entry = self._watchlist.next_urgent(now) or self._watchlist.next_spare()
         if entry is None and now >= self._next_check_at:
             entry = self._watchlist.next_check(now)
-            self._next_check_at = now + _check_pause(len(self._watchlist), self._ceiling)
+            self._next_check_at = now + _check_pause(len(self._watchlist), self._client.requests_per_second)
         return entry
 
     async def _wake_until(self, moment: float) -> None:
@@ -289,7 +260,7 @@ class Watcher:
         """Send GetRun for one run, and judge it for each waiter; whatever happens, the run is due again."""
         pause = None
         try:
-            answer = await self._get_run(entry.run_id, known=_known_of(entry))
+            answer = await self._client.get_run(entry.run_id, known=_known_of(entry))
             if isinstance(answer, Fault):
                 pause = self._failed(entry, answer, _clock.time())
             else:
@@ -327,7 +298,7 @@ class Watcher:
         entry.needs_get_run = False
         if entry.suspect and record["status"] == entry.status:
             self._sweeper.suspected_wrongly += 1
-        stands_in = self._clients.stands_in
+        stands_in = self._client.stands_in
         for waiter in list(entry.waiters):
             if waiter.exporting:
                 continue
@@ -347,14 +318,14 @@ class Watcher:
         """Let the next call read the connection again if a wait asks for it; return whether one does."""
         wanted = any(waiter.wait.wants_fresh_client for waiter in entry.waiters)
         if wanted:
-            self._clients.renew()
+            self._client.renew()
         return wanted
 
     async def _export(self, entry: Entry, waiter: Waiter, record: RunRecord, skew: float) -> None:
         """Send GetRun once more for a run that is over, with the ``export`` that this waiter wants."""
         try:
-            await self._may_send("GetRun")
-            answer = await self._get_run(entry.run_id, waiter.export, known=_known_of(entry))
+            await self._client.turn("GetRun")
+            answer = await self._client.get_run(entry.run_id, waiter.export, known=_known_of(entry))
         except Exception as error:  # a mistake of ours; the next look leads here again
             self._say_of(error)
             return
@@ -367,7 +338,7 @@ class Watcher:
             self._judge(entry, waiter, partial(RunWait.failed, fault=answer, now=now, tick=tick))
         else:
             record, skew = answer
-            stands_in = self._clients.stands_in
+            stands_in = self._client.stands_in
             judge = partial(_answered, record=record, now=now, tick=tick, skew=skew, stands_in=stands_in)
             self._judge(entry, waiter, judge)
 
@@ -384,46 +355,11 @@ class Watcher:
         waiter.stir()
         return waiter.is_over
 
-    async def _get_run(
-        self, run_id: str, export: Sequence[str] | None = None, *, known: Known
-    ) -> tuple[RunRecord, float] | Fault:
-        answer = await self._clients.call(
-            lambda client: client.get_run(run_id, export),
-            known=known,
-            may_list=partial(self._may_send, "ListRuns"),
-        )
-        self._has_answered = True
-        self._count("GetRun", answer)
-        if self._account is None and not isinstance(answer, Fault):
-            self._account = account_of(answer[0])
-        return answer
-
     async def _list_runs(
         self, status: str, token: str | None
     ) -> tuple[list[dict[str, Any]], str | None] | Fault:
-        await self._clients.prepare()
-        await self._may_send("ListRuns")
-        page = await self._clients.call(lambda client: client.list_runs(status, token))
-        self._count("ListRuns", page)
-        return page if isinstance(page, Fault) else (page.items, page.next_token)
-
-    def _count(self, operation: str, answer: object) -> None:
-        stats().incr("omics.watcher.requests")
-        if isinstance(answer, Fault) and answer.throttled:
-            stats().incr("omics.watcher.throttled")
-            self._limiter(operation).throttled()
-
-    async def _may_send(self, operation: str) -> None:
-        await RATES.acquire(operation, self._clients.region or "", self._account, self._ceiling)
-
-    def _limiter(self, operation: str) -> Limiter:
-        return RATES.limiter(operation, self._clients.region or "", self._account, self._ceiling)
-
-
-def account_of(record: RunRecord) -> str | None:
-    """Return the AWS account that a record's ARN names, if it has one."""
-    parts = str(record.get("arn", "")).split(":")
-    return parts[4] if len(parts) > 5 and parts[4] else None
+        await self._client.turn("ListRuns")
+        return await self._client.list_runs(status, token)
 
 
 def _check_pause(watched: int, ceiling: float) -> float:

@@ -51,7 +51,7 @@ class Waiter:
 
     def stir(self) -> None:
         """Wake the task that waits, if there are log lines for it or its wait is over."""
-        if (self.is_over or self.wait.has_news) and not self.stirred.done():
+        if (self.is_over or self.wait.lines.are_due) and not self.stirred.done():
             self.stirred.set_result(None)
 
 

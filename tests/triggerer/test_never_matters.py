@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from airflow_omics._waiting.run import RunWait
-from airflow_omics._watching import rate_limit, shared_client, sweeps, watcher, watchlist
+from airflow_omics._watching import limited_client, rate_limit, shared_client, sweeps, watcher, watchlist
 from airflow_omics.emulator import Emulator
 from airflow_omics.hooks.async_client import OmicsAsyncClient
 from airflow_omics.triggers import OmicsRunTrigger
@@ -64,7 +64,7 @@ def test_a_metric_that_fails_ends_and_hangs_nobody(
 
 MISTAKES: list[Any] = [
     pytest.param(watchlist.Watchlist, "looked", None, id="the watchlist takes an answer"),
-    pytest.param(watcher.Watcher, "_count", None, id="a request is counted"),
+    pytest.param(limited_client.LimitedClient, "_count", None, id="a request is counted"),
     pytest.param(watcher.Watcher, "_judge", None, id="a wait judges an answer"),
     pytest.param(watcher.Watcher, "_look_around", None, id="the next look is chosen"),
     pytest.param(rate_limit.Limiter, "acquire", None, id="the limiter lets nobody through"),
@@ -89,7 +89,11 @@ def test_a_mistake_in_a_look_is_followed_by_another_look(
 
 @pytest.mark.parametrize(
     ("owner", "name"),
-    [(shared_client.SharedClient, "prepare"), (watcher.Watcher, "_may_send"), (OmicsAsyncClient, "get_run")],
+    [
+        (shared_client.SharedClient, "prepare"),
+        (limited_client.LimitedClient, "turn"),
+        (OmicsAsyncClient, "get_run"),
+    ],
 )
 def test_a_cancellation_from_within_is_a_mistake_like_any_other(
     owner: Any, name: str, omics: Emulator, monkeypatch: pytest.MonkeyPatch

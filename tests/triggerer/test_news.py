@@ -98,7 +98,7 @@ def test_nothing_is_logged_each_poll(omics: Emulator) -> None:
 def test_a_line_comes_every_so_often_while_nothing_changes(
     count: int, omics: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("airflow_omics._waiting.run.NEWS_EVERY", 1.2)
+    monkeypatch.setattr("airflow_omics._waiting.log_lines.LINE_EVERY", 1.2)
     run_ids = omics.start_runs(count, life="pending-forever")
     log = Lines()
 

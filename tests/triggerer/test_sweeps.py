@@ -145,12 +145,12 @@ def test_a_run_that_moves_on_during_a_sweep_is_met_in_its_new_status(world: Worl
 def test_a_wait_reports_what_a_list_says(world: World) -> None:
     [entry, *_] = world.watch(40, "STARTING")
     [waiter] = entry.waiters
-    list(waiter.wait.news())
+    list(waiter.wait.lines.take())
     waiter.stirred = stirred = Mock(done=lambda: False)
     world.move("0", "RUNNING")
     world.once()
     stirred.set_result.assert_called_once_with(None)  # the task writes its line now, not at the next look
-    [(_, line)] = waiter.wait.news()
+    [(_, line)] = waiter.wait.lines.take()
     assert line == "HealthOmics run 0 is RUNNING, was STARTING (1 s since the first look)"
 
 
@@ -158,9 +158,9 @@ def test_a_list_that_lags_takes_no_wait_back(world: World) -> None:
     [entry, *_] = world.watch(40, "STARTING")
     look(world.plan, entry, world.now, world.now + 60.0)  # it is RUNNING
     [waiter] = entry.waiters
-    list(waiter.wait.news())
+    list(waiter.wait.lines.take())
     world.once()
-    assert list(waiter.wait.news()) == []
+    assert list(waiter.wait.lines.take()) == []
     assert entry.status == "RUNNING"
 
 
@@ -170,7 +170,7 @@ def test_a_run_that_is_listed_without_a_status_has_the_one_that_was_asked_for(wo
     world.runs["new"] = {"id": "new", "arn": arn_of("new"), "creationTime": CREATED}
     world.once()
     [waiter] = entry.waiters
-    assert [line for _, line in waiter.wait.news()] == [
+    assert [line for _, line in waiter.wait.lines.take()] == [
         "HealthOmics run new is PENDING (1 s since the first look)"
     ]
 
@@ -349,7 +349,7 @@ def test_a_sweep_is_late_by_a_twentieth_of_a_second_at_most(world: World) -> Non
     assert begun == pytest.approx([1.0, 61.05, 121.1], abs=0.04)
 
 
-def test_where_nobody_waits_nothing_is_listed(world: World) -> None:
+def test_nothing_is_listed_if_nobody_waits(world: World) -> None:
     assert world.go_on_for(10.0) == []
     assert world.asked == []
     assert world.slept == [1.0] * 10
@@ -524,7 +524,7 @@ def test_lists_that_fail_again_are_done_without_twice_as_long_up_to_an_hour(
     world.go_on_for(6 * 3600.0)
     assert pauses(caplog) == ["60", "120", "240", "480", "960", "1920", "3600", "3600"]
     assert world.faults == []
-    # What has worked again begins anew.
+    # A sweep that works restarts the count.
     caplog.clear()
     for entry in entries:
         look(world.plan, entry, world.now, world.now + 1e5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -322,3 +323,12 @@ def test_no_log_and_no_rendered_field_holds_private_data(omics: Any, output: Cal
     task.execute(context_of(TaskInstance()))
     assert "PATIENT-4711" not in output()
     assert "PATIENT-4711" not in repr([getattr(task, name) for name in task.template_fields])
+
+
+def test_a_log_that_fails_ends_no_change(omics: Any, run_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken(logging.Logger):
+        def log(self, *args: Any, **kwargs: Any) -> None:
+            raise OSError("no space left on device")
+
+    monkeypatch.setattr(OmicsCancelRunOperator, "log", Broken("broken"))
+    assert cancel(run_id=run_id)["status"] == "CANCELLED"

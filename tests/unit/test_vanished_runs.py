@@ -25,25 +25,25 @@ def test_a_run_that_was_read_and_is_gone_was_known(poke_gate: Gate, run_id: str,
 def test_a_run_that_is_gone_is_not_logged_at_every_look(
     poke_gate: Gate, run_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from airflow_omics._waiting.run import RunWait
+    from airflow_omics._waiting.log_lines import LogLines
 
-    news: list[str] = []
-    plain = RunWait.news
+    lines: list[str] = []
+    plain = LogLines.take
 
-    def listening(self: RunWait) -> Any:
-        found = list(plain(self))
-        news.extend(line for _, line in found)
-        return iter(found)
+    def listening(self: LogLines) -> Any:
+        found = plain(self)
+        lines.extend(line for _, line in found)
+        return found
 
-    monkeypatch.setattr(RunWait, "news", listening)
+    monkeypatch.setattr(LogLines, "take", listening)
     poke_gate.clock.at(15, poke_gate.omics.vanish, run_id)
     end = poke_gate(run_id=run_id, poke_interval=5)
     assert end.looks > 20
-    assert len([line for line in news if "does not know it" in line]) == 1
-    news.clear()
+    assert len([line for line in lines if "does not know it" in line]) == 1
+    lines.clear()
     end = poke_gate(run_id=NOBODY, poke_interval=5)
     assert end.looks > 20
-    assert news == [f"HealthOmics run {NOBODY}: HealthOmics does not know it yet"]
+    assert lines == [f"HealthOmics run {NOBODY}: HealthOmics does not know it yet"]
 
 
 def test_a_second_spell_is_logged_again(poke_gate: Gate, run_id: str, output: Output) -> None:

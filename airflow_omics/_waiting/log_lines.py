@@ -1,0 +1,79 @@
+"""The log lines about one run: which are due, until somebody who has the task's log writes them."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Final
+
+from airflow_omics.records import ACTIVE_STATUSES
+
+log = logging.getLogger(__name__)
+
+LINE_EVERY: Final = 600.0
+"""Seconds between two log lines while nothing changes."""
+
+
+class LogLines:
+    """The log lines about one run that are due.
+
+    :param run_id: the run.
+    """
+
+    # A triggerer holds thousands of these.
+    __slots__ = ("_due", "_run_id", "status_logged_at")
+
+    def __init__(self, run_id: str) -> None:
+        self._run_id = run_id
+        self._due: tuple[tuple[int, str], ...] = ()
+        self.status_logged_at: float | None = None
+        """When a line last said the status, in seconds on a clock that nobody sets."""
+
+    @property
+    def are_due(self) -> bool:
+        """Whether there are lines to write."""
+        return bool(self._due)
+
+    def add(self, level: int, text: str) -> None:
+        """Add a line about the run.
+
+        :param level: as in :mod:`logging`.
+        :param text: what is said of the run.
+        """
+        self._due = (*self._due, (level, about_run(self._run_id, text)))
+
+    def add_status(self, before: str | None, status: str, tick: float, waited: float) -> None:
+        """Add a line about the run's status, if it has changed or no line has said it for a while.
+
+        :param before: the status before; None if it is not known.
+        :param status: the status now.
+        :param tick: the time, on the clock of ``status_logged_at``.
+        :param waited: seconds since the first look.
+        """
+        last = self.status_logged_at
+        if before == status and last is not None and tick - last < LINE_EVERY:
+            return
+        self.status_logged_at = tick
+        text = f"is {status}" if before in (None, status) else f"is {status}, was {before}"
+        known = status in ACTIVE_STATUSES
+        if not known:
+            text += ", a status this version of airflow-omics does not know; waiting on"
+        self.add(logging.INFO if known else logging.WARNING, f"{text} ({waited:.0f} s since the first look)")
+
+    def take(self) -> tuple[tuple[int, str], ...]:
+        """Return the lines that are due, each with its level; they are due no more."""
+        lines, self._due = self._due, ()
+        return lines
+
+    def write(self, logger: Any) -> None:
+        """Write the lines that are due; a log that fails ends nothing."""
+        for level, line in self.take():
+            try:
+                logger.log(level, line)
+            except Exception as error:  # of any kind: each handler has its own
+                log.debug("A line was lost: %s", line, exc_info=error)
+
+
+def about_run(run_id: str, text: str) -> str:
+    """Return a text about a run with the run's id before it."""
+    separator = " " if text.startswith("is ") else ": "
+    return f"HealthOmics run {run_id}{separator}{text}"
