@@ -116,7 +116,7 @@ class Sweeper:
                 token = page[1]
                 if token is None:
                     break
-                if self._is_too_dear(pages, begun_at):
+                if self._is_too_dear(pages):
                     self._cost = SweepCost(pages + 1, _clock.monotonic() + _COST_HOLDS)
                     self._do_without()
                     return
@@ -220,7 +220,7 @@ class Sweeper:
         self._is_steady = len(known) > 1 and rising >= _STEADY * (len(known) - 1)
         self._order, self._ids = seen, list(seen)
 
-    def _is_too_dear(self, pages: int, now: float) -> bool:
+    def _is_too_dear(self, pages: int) -> bool:
         """Return whether GetRun for each run would have been cheaper by now."""
         watched = self._watchlist
         if self._period is None:

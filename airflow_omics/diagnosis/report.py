@@ -167,7 +167,8 @@ def _ending(found: Findings) -> Iterator[str]:
         )
     if parts:
         yield f"When: {'; '.join(parts)}."
-    yield from _ENDINGS.get(str(status), _no_more)(found)
+    if ending := _ENDINGS.get(str(status)):
+        yield from ending(found)
     if record.get("failureReason") == "RUN_TIMED_OUT":
         yield f"Which limit: {_time_limit(found)}"
 
@@ -189,10 +190,6 @@ def _deleted(found: Findings) -> Iterator[str]:
         reasons = (found.before.get(key) for key in ("status", "failureReason", "statusMessage"))
         parts = ": ".join(str(reason) for reason in reasons if reason)
         yield f"How it had ended, by its manifest: {parts.removesuffix('.')}."
-
-
-def _no_more(found: Findings) -> Iterator[str]:
-    yield from ()
 
 
 _ENDINGS: Final[Mapping[str, Callable[[Findings], Iterator[str]]]] = {

@@ -93,7 +93,7 @@ def _shown_entry(run: Run, faults: list[Fault]) -> Entry | None:
 
 
 def _item(call: Call, run: Run, entry: Entry, faults: list[Fault]) -> dict[str, Any]:
-    item = runs_record.run_item(call.backend, run, entry)
+    item = runs_record.run_item(run, entry)
     for fault in faults:
         if fault.kind == "list-wrong-arn" and fault.run_id in (None, run.id):
             item["arn"] = item["arn"].replace(f":{call.backend.account_id}:", ":999999999999:")

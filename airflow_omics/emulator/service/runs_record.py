@@ -157,7 +157,7 @@ def run_record(place: Place, run: Run) -> dict[str, Any]:
     return record
 
 
-def run_item(place: Place, run: Run, entry: Entry) -> dict[str, Any]:
+def run_item(run: Run, entry: Entry) -> dict[str, Any]:
     """Return a run's item in ListRuns, as it was at ``entry``."""
     members = run.members
     ended = run.ended
