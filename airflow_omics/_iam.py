@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-_TELLS_ACCOUNTS_APART: Final = (
+_RECOGNISES_ACCOUNTS: Final = (
     'recognising that "not found" is the answer of the run\'s own account, if `aws_default` is not defined'
 )
 _DIAGNOSIS: Final[Mapping[str, str]] = {
@@ -40,7 +40,7 @@ USES: Final = (
     Use(
         "OmicsRunSensor",
         ("omics:GetRun",),
-        {"omics:ListRuns": _TELLS_ACCOUNTS_APART, **_DIAGNOSIS},
+        {"omics:ListRuns": _RECOGNISES_ACCOUNTS, **_DIAGNOSIS},
     ),
     Use(
         "OmicsRunTrigger",
@@ -73,12 +73,12 @@ USES: Final = (
     Use(
         "OmicsCancelRunOperator",
         ("omics:GetRun", "omics:CancelRun"),
-        {"omics:ListRuns": _TELLS_ACCOUNTS_APART},
+        {"omics:ListRuns": _RECOGNISES_ACCOUNTS},
     ),
     Use(
         "OmicsDeleteRunOperator",
         ("omics:GetRun", "omics:DeleteRun"),
-        {"omics:ListRuns": _TELLS_ACCOUNTS_APART},
+        {"omics:ListRuns": _RECOGNISES_ACCOUNTS},
     ),
     Use("OmicsListRunTasksOperator", ("omics:GetRun", "omics:ListRunTasks")),
     Use(

@@ -45,7 +45,7 @@ SETTINGS = {
     "GATES_IN_A_COHORT": str(UNMAPPED),
 }
 STAYS_RUNNING = {"name": "bench-running", "stages": [{"status": "RUNNING", "seconds": 1_000_000_000}]}
-PATIENCE = 7200.0
+LONGEST_WAIT = 7200.0
 KB, MB = 1024, 1024**2
 # What Airflow's supervisor says of each process that has run a task, until it deferred or ended.
 _WORKED = re.compile(r"Workload finished.*?duration=(?P<seconds>[\d.]+).*?final_state=(?P<state>\w+)")
@@ -69,19 +69,19 @@ class Gate:
 class Contest:
     """One contestant on an Airflow of its own.
 
-    :param tell: is called with a line of progress.
+    :param say: is called with a line of progress.
     """
 
-    def __init__(self, name: str, options: argparse.Namespace, tell: Callable[[str], None]) -> None:
+    def __init__(self, name: str, options: argparse.Namespace, say: Callable[[str], None]) -> None:
         self._name = name
         self._ours = name.startswith("ours")
         self._options = options
-        self._tell = tell
+        self._say = say
         self._cohorts: dict[str, list[str]] = {}
         self._stack = Stack(
             pace=1,
             poke_interval=options.interval,
-            tell=lambda _: None,
+            say=lambda _: None,
             settings=SETTINGS,
             database="postgresql",
             dags_folder=Path(__file__).parent / "dags" / "gates",
@@ -92,9 +92,9 @@ class Contest:
         with running(self._stack) as stack:
             self._omics = EmulatorClient(stack.endpoint_url)
             self._omics.add_life(STAYS_RUNNING)
-            self._tell(f"{self._name}: Airflow is up")
+            self._say(f"{self._name}: Airflow is up")
             idle = stack.usage("triggerer").rss_bytes
-            # What the first gates bring along is told apart from what each costs.
+            # What the first gates bring along is measured apart from what each costs.
             self._begin(UNMAPPED)
             time.sleep(10)
             first, began = stack.usage("triggerer").rss_bytes, time.monotonic()
@@ -102,7 +102,7 @@ class Contest:
             self._begin(self._options.gates)
             begun_in = time.monotonic() - began
             workers = stack.usage("scheduler").cpu_seconds - workers
-            self._tell(f"{self._name}: {self._options.gates} gates wait, begun in {begun_in:.0f} s")
+            self._say(f"{self._name}: {self._options.gates} gates wait, begun in {begun_in:.0f} s")
             figures = {
                 "gates begun a second": self._options.gates / begun_in,
                 "CPU of scheduler and workers to begin a gate (s)": workers / self._options.gates,
@@ -135,7 +135,7 @@ class Contest:
     def _wait(self) -> dict[str, Any]:
         """Measure the triggerer while everything waits."""
         interval, intervals = self._options.interval, self._options.intervals
-        settled_in = self._settle()
+        seconds = self._wait_until_idle()
         before, counts = self._stack.usage("triggerer"), self._omics.counts()
         time.sleep(interval * intervals)
         after, counts_after = self._stack.usage("triggerer"), self._omics.counts()
@@ -144,14 +144,14 @@ class Contest:
         spent = after.cpu_seconds - before.cpu_seconds
         asked = sum(counts_after.values()) - sum(counts.values())
         return {
-            "until only waiting is left (s)": settled_in,
+            "until only waiting is left (s)": seconds,
             "CPU of the triggerer, of one core (%)": 100 * spent / (interval * intervals),
             "CPU of the triggerer a gate an interval (ms)": 1000 * spent / intervals / self._options.gates,
             "requests an interval, all gates together": asked / intervals,
             "open files of the triggerer": open_files,
         }
 
-    def _settle(self) -> float:
+    def _wait_until_idle(self) -> float:
         """Wait until nothing but waiting is done; return the seconds that it took.
 
         A gate that began in the triggerer asks once by itself which run it waits for.
@@ -195,7 +195,7 @@ class Contest:
         gates = ended()
         assert all(gate.state == "success" for gate in gates), gates
         delays = sorted(float(gate.ended or 0) - moments[gate.given] for gate in gates)
-        self._tell(f"{self._name}: {count} gates ended")
+        self._say(f"{self._name}: {count} gates ended")
         begun, finished = self._worked({gate.id for gate in self._gates()})
         return {
             "delay from end to success, median (s)": statistics.median(delays),
@@ -241,7 +241,7 @@ class Contest:
         return gates
 
     def _until(self, what: str, ready: Callable[[], bool]) -> None:
-        self._stack.wait_for(what, lambda: ready() or None, PATIENCE)
+        self._stack.wait_for(what, lambda: ready() or None, LONGEST_WAIT)
 
 
 def _now() -> datetime.datetime:
@@ -255,12 +255,12 @@ def main() -> int:
     # As an installed package is; otherwise each worker compiles it for each gate.
     compileall.compile_dir(airflow_omics.__path__[0], quiet=1)
 
-    def tell(line: str) -> None:
+    def say(line: str) -> None:
         print(f"{time.monotonic() - began:6.0f} s  {line}", flush=True)
 
     rows: dict[str, dict[str, Any]] = {}
     for name in options.contestants.split(","):
-        rows[name] = Contest(name, options, tell).run()
+        rows[name] = Contest(name, options, say).run()
         print(json.dumps({name: rows[name]}, indent=2), flush=True)
     cores, python = os.cpu_count(), platform.python_version()
     print(f"\n{cores} cores, Python {python}, {time.monotonic() - began:.0f} s in all\n")

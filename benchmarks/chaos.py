@@ -6,7 +6,7 @@
 Scheduler, DAG processor, API server and two triggerers run on PostgreSQL, with the emulator as the service:
 10 calls a second for each operation, 1 for StartRun, 20 % of calls throttled, 5 % of connections dropped. In
 turn a worker, a triggerer, the scheduler, PostgreSQL and the other triggerer are ended with SIGKILL, and
-started again. In the end it prints what is left, as a table, and fails where that is not what is meant.
+started again. In the end it prints what is left, as a table, and fails if that is not what it should be.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ SETTINGS = {
     "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
     "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "15",
 }
-PATIENCE = 1800.0
+LONGEST_WAIT = 1800.0
 
 
 class DagRun:
@@ -73,14 +73,14 @@ class DagRun:
 class Chaos:
     """The whole of it.
 
-    :param tell: is called with a line of progress.
+    :param say: is called with a line of progress.
     """
 
-    def __init__(self, stack: Stack, gates: int, starts: int, tell: Callable[[str], None]) -> None:
+    def __init__(self, stack: Stack, gates: int, starts: int, say: Callable[[str], None]) -> None:
         self._stack = stack
         self._omics = EmulatorClient(stack.endpoint_url)
         self._gates, self._starts = gates, starts
-        self._tell = tell
+        self._say = say
         self._failed = max(1, gates // 10)
 
     def run(self) -> list[tuple[str, str, bool]]:
@@ -93,24 +93,24 @@ class Chaos:
         omics.fault("*", "throttle", rate=0.2)
         omics.fault("*", "drop", rate=0.05)
 
-        self._tell(f"{self._gates} gates")
+        self._say(f"{self._gates} gates")
         gates = DagRun(stack, "gates", {"omics_run_ids": gated})
         self._until("gates deferred", lambda: gates.count("gate", "deferred") == self._gates)
-        self._tell(f"{self._starts} starts")
+        self._say(f"{self._starts} starts")
         starts = DagRun(stack, "starts", {"samples": [f"sample-{n}" for n in range(self._starts)]})
         self._until("a third of the runs", lambda: len(self._started()) >= self._starts // 3)
         self._kill_a_worker()
         self._until("starts deferred", lambda: starts.count("start", "deferred") == self._starts)
 
         for part in ("triggerer", "scheduler", "postgres", "triggerer-2"):
-            self._tell(f"SIGKILL {part}")
+            self._say(f"SIGKILL {part}")
             stack.kill(part)
             if part == "postgres":
                 time.sleep(5)  # what an operating system takes to notice and start it again
             stack.restart(part)
             self._until_watched()
 
-        self._tell("the runs end")
+        self._say("the runs end")
         ours = self._started()
         for number, run_id in enumerate(gated):
             if number < self._failed:
@@ -154,9 +154,9 @@ class Chaos:
             answered[request["operation"], request["error"] or request.get("fault") or "answered"] += 1
         for operation in sorted(seconds):
             of_it = {kind: n for (name, kind), n in sorted(answered.items()) if name == operation}
-            told = ", ".join(f"{n} {kind}" for kind, n in of_it.items())
+            outcomes = ", ".join(f"{n} {kind}" for kind, n in of_it.items())
             busiest = max(seconds[operation].values())
-            rows.append((f"{operation} requests", f"{told}; busiest second {busiest}", True))
+            rows.append((f"{operation} requests", f"{outcomes}; busiest second {busiest}", True))
         return rows
 
     def _started(self) -> list[str]:
@@ -165,7 +165,7 @@ class Chaos:
     def _kill_a_worker(self) -> None:
         """End a process that runs a task, and let LocalExecutor notice."""
         victim, shown = self._stack.wait_for("a worker at work", self._busy_worker, 120)
-        self._tell(f"SIGKILL a worker: {shown}")
+        self._say(f"SIGKILL a worker: {shown}")
         os.kill(victim.pid, signal.SIGKILL)
 
     def _busy_worker(self) -> tuple[psutil.Process, str] | None:
@@ -189,7 +189,7 @@ class Chaos:
         return counts.get("GetRun", 0) + counts.get("ListRuns", 0)
 
     def _until(self, what: str, ready: Callable[[], bool]) -> None:
-        self._stack.wait_for(what, lambda: ready() or None, PATIENCE)
+        self._stack.wait_for(what, lambda: ready() or None, LONGEST_WAIT)
 
 
 def _epoch(text: str) -> float:
@@ -197,7 +197,7 @@ def _epoch(text: str) -> float:
 
 
 def main() -> int:
-    """Run it, print the table, and return 1 where something is not as it is meant."""
+    """Run it, print the table, and return 1 if something is not as it should be."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -206,13 +206,13 @@ def main() -> int:
     arguments = parser.parse_args()
     began = time.monotonic()
 
-    def tell(line: str) -> None:
+    def say(line: str) -> None:
         print(f"{time.monotonic() - began:6.0f} s  {line}", flush=True)
 
     stack = Stack(
         pace=1,
         poke_interval=10,
-        tell=tell,
+        say=say,
         settings=SETTINGS,
         database="postgresql",
         parts=(*PARTS, "triggerer-2"),
@@ -220,7 +220,7 @@ def main() -> int:
         dags_folder=Path(__file__).parent / "dags" / "chaos",
     )
     with running(stack):
-        rows = Chaos(stack, arguments.gates, arguments.starts, tell).run()
+        rows = Chaos(stack, arguments.gates, arguments.starts, say).run()
     cpus = os.cpu_count()
     print(f"\n{cpus} cores, Python {platform.python_version()}, {time.monotonic() - began:.0f} s in all\n")
     width = max(len(what) for what, _, _ in rows)

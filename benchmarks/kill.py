@@ -57,7 +57,7 @@ class Supervisor:
 
 
 async def run_trigger(trigger: Any) -> None:
-    """Run a trigger until it is cancelled, and tell it of the kill, as a triggerer of Airflow 3.3 does."""
+    """Run a trigger until it is cancelled, and report the kill to it, as a triggerer of Airflow 3.3 does."""
     try:
         async for _ in trigger.run():
             return
@@ -157,7 +157,7 @@ def measure(kills: int, control: Any, options: argparse.Namespace) -> dict[str, 
     for operation in ("GetRun", "CancelRun", "ListRuns"):
         control.limit(operation, options.limit)
     try:
-        time.sleep(options.settle)  # each has been read by the watcher
+        time.sleep(options.before_kill)  # each has been read by the watcher
         before, begun = control.counts(), time.time()
         triggerer.say("kill")
         last = watch(kills, control, options)
@@ -253,7 +253,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=5.0, help="[omics] requests_per_second")
     parser.add_argument("--state-seconds", type=float, default=0.05, help="a question to the supervisor")
     parser.add_argument("--once", action="store_true", help="cancel each trigger a single time")
-    parser.add_argument("--settle", type=float, default=10.0, help="seconds of waiting before the kill")
+    parser.add_argument("--before-kill", type=float, default=10.0, help="seconds of waiting before the kill")
     parser.add_argument(
         "--quiet", type=float, default=45.0, help="seconds after which nothing more will come"
     )

@@ -36,7 +36,7 @@ TARGET = 5.0
 
 
 def line_of(piece: str, length: int) -> str:
-    """Return a line of ``length`` characters that repeats ``piece``; new names where that is empty."""
+    """Return a line of ``length`` characters that repeats ``piece``; new names if that is empty."""
     pieces = itertools.repeat(piece) if piece else (f"k{number}=" for number in itertools.count())
     text = ""
     while len(text) < length:

@@ -24,7 +24,7 @@ COLOURS = {"ours": "#2b8a6e", "pattern": "#c0603a", "sleep": "#9aa5b1"}
 
 
 def draw(figures: dict[str, Any], path: Path) -> None:
-    """Write the picture; the suffix of its name tells the format."""
+    """Write the picture; the suffix of its name says the format."""
     import matplotlib
 
     matplotlib.use("Agg")

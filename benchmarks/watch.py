@@ -128,7 +128,7 @@ async def contest(contestant: str, ids: list[str], interval: float) -> None:
     alone, longest, delays = memory(), [0.0], []
     dog = asyncio.create_task(watchdog(longest))
     cpu = time.process_time()
-    # What the first wait brings along (a client, the service model) is told apart from what each costs.
+    # What the first wait brings along (a client, the service model) is measured apart from what each costs.
     UUIDS[ids[0]] = ""  # it has not looked yet, and so looks at once
     first = asyncio.create_task(consume(make_trigger(contestant, ids[0], interval), delays))
     await asyncio.sleep(5)
@@ -225,7 +225,7 @@ def measure(name: str, control: Any, options: argparse.Namespace) -> dict[str, A
         start = contestant.figures()
         row["cpu_ms_to_start"] = 1000 * start["cpu"] / len(ids)
         row["longest_block_s_start"] = start["longest_block"]
-        pause(options.interval * options.settle)
+        pause(options.interval * options.warm_up)
         before, counts = contestant.figures(), control.counts()
         pause(options.interval * options.intervals)
         after, counts_after = contestant.figures(), control.counts()
@@ -348,7 +348,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--waits", type=int, default=300)
     parser.add_argument("--interval", type=float, default=30.0, help="seconds between two looks")
     parser.add_argument("--intervals", type=float, default=3, help="intervals over which waiting is measured")
-    parser.add_argument("--settle", type=float, default=1, help="intervals between start and measurement")
+    parser.add_argument("--warm-up", type=float, default=1, help="intervals between start and measurement")
     parser.add_argument("--rate", type=float, default=5.0, help="[omics] requests_per_second")
     parser.add_argument("--foreign", type=int, default=0, help="active runs that nobody waits for")
     parser.add_argument("--ends", type=int, default=0, help="runs to end, spread as all within an hour")

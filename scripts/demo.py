@@ -156,7 +156,7 @@ def main() -> int:
         f"\n  {paint('airflow-omics', '1')}: an Airflow gate on an AWS HealthOmics run, with no AWS account\n"
     )
     try:
-        with running(Stack(pace=PACE, poke_interval=POKE_INTERVAL, tell=say, database=database)) as stack:
+        with running(Stack(pace=PACE, poke_interval=POKE_INTERVAL, say=say, database=database)) as stack:
             demonstrate(stack)
             say("stopping all of it")
     except KeyboardInterrupt:

@@ -52,7 +52,7 @@ def main() -> int:
     database = chosen_database("make up")
     print()
     try:
-        with running(Stack(pace=PACE, poke_interval=POKE_INTERVAL, tell=say, database=database)) as stack:
+        with running(Stack(pace=PACE, poke_interval=POKE_INTERVAL, say=say, database=database)) as stack:
             print(f"\n{guide(stack)}\n", flush=True)
             while True:
                 stack.pause(1)

@@ -10,7 +10,7 @@ from airflow_omics._connection import AwsArguments
 from airflow_omics._identity import RunTarget
 from airflow_omics._starting.arguments import settings_of_reruns
 from airflow_omics._starting.attempt import Attempt
-from airflow_omics._starting.ending import CONFIRM_WITHIN, Canceller
+from airflow_omics._starting.canceller import CONFIRM_WITHIN, Canceller
 from airflow_omics._starting.memory import Memory
 from airflow_omics._task.explain import explain
 from airflow_omics._waiting.ending import error_of
@@ -46,7 +46,7 @@ class Finish:
         self._arguments = arguments
         self._timeout_argument: str | None = None
 
-    def settle(
+    def after_ending(
         self, ending: Ending, attempt: Attempt, target: RunTarget | None, *, was_stopping: bool
     ) -> RunRecord | None:
         """Return the record if the task succeeds, None if another run is due, or raise.

@@ -14,9 +14,9 @@ from airflow_omics._identity import RunTarget
 from airflow_omics._starting.arguments import StartArguments, settings_of_reruns
 from airflow_omics._starting.attempt import Attempt, epoch_of
 from airflow_omics._starting.calls import Calls
+from airflow_omics._starting.canceller import KILL_WITHIN, TIMEOUT_WITHIN, Canceller
 from airflow_omics._starting.context import TryContext
 from airflow_omics._starting.deadlines import Deadlines
-from airflow_omics._starting.ending import KILL_WITHIN, TIMEOUT_WITHIN, Canceller
 from airflow_omics._starting.finder import Finder, Found, Search
 from airflow_omics._starting.finish import Finish
 from airflow_omics._starting.memory import Memory
@@ -92,7 +92,7 @@ class RunTry:
         ending = ending_from_event(event)
         if ending.record is not None:
             self._seen(ending.record)
-        return self._settle(ending, attempt, bool(waited.get("was_stopping"))) or self._go_on(
+        return self._after_ending(ending, attempt, bool(waited.get("was_stopping"))) or self._go_on(
             attempt.next_generation()
         )
 
@@ -108,7 +108,7 @@ class RunTry:
             if not self._operator.wait_for_completion and not was_stopping:
                 return self._finish.succeeded(started.record)
             ending = self._wait(started, was_stopping)
-            if (record := self._settle(ending, attempt, was_stopping)) is not None:
+            if (record := self._after_ending(ending, attempt, was_stopping)) is not None:
                 return record
             attempt = attempt.next_generation()
 
@@ -242,12 +242,12 @@ class RunTry:
         self._operator.defer(trigger=trigger, method_name="execute_complete", kwargs={"waited": waited})
         raise AssertionError("defer does not return")
 
-    def _settle(self, ending: Ending, attempt: Attempt, was_stopping: bool) -> RunRecord | None:
+    def _after_ending(self, ending: Ending, attempt: Attempt, was_stopping: bool) -> RunRecord | None:
         """Return the record if the task succeeds, None if another run is due, or raise."""
         if ending.outcome == "timeout":
             assert self._target is not None
             ending = self._finish.timed_out(ending, self._target, self._deadlines.first[1])
-        return self._finish.settle(ending, attempt, self._target, was_stopping=was_stopping)
+        return self._finish.after_ending(ending, attempt, self._target, was_stopping=was_stopping)
 
     # -- killing -----------------------------------------------------------------------------------------
 

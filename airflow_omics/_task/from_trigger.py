@@ -47,7 +47,7 @@ _RESOLVED_NAMES: Final = frozenset(
 )
 
 
-class StartArguments:
+class StartTriggerArguments:
     """The ``start_trigger_args`` of a sensor: None, except for an instance that begins in the triggerer.
 
     Airflow builds a mapped task's trigger from the class's ``start_trigger_args``, before the task knows its

@@ -25,7 +25,7 @@ from airflow_omics._task.base import RunTaskMixin
 from airflow_omics._task.checks import (
     warn_of_short_interval,
 )
-from airflow_omics._task.from_trigger import StartArguments, why_not_end, why_not_start
+from airflow_omics._task.from_trigger import StartTriggerArguments, why_not_end, why_not_start
 from airflow_omics.links import RunLinks, persist_links
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class WaitingSensor(RunTaskMixin, BaseSensorOperator):
     diagnose: bool | str
     start_from_trigger: bool
     end_from_trigger: bool
-    start_trigger_args = StartArguments()
+    start_trigger_args = StartTriggerArguments()
 
     def execute(self, context: Context) -> RunRecord:
         """Wait for the run to end, sleeping, rescheduling or deferred between looks; return its record."""
@@ -62,7 +62,7 @@ class WaitingSensor(RunTaskMixin, BaseSensorOperator):
         try:
             wait = self._new_wait(context)
         except OmicsRequestError as error:
-            return self._settle(Ending("error", None, str(error), "OmicsRequestError"), context)
+            return self._end_task(Ending("error", None, str(error), "OmicsRequestError"), context)
         poller, pauses = self._poller(wait), itertools.count(1)
         links: RunLinks | None = None
 
@@ -73,7 +73,7 @@ class WaitingSensor(RunTaskMixin, BaseSensorOperator):
             return ending
 
         ending = until_over(look, lambda: self._between_looks(wait, next(pauses)))
-        return self._settle(ending, context, wait.target.run_id)
+        return self._end_task(ending, context, wait.target.run_id)
 
     def _between_looks(self, wait: RunWait, looks: int) -> None:
         """Sleep, or leave the worker: only here do the modes differ."""
@@ -96,7 +96,7 @@ class WaitingSensor(RunTaskMixin, BaseSensorOperator):
 
         ending = ending_from_event(event)
         persist_links(context, ending.record)
-        return self._settle(ending, context, self._run_id_of(ending))
+        return self._end_task(ending, context, self._run_id_of(ending))
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after a deferral; Airflow's own method turns some endings into skips, by version."""
@@ -111,7 +111,7 @@ class WaitingSensor(RunTaskMixin, BaseSensorOperator):
 
             run_id = self._run_id_of(None)
             message = f"HealthOmics run {run_id or 'unknown'}: deferred beyond the sensor's timeout."
-            return self._settle(Ending("timeout", None, message), context, run_id)
+            return self._end_task(Ending("timeout", None, message), context, run_id)
         if self.never_fail:
             raise AirflowSkipException(f"Skipped, as never_fail is set: {reason}")
         raise TaskDeferralError(reason)
@@ -137,7 +137,7 @@ class WaitingSensor(RunTaskMixin, BaseSensorOperator):
         ending = self._poller(wait).look()
         if ending is None:
             return PokeReturnValue(is_done=False)
-        return PokeReturnValue(is_done=True, xcom_value=self._settle(ending, context, wait.target.run_id))
+        return PokeReturnValue(is_done=True, xcom_value=self._end_task(ending, context, wait.target.run_id))
 
     def _step_into_triggerer(self, start: bool, end: bool) -> str | None:
         """Begin and end in the triggerer if that is possible; return a warning of what is not."""
@@ -163,7 +163,7 @@ class WaitingSensor(RunTaskMixin, BaseSensorOperator):
             self.success_statuses, self.skip_statuses, self.soft_fail, self.never_fail, self.record_fields
         )
 
-    def _settle(self, ending: Ending, context: Context, run_id: str | None = None) -> RunRecord:
+    def _end_task(self, ending: Ending, context: Context, run_id: str | None = None) -> RunRecord:
         def push(record: RunRecord) -> None:
             ti: Any = context.get("ti")  # None if a test calls execute()
             if self.do_xcom_push and ti is not None:
@@ -181,7 +181,7 @@ class WaitingSensor(RunTaskMixin, BaseSensorOperator):
                 has_error=not skipped,
             )
 
-        record = self._end_policy.settle(ending, push, run_id, explained if self.diagnose else None)
+        record = self._end_policy.end_task(ending, push, run_id, explained if self.diagnose else None)
         self.log.info("%s", ending.message)
         return record
 

@@ -53,7 +53,7 @@ class EndPolicy(NamedTuple):
             return "success"
         return "skipped" if status in self.skip_statuses else None
 
-    def settle(
+    def end_task(
         self,
         ending: Ending,
         push: Callable[[RunRecord], Any],

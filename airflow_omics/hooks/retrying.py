@@ -21,11 +21,11 @@ class Retries:
 
     Each kind of error that may pass has its own time, which counts from the first error of that kind:
 
-    - throttling: ``throttled`` seconds. Only an answer begins this time anew.
-    - other transient errors: ``transient`` seconds. Throttling begins this time anew, since the service is
-      within reach then.
+    - throttling: ``throttled`` seconds. Only an answer restarts this time.
+    - other transient errors: ``transient`` seconds. Throttling restarts this time, since it shows that the
+      service can be reached.
     - credentials that do not work, or a connection that Airflow cannot read: ``CREDENTIALS_GRACE``. An error
-      of another kind begins this time anew. Each retry after such an error reads the connection again.
+      of another kind restarts this time. Each retry after such an error reads the connection again.
 
     The pause between two tries grows, with jitter. Every other error is final.
 

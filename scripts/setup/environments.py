@@ -105,7 +105,7 @@ def _link(original: Path, copy: Path) -> None:
 
 
 def _hash_of_pins(row: str, python: str) -> str:
-    """Return a text that is another one when what is pinned has to be installed anew."""
+    """Return a text that is another one when what is pinned has to be installed again."""
     script = "import os, sys; print(sys.version, os.path.realpath(sys.executable))"
     done = subprocess.run([python, "-c", script], capture_output=True, text=True, check=False)
     if done.returncode:

@@ -36,7 +36,7 @@ class Installer(Protocol):
 
 
 class Uv:
-    """uv, in seconds where pip takes a minute.
+    """uv, which needs seconds for what takes pip a minute.
 
     :param program: its path.
     """

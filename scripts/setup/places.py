@@ -9,7 +9,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 CONSTRAINTS = REPOSITORY / "constraints"
 # Of this checkout alone: logs, reports, schemas.
 OUTPUT = REPOSITORY / ".cache"
-# What depends on pins alone: environments, uv, PostgreSQL. Checkouts may share it by way of the variable.
+# What depends on pins alone: environments, uv, PostgreSQL. Checkouts share it if they have the same variable.
 CACHE = Path(os.environ.get("AIRFLOW_OMICS_CACHE") or OUTPUT).expanduser().absolute()
 
 

@@ -26,7 +26,7 @@ from playwright.sync_api import sync_playwright
 with sync_playwright() as playwright:
     print(playwright.chromium.executable_path)
 """
-# Milliseconds; where nothing answers, playwright tries several times.
+# Milliseconds; if nothing answers, playwright tries several times.
 _CONNECT = {"PLAYWRIGHT_DOWNLOAD_CONNECTION_TIMEOUT": "10000"}
 
 

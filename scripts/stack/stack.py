@@ -35,7 +35,7 @@ EXAMPLE_DAGS = REPOSITORY / "example_dags"
 DATABASES = ("sqlite", "postgresql")
 PARTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 # Airflow's own way to change tasks without touching their DAG file: the examples stay as they are, and
-# look at their run as often as makes sense where a run of 20 minutes takes half a minute.
+# look at their run as often as makes sense if a run of 20 minutes takes half a minute.
 _POLICY = """
 def task_policy(task):
     if task.task_type in ("OmicsRunSensor", "OmicsStartRunOperator"):
@@ -52,7 +52,7 @@ class Stack:
 
     :param pace: how many times faster than real runs the emulator's runs are.
     :param poke_interval: seconds between two looks of a gate, or of a start that waits.
-    :param tell: is called with a line of progress.
+    :param say: is called with a line of progress.
     :param settings: environment variables for Airflow, besides the stack's own.
     :param database: ``sqlite``, a file, or ``postgresql``, a server of the stack's own.
     :param parts: what of Airflow runs. A part that shall run twice is named with a number the second time:
@@ -72,7 +72,7 @@ class Stack:
         *,
         pace: float,
         poke_interval: float,
-        tell: Callable[[str], None] = print,
+        say: Callable[[str], None] = print,
         settings: Mapping[str, str] | None = None,
         database: Literal["sqlite", "postgresql"] = "sqlite",
         parts: Sequence[str] = PARTS,
@@ -81,7 +81,7 @@ class Stack:
         revive: bool = False,
     ) -> None:
         self.airflow = installed()
-        # First: where PostgreSQL is missing, nothing has been made yet.
+        # First: if PostgreSQL is missing, nothing has been made yet.
         self._postgres = Postgres() if database == "postgresql" else None
         self.folder = Path(tempfile.mkdtemp(prefix="airflow-omics-")).resolve()
         self.logs = self.folder / "logs"
@@ -93,7 +93,7 @@ class Stack:
         self._revive = revive
         self._pace = pace
         self._poke_interval = poke_interval
-        self._tell = tell
+        self._say = say
         self._parts = tuple(parts)
         self._dags_folder = dags_folder
         self._settings = dict(settings or {})
@@ -111,18 +111,18 @@ class Stack:
 
         :raises StackError: if a part ends or is not ready in time.
         """
-        self._tell("starting the local HealthOmics")
+        self._say("starting the local HealthOmics")
         self._spawn("emulator", "airflow_omics.emulator", "--port", "0", "--pace", str(self._pace))
         if self._postgres:
-            self._tell("starting PostgreSQL")
+            self._say("starting PostgreSQL")
             self._postgres.start(self.logs / "postgres.log")
         self.endpoint_url = self.wait_for("the emulator", self._announced_url, 60)
-        self._tell("making Airflow's database")
+        self._say("making Airflow's database")
         self._prepare_airflow()
         self._spawn("migrate", "airflow", "db", "migrate")
         if self._processes.finish("migrate", 300):
             raise StackError("airflow db migrate failed")
-        self._tell("starting Airflow: " + ", ".join(self._parts))
+        self._say("starting Airflow: " + ", ".join(self._parts))
         for part in self._parts:
             self._start_part(part)
         self.wait_for("Airflow", self._is_healthy, 180)
@@ -299,7 +299,7 @@ class Stack:
 
 @contextlib.contextmanager
 def running(stack: Stack) -> Iterator[Stack]:
-    """Start a stack, and end it whatever happens; its folder is kept where something went wrong."""
+    """Start a stack, and end it whatever happens; its folder is kept if something went wrong."""
 
     def leave(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt

@@ -27,7 +27,7 @@ from tests.support.triggers import (
     stop,
 )
 
-# The log tells when requests were answered: a window a little shorter than a second allows for that.
+# The log says when requests were answered: a window a little shorter than a second allows for that.
 WINDOW = 0.9
 
 
@@ -55,7 +55,7 @@ def test_the_rate_of_every_operation_holds_from_the_first_request_on(omics: Emul
 def test_a_client_that_takes_long_to_build_saves_up_no_requests(
     omics: Emulator, rate: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Building a client takes a second or more where a role is assumed or a machine is busy."""
+    """Building a client takes a second or more if a role is assumed or a machine is busy."""
     rate(20)
     omics.fault("ListRuns", "access-denied")
     run_ids = omics.start_runs(60, life="pending-forever")
@@ -124,12 +124,12 @@ def test_two_connections_to_one_account_and_region_share_one_rate(
 def test_a_connection_that_does_not_know_its_account_yet_adds_nothing_to_the_rate(
     omics: Emulator, connect: Any, rate: Any
 ) -> None:
-    """Its first look is under way, or was refused: until it has read a run it has no ARN to tell by."""
+    """Its first look is under way, or was refused: it has read no run, so no ARN names its account."""
     omics.fault("ListRuns", "access-denied")
     mine = omics.start_runs(40, life="pending-forever")
     others = omics.start_runs(40, life="pending-forever")
     for run_id in others:
-        omics.vanish(run_id)  # not found yet, for the first two minutes: waited out
+        omics.vanish(run_id)  # not found yet, for the first two minutes: the gate waits on
     rate(20)
     two_connections(omics, connect, mine, others, 80)
     assert most(omics, "GetRun") <= 20
@@ -207,7 +207,7 @@ def test_every_request_counts_for_the_region_that_it_goes_to_the_first_as_well(
     assert counted == {("GetRun", "us-east-1"), ("ListRuns", "us-east-1")}
 
 
-def test_exports_count_as_requests_too(omics: Emulator, rate: Any) -> None:
+def test_exports_count_as_requests(omics: Emulator, rate: Any) -> None:
     rate(20)
     first, *run_ids = omics.start_runs(31, life="pending-forever")
     for run_id in run_ids:
@@ -225,7 +225,7 @@ def test_exports_count_as_requests_too(omics: Emulator, rate: Any) -> None:
     assert most_within(moments(omics.requests("GetRun"))[2:], WINDOW) <= 20
 
 
-def test_throttling_slows_a_watcher_down_and_it_settles_below_the_quota(omics: Emulator, rate: Any) -> None:
+def test_throttling_slows_a_watcher_down_and_it_stays_below_the_quota(omics: Emulator, rate: Any) -> None:
     rate(40)
     omics.limit("GetRun", 10)
     run_ids = omics.start_runs(2, life="pending-forever")
@@ -270,7 +270,7 @@ def test_all_ended_at_once_are_drained_at_the_rate_longest_waiting_first(omics: 
 
 
 def test_lists_alone_hold_the_rate(omics: Emulator, rate: Any) -> None:
-    """A sweep's pages follow each other at once where nothing holds them back."""
+    """A sweep's pages follow each other at once if nothing holds them back."""
     rate(6)
     omics.start_runs(600, life="running-forever")
     run_ids = omics.start_runs(60, life="pending-forever")

@@ -1,6 +1,7 @@
 """A run's passage through its life: which status it shows at a moment.
 
-Nothing happens by itself. Whoever reads a run settles it first, and it enters every stage that is due.
+Nothing happens by itself. Whoever reads a run first brings it up to date: the run enters every stage that is
+due.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ class Run:
 
     @property
     def status(self) -> str:
-        """The status as last settled."""
+        """The status, as of when the run was last brought up to date."""
         return self.history[-1].status
 
     @property
@@ -90,7 +91,7 @@ class Run:
 
     @property
     def terminal(self) -> bool:
-        """Whether the run has ended, as last settled."""
+        """Whether the run had ended when it was last brought up to date."""
         return self.status in TERMINAL
 
     def _enter(self, service: float, reported: float) -> None:
@@ -108,7 +109,9 @@ class Run:
         """How many stages are still to come."""
         return len(self.plan) - len(self.history) if self.plan is self.life.stages else len(self.plan)
 
-    def settle(self, now: float, reported: Callable[[float], float], transition: Mapping[str, Any]) -> None:
+    def bring_up_to_date(
+        self, now: float, reported: Callable[[float], float], transition: Mapping[str, Any]
+    ) -> None:
         """Enter every stage that is due by ``now``.
 
         :param now: the present, in service time.

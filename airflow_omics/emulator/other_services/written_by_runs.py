@@ -52,7 +52,7 @@ def write_due() -> None:
 
 def _write_due(place: Place, runs: Runs) -> None:
     for run in list(runs.unwritten.values()):
-        runs.settle(run)
+        runs.bring_up_to_date(run)
     # Read again: a run that took over an id is among them now.
     unwritten = list(runs.unwritten.values())
     for run in unwritten:

@@ -2,7 +2,7 @@
 
 Floor: above ``world``.
 
-Doors: ``operations`` (which operations there are, and how each is carried out) and the resources. ``runs`` is
+Doors: ``operations`` (which operations there are, and how each is performed) and the resources. ``runs`` is
 one, with its parts ``runs_start``, ``runs_state``, ``runs_record`` and ``runs_definition``; ``run_tasks`` and
 ``run_groups`` are the others.
 

@@ -49,8 +49,8 @@ def resource_of(operation: str) -> Resource | None:
     return _RESOURCE_OF.get(operation)
 
 
-def carry_out(operation: str, call: Call) -> dict[str, Any]:
-    """Carry out an emulated operation, and return the members of the answer.
+def perform(operation: str, call: Call) -> dict[str, Any]:
+    """Perform an emulated operation, and return the members of the answer.
 
     :raises OmicsServiceError: what the service answers instead.
     """

@@ -50,7 +50,7 @@ def start(runs: Runs, members: Mapping[str, Any]) -> Run:
             raise conflict(f"A run with requestId {request_id} already exists")
         if WORLD.repeat_policy == "validation" and before != fingerprint:
             raise validation(f"requestId {request_id} was used before with other parameters")
-        runs.settle(run)
+        runs.bring_up_to_date(run)
         return run
     run = runs.add(_completed(runs, members), WORLD.life_of(members.get("tags")))
     if request_id:

@@ -72,7 +72,9 @@ class Runs:
 
     # -- reading them ----------------------------------------------------------------------------------------
 
-    def settle(self, run: Run, now: float | None = None, transition: Mapping[str, Any] | None = None) -> None:
+    def bring_up_to_date(
+        self, run: Run, now: float | None = None, transition: Mapping[str, Any] | None = None
+    ) -> None:
         """Bring a run up to the present. After it the run may be gone, and its id another run's.
 
         :param now: the present, in service time; the clock is read if it is None.
@@ -80,7 +82,7 @@ class Runs:
         """
         now = WORLD.clock.service() if now is None else now
         known = state_manager.get_transition(STATE_MODEL) if transition is None else transition
-        run.settle(now, WORLD.clock.reported, known)
+        run.bring_up_to_date(now, WORLD.clock.reported, known)
         self._after(run, now, transition)
 
     def _after(self, run: Run, now: float, transition: Mapping[str, Any] | None) -> None:
@@ -92,7 +94,7 @@ class Runs:
                 heir = self.add(
                     run.members, life, run_id=run.id, created=(last.service, last.reported), quiet=run.quiet
                 )
-                self.settle(heir, now, transition)
+                self.bring_up_to_date(heir, now, transition)
 
     def _drop(self, run: Run) -> None:
         if not run.gone:
@@ -112,7 +114,7 @@ class Runs:
         :raises OmicsServiceError: there is no such run; it is a ResourceNotFoundException.
         """
         run = self._table.get(run_id)
-        self.settle(run)
+        self.bring_up_to_date(run)
         if tick and self._table.find(run_id) is run:
             run.tick(WORLD.clock.read(), state_manager.get_transition(STATE_MODEL))
             self._after(run, WORLD.clock.service(), None)
@@ -122,7 +124,7 @@ class Runs:
         """Return a run as it is now, or None."""
         run = self._table.find(run_id)
         if run is not None:
-            self.settle(run)
+            self.bring_up_to_date(run)
         return self._table.find(run_id)
 
     def after(self, seq: int) -> Iterator[Run]:
@@ -141,7 +143,7 @@ class Runs:
             run = order[index]
             index += 1
             if not run.gone and (not by_clock or run.due <= now):
-                self.settle(run, now, transition)
+                self.bring_up_to_date(run, now, transition)
             yield run
 
     # -- changing them ---------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""How a request reaches the service: in process by way of moto, or over HTTP.
+"""How a request reaches the service: in process through moto, or over HTTP.
 
 Floor: the top. Only the package itself and its command line stand above.
 

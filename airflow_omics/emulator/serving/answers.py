@@ -130,11 +130,11 @@ def _answer(request: Incoming, seen: dict[str, Any]) -> Answer:
     if name == "StartRun":
         seen.update(request_id=members.get("requestId"), name=members.get("name"))
     with WORLD.lock:
-        result = operations.carry_out(name, Call(backend, members, request.host))
+        result = operations.perform(name, Call(backend, members, request.host))
         status, body = codec.write(operation, result)
     if name == "StartRun":
         seen["run_id"] = result["id"]
-    # A lost answer: the request has been carried out, and the client does not learn of it.
+    # A lost answer: the request has had its effect, and the client does not know.
     return Answer(status, body) if fault is None else Answer(0, fault=fault)
 
 

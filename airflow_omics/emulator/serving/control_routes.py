@@ -24,7 +24,7 @@ def is_control(target: str) -> bool:
 
 
 def controlled(emulator: Emulator, method: str, path: str, body: bytes) -> Answer:
-    """Carry out a control, and answer with its result or with one sentence of what was wrong."""
+    """Apply a control, and answer with its result or with one sentence of what was wrong."""
     name = path.removeprefix(CONTROL_PATH).strip("/")
     known = CONTROLS.get(name)
     if method != "POST" and (name == "" or known) and not (method == "GET" and _reads(name) and not body):
