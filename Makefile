@@ -51,7 +51,7 @@ docs: environment ## Build the documentation site, in build/docs
 	@$(RUN) -m sphinx --fail-on-warning --keep-going --quiet docs build/docs
 	@echo "build/docs/index.html"
 
-screenshots: programs ## Take the pictures of the README anew, in docs/images
+screenshots: programs ## Take the pictures of the README again, in docs/images
 	@SCREENSHOTS=docs/images $(RUN) -m pytest -q tests/stack/test_browser.py
 
 chaos: postgresql ## Kill Airflow's processes with gates and starts in flight, and print what is left

@@ -84,7 +84,7 @@ def page(name: str) -> str:
 
 
 def main() -> None:
-    """Write each page anew."""
+    """Write each page again."""
     for name in PAGES:
         (DOCS / name).write_text(page(name))
 

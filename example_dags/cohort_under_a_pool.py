@@ -1,7 +1,7 @@
 """Start and gate one HealthOmics run for each sample of a cohort, no faster than the account may start them.
 
 StartRun's default quota is about one a second. The pool lets one ``start`` through at a time; what is
-throttled all the same is waited out. Make it once, with ``airflow pools set healthomics_starts 1 StartRun``,
+throttled all the same is retried. Make it once, with ``airflow pools set healthomics_starts 1 StartRun``,
 and trigger with ``{"workflow_id": "1234567", "role_arn": "arn:aws:iam::123456789012:role/omics-run",
 "output_uri": "s3://bucket/folder", "samples": ["NA12878", "NA12891"]}``.
 

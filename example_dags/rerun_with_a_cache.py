@@ -1,8 +1,8 @@
-"""Run a HealthOmics run again from a run cache, and tell how many of its tasks came from there.
+"""Run a HealthOmics run again from a run cache, and report how many of its tasks came from there.
 
 Trigger it with ``{"omics_run_id": "1234567", "cache_id": "7654321", "role_arn":
-"arn:aws:iam::123456789012:role/omics-run", "output_uri": "s3://bucket/folder"}``. A run that fails for want
-of storage is run once more with storage that grows; the cache keeps what it had finished.
+"arn:aws:iam::123456789012:role/omics-run", "output_uri": "s3://bucket/folder"}``. A run that fails because
+its storage is full is run once more with storage that grows; the cache keeps what it had finished.
 """
 
 from __future__ import annotations

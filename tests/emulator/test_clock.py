@@ -24,7 +24,7 @@ def test_running_times_are_wall_clock_times(client: Any) -> None:
     assert before <= client.get_run(id=run["id"])["creationTime"] <= datetime.now(UTC)
 
 
-def test_a_pace_compresses_durations_and_never_tells_of_the_future() -> None:
+def test_a_pace_compresses_durations_and_never_shows_the_future() -> None:
     with mock_omics(pace=1_000_000) as emulator:
         client = aws()
         run = start(client)
@@ -44,7 +44,7 @@ def test_a_frozen_clock_stands_still(client: Any, emulator: Emulator) -> None:
     assert client.get_run(id=run["id"])["creationTime"].timestamp() == pytest.approx(now, abs=0.00001)
 
 
-def test_turning_the_clock_moves_everything_it_tells(client: Any, emulator: Emulator) -> None:
+def test_turning_the_clock_moves_every_time_it_gives(client: Any, emulator: Emulator) -> None:
     emulator.freeze()
     now = emulator.now()
     emulator.advance(86_400)
@@ -95,7 +95,7 @@ def test_the_clock_turns_only_forward(seconds: Any, emulator: Emulator) -> None:
 
 
 @pytest.mark.parametrize("seconds", [1e308, float("inf"), pytest.param(10**400, id="huge")])
-def test_the_clock_turns_no_further_than_a_date_can_tell(
+def test_the_clock_turns_no_further_than_a_date_can_express(
     seconds: Any, client: Any, emulator: Emulator
 ) -> None:
     run = start(client)

@@ -325,8 +325,8 @@ def test_a_client_wants_a_url() -> None:
 
 def test_the_first_page_of_control_can_be_read_with_curl(server: EmulatorServer) -> None:
     with urllib.request.urlopen(f"{server.endpoint_url}/omics-emulator/", timeout=10) as response:
-        told = json.load(response)["result"]
-    assert set(told) == {"now", "pace", "counts", "lives"}
+        result = json.load(response)["result"]
+    assert set(result) == {"now", "pace", "counts", "lives"}
 
 
 CHANGES = (
@@ -369,7 +369,7 @@ def test_the_default_life_is_not_set_by_a_get(server: EmulatorServer) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "now", "pace", "lives", "requests", "counts"])
-def test_what_tells_something_can_be_a_get(name: str, server: EmulatorServer) -> None:
+def test_a_control_that_only_reports_can_be_a_get(name: str, server: EmulatorServer) -> None:
     assert ask(server, "GET", name)[0] == 200
 
 
@@ -388,13 +388,13 @@ def test_what_tells_something_can_be_a_get(name: str, server: EmulatorServer) ->
         ("default_life", b"x", "/omics-emulator/default_life takes a JSON object with value, not b'x'"),
     ],
 )
-def test_a_body_that_is_no_json_is_told_what_was_wanted(
+def test_a_body_that_is_no_json_is_answered_with_what_was_wanted(
     name: str, body: bytes, says: str, server: EmulatorServer
 ) -> None:
     assert ask(server, "POST", name, body)[:2] == (400, {"error": says})
 
 
-def test_a_long_body_is_not_told_whole(server: EmulatorServer) -> None:
+def test_a_long_body_is_not_repeated_whole(server: EmulatorServer) -> None:
     assert len(ask(server, "POST", "advance", b"x" * 100_000)[1]["error"]) < 200
 
 

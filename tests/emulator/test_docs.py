@@ -1,4 +1,4 @@
-"""The documentation page tells what the code does."""
+"""The documentation page says what the code does."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def test_the_table_of_faults_is_complete(text: str) -> None:
     assert re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE) == list(KINDS)
 
 
-def test_every_control_is_told(text: str) -> None:
+def test_every_control_is_described(text: str) -> None:
     for name in vars(Emulator):
         if not name.startswith("_"):
             assert re.search(rf"`[^`]*\b{name}\b", text), name
 
 
-def test_every_option_of_the_command_line_is_told(text: str) -> None:
+def test_every_option_of_the_command_line_is_described(text: str) -> None:
     for option in re.findall(r"--[a-z]+", parser().format_help()):
         assert option == "--help" or f"`{option}`" in text
 

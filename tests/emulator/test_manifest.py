@@ -1,4 +1,4 @@
-"""What a run's manifest tells, as the tools that read it want it."""
+"""What a run's manifest says, as the tools that read it want it."""
 
 from __future__ import annotations
 

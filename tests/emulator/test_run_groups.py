@@ -62,7 +62,7 @@ def test_the_id_of_a_run_group_is_made_of_digits(run_group_id: str, emulator: Em
         emulator.run_group(run_group_id)
 
 
-def test_a_run_group_nobody_told_of_is_not_found() -> None:
+def test_a_run_group_that_nobody_made_is_not_found() -> None:
     with mock_omics():
         client = aws(region_name="us-east-1", config=Config(retries={"total_max_attempts": 1}))
         with pytest.raises(ClientError, match="ResourceNotFoundException"):

@@ -88,20 +88,20 @@ def test_logs_grow_as_the_run_goes_on(client: Any, emulator: Emulator) -> None:
     assert len(lines(stream)) == 4
 
 
-def test_the_manifest_tells_the_run_and_its_tasks(client: Any, emulator: Emulator) -> None:
+def test_the_manifest_describes_the_run_and_its_tasks(client: Any, emulator: Emulator) -> None:
     run = start(client, name="NA12878")
     emulator.advance(3600)
     record = client.get_run(id=run["id"])
-    told, *tasks = [json.loads(line) for line in lines(f"manifest/run/{run['id']}/{run['uuid']}")]
-    assert (told["arn"], told["uuid"], told["name"], told["status"]) == (
+    of_run, *tasks = [json.loads(line) for line in lines(f"manifest/run/{run['id']}/{run['uuid']}")]
+    assert (of_run["arn"], of_run["uuid"], of_run["name"], of_run["status"]) == (
         run["arn"],
         run["uuid"],
         "NA12878",
         "COMPLETED",
     )
-    assert told["workflow"] == "arn:aws:omics:us-west-2:123456789012:workflow/1234567"
+    assert of_run["workflow"] == "arn:aws:omics:us-west-2:123456789012:workflow/1234567"
     seconds = (record["stopTime"] - record["startTime"]).total_seconds()
-    assert told["metrics"]["runningSeconds"] == pytest.approx(seconds, abs=0.002)
+    assert of_run["metrics"]["runningSeconds"] == pytest.approx(seconds, abs=0.002)
     assert [task["name"] for task in tasks] == ["AlignReads", "CallVariants"]
     for task in tasks:
         assert task["arn"].startswith("arn:aws:omics:us-west-2:123456789012:task/")

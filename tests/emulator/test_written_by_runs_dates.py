@@ -70,7 +70,7 @@ def test_runs_of_several_days_first_read_at_once_keep_their_days(
     assert written[2] - written[0] == 2 * DAY * 1000
     for run, moment in zip(runs, ended, strict=True):
         for item in s3.list_objects_v2(Bucket="omics-outputs", Prefix=f"runs/{run}/")["Contents"]:
-            # S3 tells whole seconds.
+            # S3 gives whole seconds.
             assert item["LastModified"] == moment.replace(microsecond=0)
             head = s3.head_object(Bucket="omics-outputs", Key=item["Key"])
             assert head["LastModified"] == moment.replace(microsecond=0)

@@ -42,7 +42,7 @@ GATES = {
     "survivor": Row("COMPLETED", "success"),
 }
 ENDED = ("success", "failed", "skipped")
-# Airflow 3.3 is the first in which a task can begin in the triggerer, Airflow 3.0 where it can end there.
+# From Airflow 3.3 on a task can begin in the triggerer, and from Airflow 3.0 on it can end there.
 CAN_BEGIN = hasattr(BaseTrigger, "render_template_fields")
 CAN_END = importlib.util.find_spec("airflow.sdk") is not None
 
@@ -91,7 +91,7 @@ def core(stack: Stack, omics: EmulatorClient) -> Core:
     pipeline = Pipeline(stack, "core", {**run_ids, "mapped": mapped})
     pipeline.until_deferred(len(GATES) + 1)
     waiting = {name: pipeline.task(name) for name in (*GATES, "start")}
-    # A worker stores the links one by one, just after it has told Airflow that the task is deferred.
+    # A worker stores the links one by one, just after Airflow knows that the task is deferred.
     stack.wait_for("the links", lambda: all(pipeline.links("completed").values()), 30)
     links = pipeline.links("completed")
     early = set(GATES) - {"survivor"}
@@ -111,7 +111,7 @@ def core(stack: Stack, omics: EmulatorClient) -> Core:
 
 def end(omics: EmulatorClient, run_ids: dict[str, str], name: str) -> None:
     status, _, reason = GATES[name].ending.partition(" ")
-    omics.move(run_ids[name], status, *([reason, "It is told."] if reason else []))
+    omics.move(run_ids[name], status, *([reason, "The status message."] if reason else []))
 
 
 def started(omics: EmulatorClient) -> list[str]:
@@ -138,7 +138,7 @@ def test_the_log_of_a_failed_gate_says_why(core: Core) -> None:
     log = core.pipeline.log("failed")
     assert "OmicsRunFailedError" in log
     assert "OUT_OF_MEMORY_ERROR" in log
-    assert "It is told." in log
+    assert "The status message." in log
 
 
 def test_a_gate_takes_no_more_workers_than_its_airflow_needs(core: Core) -> None:
@@ -156,8 +156,8 @@ def test_what_uses_a_worker_instead_is_warned_of(core: Core, stack: Stack) -> No
     reasons += ["end_from_trigger has no effect because it needs Airflow 3"] * (not CAN_END)
     pattern = r"'(\w+)' uses a worker: (.+?)\.(?!\d)"
     logs = [path.read_text(errors="replace") for path in stack.folder.rglob("*.log")]
-    told = {found for log in logs for found in re.findall(pattern, log)}
-    assert told == ({("without_a_worker", "; ".join(reasons))} if reasons else set())
+    reported = {found for log in logs for found in re.findall(pattern, log)}
+    assert reported == ({("without_a_worker", "; ".join(reasons))} if reasons else set())
 
 
 def test_a_gate_links_to_its_run_while_it_waits_and_after(core: Core) -> None:

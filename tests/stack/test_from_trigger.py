@@ -179,11 +179,11 @@ def test_no_log_of_a_task_or_of_airflow_holds_the_parameters(gates: Gates, stack
     assert gates.pipelines["both"].xcom("gate")["parameters"] == {"sample": MARKER}
     written = [path for path in stack.folder.rglob("*.log") if path.name != "emulator.log"]
     assert any("task_id=gate" in str(path) for path in written)
-    telling = [
+    lines = [
         line for path in written for line in path.read_text(errors="replace").splitlines() if MARKER in line
     ]
     # Airflow 3.0 itself writes what a worker sends into its scheduler's log, at DEBUG.
-    assert [line for line in telling if "[debug" not in line] == []
+    assert [line for line in lines if "[debug" not in line] == []
 
 
 def test_mapped_gates_begin_in_a_worker_each_with_its_own_run(stack: Stack, omics: EmulatorClient) -> None:
@@ -210,7 +210,7 @@ def test_a_deadline_stays_where_it_was_when_the_triggerer_dies(stack: Stack, omi
     stack.wait_for("the deadline", lambda: datetime.datetime.now(datetime.UTC) > passed, 60)
     stack.restart("triggerer")
     assert pipeline.until_ended(180)["gate"] == "failed"
-    told = re.search(r"after (\d+) s, the sensor's timeout", pipeline.log("gate"))
-    assert told is not None
+    waited = re.search(r"after (\d+) s, the sensor's timeout", pipeline.log("gate"))
+    assert waited is not None
     # From the beginning, not from the restart: then it would be the 20 s of its timeout once more.
-    assert int(told[1]) >= 25
+    assert int(waited[1]) >= 25

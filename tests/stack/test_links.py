@@ -24,7 +24,7 @@ def links_of(run_id: str) -> dict[str, Any]:
 
 
 def until_linked(pipeline: Pipeline, task: str) -> dict[str, Any]:
-    """A worker stores the links one by one, just after it has told Airflow that the task is deferred."""
+    """A worker stores the links one by one, just after Airflow knows that the task is deferred."""
     pipeline.stack.wait_for("the links", lambda: all(pipeline.links(task).values()), 30)
     return pipeline.links(task)
 

@@ -91,7 +91,7 @@ def finish(stack: Stack, omics: EmulatorClient, pipeline: Pipeline, tries: int) 
 
 
 class TestOneRunThoughTheWorkerIsKilled:
-    """What a token that is sent twice gets matters where a worker dies with its request under way."""
+    """The answer to a repeated token matters if a worker dies with its request under way."""
 
     def test_before_the_call(self, stack: Stack, omics: EmulatorClient) -> None:
         omics.repeat_request_id("forgotten")

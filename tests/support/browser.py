@@ -25,7 +25,7 @@ _OPTIONS = (
     "--disable-sync",
 )
 # Seconds are too few for the first page of an API server that shares two cores with everything else.
-_PATIENCE = 60_000  # milliseconds
+_LONGEST_WAIT = 60_000  # milliseconds
 
 
 class Browser:
@@ -113,8 +113,8 @@ def window(stack: Stack) -> Iterator[Browser]:
         context = program.new_context(
             viewport={"width": 1280, "height": 900}, locale="en-GB", timezone_id="UTC"
         )
-        context.set_default_timeout(_PATIENCE)
-        expect.set_options(timeout=_PATIENCE)
+        context.set_default_timeout(_LONGEST_WAIT)
+        expect.set_options(timeout=_LONGEST_WAIT)
 
         def answer(route: Route) -> None:
             if route.request.url.startswith(stack.airflow_url):

@@ -33,9 +33,9 @@ class Row:
 
     :param category: what the flags make of it, in ``AFTER``.
     :param arrange: prepares the run; takes the gate and the run's id.
-    :param error: the class raised where no flag says otherwise.
-    :param xcom: the status of the record in XCom; None where no record was ever seen.
-    :param looks: the GetRuns it takes, where that is the point.
+    :param error: the class raised if no flag says otherwise.
+    :param xcom: the status of the record in XCom; None if no record was ever seen.
+    :param looks: the GetRuns it takes, if that is the point.
     :param arguments: the sensor's.
     """
 

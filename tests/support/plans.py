@@ -15,7 +15,7 @@ CREATED = datetime.datetime.fromtimestamp(T0 - 3600, datetime.UTC)
 
 
 class _NoLoop:
-    """A waiter's future is of no matter here."""
+    """A waiter's future does not matter here."""
 
     def done(self) -> bool:
         return True

@@ -128,7 +128,7 @@ class Task:
         self.max_tries = self.try_number + self.retries
 
     def clear_dag_run(self) -> None:
-        """Clear the whole DAG run, which has ended: Airflow sets its beginning anew."""
+        """Clear the whole DAG run, which has ended: Airflow resets its beginning."""
         self.clear()
         self.dag_run = DagRun(self._now(), self.dag_run.clear_number + 1)
 
@@ -236,7 +236,7 @@ def die_once(
 ) -> None:
     """Let the worker die at one moment, once: ``before`` StartRun, ``unanswered``, or ``answered``.
 
-    :param error: raised instead, where the worker lives and only its call fails.
+    :param error: raised instead, if the worker lives and only its call fails.
     """
     start_run, get_run = OmicsHook.start_run, OmicsHook.get_run
     left = [error or WorkerDied()]

@@ -22,7 +22,7 @@ from airflow_omics.triggers import OmicsRunTrigger
 T = TypeVar("T")
 SEED = 20260101
 QUICK = 0.5
-"""Seconds: the shortest poke interval that the watcher honours."""
+"""Seconds: the shortest poke interval that the watcher accepts."""
 
 
 def run_loop(body: Callable[[], Awaitable[T]], timeout: float = 30.0) -> T:
@@ -32,7 +32,7 @@ def run_loop(body: Callable[[], Awaitable[T]], timeout: float = 30.0) -> T:
         result = await asyncio.wait_for(body(), timeout)
         assert not Watcher._of_loop.get(asyncio.get_running_loop()), "a watcher is left"
         left = asyncio.all_tasks() - {asyncio.current_task()}
-        if left:  # on their way out, where a wait was cancelled twice
+        if left:  # about to end, if a wait was cancelled twice
             _, left = await asyncio.wait(left, timeout=2.0)
         assert not left, f"tasks are left: {left}"
         return result
@@ -153,11 +153,11 @@ class Lines:
 
     def log(self, level: int, msg: str, /) -> None:
         self.lines.append((level, msg))
-        task = asyncio.get_running_loop().create_task(self._tell())
+        task = asyncio.get_running_loop().create_task(self._notify())
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
-    async def _tell(self) -> None:
+    async def _notify(self) -> None:
         async with self._said:
             self._said.notify_all()
 

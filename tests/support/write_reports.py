@@ -1,4 +1,4 @@
-"""Writes the reports anew: ``python -m tests.support.write_reports``. Read what changed before you commit."""
+"""Writes the reports: ``python -m tests.support.write_reports``. Read what changed before you commit."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ FOLDERS = ("tests/stack/", "tests/task_runner/", "tests/docs/")
 
 
 class OneWorkerAFolder(LoadScopeScheduling):
-    """Tests of a folder of ``FOLDERS`` run in one worker, one by one; any other goes where there is room.
+    """Tests of a folder of ``FOLDERS`` run in one worker, one by one; any other runs in any worker.
 
     The mark ``xdist_group`` would say the same, but does nothing with pytest 9.2:
     https://github.com/pytest-dev/pytest-xdist/issues/1386

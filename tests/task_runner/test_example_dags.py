@@ -77,7 +77,7 @@ def dag_file(airflow: AirflowProcess) -> Callable[[str, str], Path]:
 
 
 @pytest.mark.parametrize(
-    ("life", "taken", "left", "told"),
+    ("life", "taken", "left", "reported"),
     [
         ("completed", "publish", "explain", "s3://airflow-omics-emulator/runs/{id}"),
         ("failed-run-task-failed", "explain", "publish", "run {id} is FAILED: RUN_TASK_FAILED"),
@@ -86,14 +86,14 @@ def dag_file(airflow: AirflowProcess) -> Callable[[str, str], Path]:
     ],
 )
 def test_branch_follows_the_outcome(
-    airflow: AirflowProcess, emulator: Emulator, life: str, taken: str, left: str, told: str
+    airflow: AirflowProcess, emulator: Emulator, life: str, taken: str, left: str, reported: str
 ) -> None:
     [run_id] = emulator.start_runs(1, life)
     emulator.advance(FOREVER)
     report = airflow.run(EXAMPLE_DAGS / "branch_on_outcome.py", {"omics_run_id": run_id})
     assert report.state == "success"
     assert report.states == {"gate": "success", "choose": "success", taken: "success", left: "skipped"}
-    assert report.results[taken] == told.format(id=run_id)
+    assert report.results[taken] == reported.format(id=run_id)
 
 
 def test_failed_gate_still_hands_its_record_on(airflow: AirflowProcess, emulator: Emulator) -> None:

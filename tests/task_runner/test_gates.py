@@ -69,7 +69,7 @@ def test_failed_run_is_not_retried(airflow: AirflowProcess, emulator: Emulator, 
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_record_of_a_failed_gate_is_narrowed_too(
+def test_record_of_a_failed_gate_is_narrowed_as_well(
     airflow: AirflowProcess, emulator: Emulator, mode: str
 ) -> None:
     [run_id] = emulator.start_runs(1, FAILED, parameters={"sample": "NA12878"})

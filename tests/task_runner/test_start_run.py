@@ -126,7 +126,7 @@ def test_text_of_an_upstream_task_is_no_template_in_a_mapped_task(
         assert report.rendered_fields[f"{task}[0]"][field] == {"id": "{{ 6 * 7 }}"}
 
 
-def test_text_stays_text_where_a_dag_renders_natively(airflow: AirflowProcess, omics: Emulator) -> None:
+def test_text_stays_text_if_a_dag_renders_natively(airflow: AirflowProcess, omics: Emulator) -> None:
     conf = {
         "owner": "123456789012",
         "cache": "0012345",

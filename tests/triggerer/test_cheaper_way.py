@@ -103,7 +103,7 @@ def test_a_cohort_that_moves_on_at_once_is_not_asked_for_run_by_run(omics: Emula
         await stop(waits.values())
         return gets
 
-    # Some may be asked for that move while a page is read; lists tell of the others.
+    # Some may be asked for that move while a page is read; lists show the others.
     assert run_loop(body) <= 100
 
 
@@ -196,10 +196,10 @@ def test_listruns_denied_in_mid_wait_makes_nobody_wait_longer(omics: Emulator) -
 
 
 def test_each_waiter_s_own_interval_is_honoured(omics: Emulator) -> None:
-    eager, *patient = omics.start_runs(3, life="pending-forever")
+    eager, *rare = omics.start_runs(3, life="pending-forever")
 
     async def body() -> dict[str, int]:
-        waits = {**start_waits([eager]), **start_waits(patient, poke_interval=60.0)}
+        waits = {**start_waits([eager]), **start_waits(rare, poke_interval=60.0)}
         await seen(omics, "GetRun", 14)
         await stop(waits.values())
         looks = [request["run_id"] for request in omics.requests("GetRun")]
@@ -207,7 +207,7 @@ def test_each_waiter_s_own_interval_is_honoured(omics: Emulator) -> None:
 
     looks = run_loop(body)
     assert looks[eager] >= 9
-    assert [looks[run_id] <= 2 for run_id in patient] == [True, True]
+    assert [looks[run_id] <= 2 for run_id in rare] == [True, True]
 
 
 def test_a_poke_interval_of_zero_is_no_storm(omics: Emulator) -> None:

@@ -250,7 +250,7 @@ def test_a_run_deleted_while_credentials_were_rotated_is_deleted(count: int, omi
 
 
 def test_a_run_deleted_while_no_triggerer_ran_is_deleted(omics: Emulator, server: Any) -> None:
-    """A client from the connection that is named speaks for it from the start, even where it may not list."""
+    """A client from the connection that is named speaks for it from the start, even if it may not list."""
     omics.fault("ListRuns", "access-denied")
     [run_id] = omics.start_runs(1, life="pending-forever")
     known = identity(server, run_id)
@@ -304,7 +304,7 @@ def test_a_denial_by_a_client_that_was_just_made_reads_the_connection_anew_befor
 def test_a_denied_run_costs_the_other_waits_no_client(
     omics: Emulator, clients: Clients, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While a new client can't be built, the one at hand goes on for everybody else."""
+    """While a new client can't be built, everybody else goes on with the old one."""
     omics.fault("ListRuns", "access-denied")
     denied, other = omics.start_runs(2, life="pending-forever")
 

@@ -1,4 +1,4 @@
-"""How a deferred sensor ends: the table of the other modes, by way of a trigger and its event.
+"""How a deferred sensor ends: the table of the other modes, through a trigger and its event.
 
 The sensor looks once and defers; the trigger goes through ``serialize`` and JSON, waits against the
 emulator's server, and its event goes through JSON back into the sensor.
@@ -237,7 +237,7 @@ def test_a_run_that_ends_badly_is_not_retried(omics: Emulator) -> None:
     assert record == {"id": run_id, "status": "FAILED"}
 
 
-def test_no_xcom_is_pushed_where_the_task_pushes_none(omics: Emulator) -> None:
+def test_no_xcom_is_pushed_if_the_task_pushes_none(omics: Emulator) -> None:
     run_id = start(omics)
     trigger = defer(sensor_of(run_id))
     omics.move(run_id, "FAILED", "SERVICE_ERROR")

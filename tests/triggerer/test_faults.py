@@ -61,7 +61,7 @@ def _the_rate_is_no_matter_here(rate: Any) -> None:
 def test_all_waits_end_right_through_transient_errors(
     operation: str, kind: str, share: float, omics: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A wait that fails four times in a row backs off for more than 15 seconds, as it should. Where a fifth of
+    # A wait that fails four times in a row backs off for more than 15 seconds, as it should. If a fifth of
     # the calls fail, one of so many waits does so in about every 18th run of this test.
     in_earnest = RunWait.pause
     monkeypatch.setattr(RunWait, "pause", lambda wait, *given: in_earnest(wait, *given) / 10)
@@ -215,14 +215,14 @@ def test_an_export_that_hangs_holds_up_no_other_wait_on_its_run(
     [run_id] = omics.start_runs(1, life="pending-forever")
     get_run, exports, asked = OmicsAsyncClient.get_run, [], asyncio.Event()
 
-    async def hangs_where_it_exports(client: Any, id_: str, export: Any = None) -> Any:
+    async def hangs_if_it_exports(client: Any, id_: str, export: Any = None) -> Any:
         if export:
             exports.append(export)
             asked.set()
             await asyncio.Event().wait()
         return await get_run(client, id_, export)
 
-    monkeypatch.setattr(OmicsAsyncClient, "get_run", hangs_where_it_exports)
+    monkeypatch.setattr(OmicsAsyncClient, "get_run", hangs_if_it_exports)
 
     async def body() -> str:
         exporting = start_waits([run_id], export=["DEFINITION"])

@@ -175,7 +175,7 @@ def test_tokens_that_expire_and_are_rotated_end_nobody(
     assert agents[-1]
 
 
-def test_a_connection_with_a_role_is_watched_too(omics: Emulator, server: Any, connect: Any) -> None:
+def test_a_connection_with_a_role_is_watched_as_well(omics: Emulator, server: Any, connect: Any) -> None:
     connect(
         role_arn="arn:aws:iam::123456789012:role/Cohort",
         service_config={"sts": {"endpoint_url": server.endpoint_url}},

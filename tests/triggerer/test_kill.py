@@ -79,7 +79,7 @@ def airflow(monkeypatch: pytest.MonkeyPatch) -> Supervisor:
     def get_task_states(
         dag_id: str, map_index: int | None = None, task_ids: Any = (), run_ids: Any = (), **_: Any
     ) -> Any:
-        # As Airflow: every index, where none is named or it is below zero.
+        # As Airflow: every index, if none is named or it is below zero.
         indexes = range(-1, 100) if map_index is None or map_index < 0 else [map_index]
         return {run_ids[0]: supervisor.states(task_ids, indexes)}
 
@@ -112,7 +112,7 @@ async def nothing_is_under_way(timeout: float = 20.0) -> None:
 
 
 async def as_triggerer(trigger: Any, log: Lines | None = None) -> None:
-    """Run a trigger until it is cancelled, and tell it of the kill, as Airflow 3.3 does."""
+    """Run a trigger until it is cancelled, and report the kill to it, as Airflow 3.3 does."""
     LISTENING.set(log)
     try:
         async for _ in trigger.run():
@@ -724,7 +724,7 @@ def test_a_cancelled_trigger_reads_no_state_if_airflow_reports_kills(
 def test_a_triggerer_that_stops_is_held_up_by_nothing_and_cancels_nothing(
     server: EmulatorServer, omics: Emulator, airflow: Supervisor, complaints: Callable[[], list[str]]
 ) -> None:
-    """Its triggers are cancelled, too; another triggerer goes on with them."""
+    """Its triggers are cancelled as well; another triggerer goes on with them."""
     run_ids = omics.start_runs(20, life="pending-forever")
     airflow.go_on.clear()
     triggers = [trigger_of(server, run_id, index) for index, run_id in enumerate(run_ids)]

@@ -1,4 +1,4 @@
-"""Where no connection could ever be made, a wait ends after an hour; after any answer it goes on."""
+"""If no connection could ever be made, a wait ends after an hour; after any answer it goes on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a trigger carries into the triggerer, and what its event carries out of it."""
+"""What a trigger brings into the triggerer, and what its event brings back."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_a_deadline_left_out_is_seven_days_after_the_start_and_stays() -> None:
 
 
 def test_a_timeout_is_carried_without_a_start_or_a_deadline() -> None:
-    """They are not known where a DAG file is parsed, and must not be made up once more by each triggerer."""
+    """They are not known when a DAG file is parsed, and must not be made up once more by each triggerer."""
     kwargs = round_trip(OmicsRunTrigger("1234567", timeout=1800.0)).serialize()[1]
     assert (kwargs["timeout"], kwargs["started_at"], kwargs["timeout_at"]) == (1800.0, None, None)
 
@@ -184,7 +184,7 @@ def test_an_event_is_printed_as_outcome_id_and_status_alone(show: Any) -> None:
 
 
 @pytest.mark.parametrize("record", [None, {}])
-def test_an_event_without_a_record_is_printed_too(record: Any) -> None:
+def test_an_event_without_a_record_is_printed_as_well(record: Any) -> None:
     event = OmicsRunEvent({"outcome": "error", "record": record, "message": MARKER})
     assert repr(event) == "OmicsRunEvent(outcome='error', id=None, status=None)"
 

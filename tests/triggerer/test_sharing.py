@@ -190,7 +190,7 @@ def test_the_loop_does_not_speak_in_the_name_of_its_first_waiter(
 
 
 def test_the_event_loop_is_not_held_up_while_a_client_is_built(omics: Emulator, clients: Clients) -> None:
-    """The client's builder waits for what only the loop can do, so that it would wait in vain inside it."""
+    """The client's builder waits for what only the loop can do; inside the loop it would wait for ever."""
     [run_id] = omics.start_runs(1)
     omics.move(run_id, "COMPLETED")
     clients.go_on.clear()

@@ -205,7 +205,7 @@ def test_an_interval_is_finite(name: str, value: float) -> None:
 @pytest.mark.parametrize("task", [OmicsCancelRunOperator, OmicsDeleteRunOperator])
 @pytest.mark.parametrize("name", ["poke_interval", "wait_timeout"])
 @pytest.mark.parametrize("value", [float("inf"), float("nan")], ids=str)
-def test_an_operator_s_interval_is_finite_too(task: Any, name: str, value: float) -> None:
+def test_an_operator_s_interval_is_finite(task: Any, name: str, value: float) -> None:
     message = refusal(lambda: task(task_id="t", run_id="1234567", **{name: value}))
     assert message.startswith(f"{name} is {value}; it takes seconds")
 
@@ -219,7 +219,7 @@ def test_an_interval_ends_within_a_hundred_years(name: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["poke_interval", "timeout", "max_wait"])
-def test_an_interval_of_default_args_is_checked_too(name: str) -> None:
+def test_an_interval_of_default_args_is_checked(name: str) -> None:
     """Airflow would meet it in its scheduler, which can't compute such a date."""
     with DAG("a_dag", schedule=None, default_args={name: 1e12}):
         message = refusal(sensor)
@@ -303,7 +303,7 @@ def test_an_arn_s_region_is_enough(gate: Gate, run_id: str, connect: Callable[..
 
 
 @pytest.mark.parametrize("value", [None, "manual__2026-01-01"], ids=str)
-def test_never_fail_skips_where_the_rendered_run_id_is_wrong(gate: Gate, value: Any) -> None:
+def test_never_fail_skips_if_the_rendered_run_id_is_wrong(gate: Gate, value: Any) -> None:
     made = gate.sensor(run_id="{{ params.run }}", never_fail=True)
     made.run_id = value
     with pytest.raises(AirflowSkipException, match="never_fail"):
@@ -323,7 +323,7 @@ def test_an_end_that_the_triggerer_saw_stands_whatever_the_run_id_renders_to_by_
 
 
 @pytest.mark.parametrize("value", RENDERED_ANEW, ids=str)
-def test_never_fail_skips_where_the_trigger_found_the_run_id_wrong(value: Any) -> None:
+def test_never_fail_skips_if_the_trigger_found_the_run_id_wrong(value: Any) -> None:
     resumed = sensor(run_id="{{ params.run }}", deferrable=True, never_fail=True)
     resumed.run_id = value
     event = {"outcome": "error", "error": "OmicsRequestError", "record": None, "message": "run_id is None"}

@@ -1,4 +1,4 @@
-"""A mistake in how AWS is reached is said, and not waited out as if it would pass."""
+"""A mistake in how AWS is reached is reported, and not retried as if it would pass."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ EXTRAS: list[Any] = [
 
 
 def event_of(timeout: float = 60.0, **arguments: Any) -> Any:
-    """Return what the trigger fires where no worker looked first."""
+    """Return what the trigger fires if no worker looked first."""
 
     async def first() -> Any:
         return [event async for event in OmicsRunTrigger("1234567", timeout=timeout, **arguments).run()]
@@ -86,7 +86,7 @@ def test_never_fail_skips(poke_gate: Gate, run_id: str, arguments: Any, message:
 
 
 @pytest.mark.parametrize(("extra", "message"), EXTRAS)
-def test_a_connection_s_mistake_is_one_too(
+def test_a_connection_s_mistake_is_reported(
     gate: Gate, run_id: str, connect: Connect, extra: Any, message: str
 ) -> None:
     connect(region_name="us-east-1", **extra)

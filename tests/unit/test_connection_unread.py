@@ -1,4 +1,4 @@
-"""An Airflow connection that cannot be read is a credentials fault: tolerated, read anew, never replaced."""
+"""An Airflow connection that cannot be read is a credentials fault: tolerated, read again, never replaced."""
 
 from __future__ import annotations
 
@@ -284,7 +284,7 @@ def test_a_hook_has_no_other_identity(hook: Any, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("conn_id", ["aws_default", None])
-def test_where_nobody_has_defined_aws_default_boto3_finds_its_own(
+def test_if_nobody_has_defined_aws_default_boto3_finds_its_own(
     conn_id: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):

@@ -130,6 +130,6 @@ def test_what_is_imported_is_declared_and_nothing_else() -> None:
     emulator = sorted((package / "emulator").rglob("*.py"))
     product = [path for path in package.rglob("*.py") if path not in emulator]
     needed = declared(project["dependencies"])
-    # The Amazon provider's hook imports aiobotocore for us, where it makes an asynchronous client.
+    # The Amazon provider's hook imports aiobotocore for us when it makes an asynchronous client.
     assert distributions(imports(product)) | {"aiobotocore"} == needed
     assert distributions(imports(emulator)) - needed == declared(project["optional-dependencies"]["emulator"])

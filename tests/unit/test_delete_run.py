@@ -75,7 +75,7 @@ def test_what_aws_refuses_comes_back_as_aws_said_it(omics: Any, ended: str) -> N
 
 
 @pytest.mark.parametrize("given", ["id", "arn", "record"])
-def test_a_run_that_is_gone_is_where_it_should_be(omics: Any, ended: str, given: str) -> None:
+def test_deleting_a_run_that_is_gone_succeeds(omics: Any, ended: str, given: str) -> None:
     record = read(ended)
     run_id = {"id": ended, "arn": record["arn"], "record": record}[given]
     delete(run_id=run_id)
@@ -89,7 +89,7 @@ def test_the_log_warns_of_an_id_that_may_never_have_existed(omics: Any, output: 
     assert "nothing to delete, or not in this account and Region" in output()
 
 
-def test_a_run_shown_as_deleted_is_where_it_should_be(omics: Any, ended: str) -> None:
+def test_deleting_a_run_shown_as_deleted_succeeds(omics: Any, ended: str) -> None:
     omics.move(ended, "DELETED")
     assert delete(run_id=ended)["status"] == "DELETED"
     assert "DeleteRun" not in omics.counts()

@@ -47,7 +47,7 @@ def test_it_returns_the_diagnosis_and_logs_the_report(omics: Any, output: Any) -
         assert secret not in json.dumps(plain)
 
 
-def test_a_run_that_completed_is_explained_too(omics: Any) -> None:
+def test_a_run_that_completed_is_explained(omics: Any) -> None:
     assert explain(ended(omics, "completed"))["meaning"] == (
         "The run did its work; the task does not count COMPLETED as a success."
     )

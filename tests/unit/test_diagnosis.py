@@ -44,7 +44,7 @@ def started(omics: Any, life: Life | str, **members: Any) -> str:
     if isinstance(life, Life):
         omics.add_life(life)
         life = life.name
-    # Answers tell the time in whole seconds, by their Date.
+    # Answers give the time in whole seconds, by their Date.
     omics.advance(1.25 - omics.now() % 1)
     [run_id] = omics.start_runs(1, life=life, logs=True, **members)
     omics.advance(7200)
@@ -113,7 +113,7 @@ def test_of_a_task_that_failed_at_each_attempt_the_last_attempt_is_the_failure(o
     assert earlier["task_id"] != task["task_id"]
 
 
-def test_where_only_attempts_failed_that_were_made_good_the_engine_log_is_shown(omics: Any) -> None:
+def test_if_every_failed_attempt_was_made_good_the_engine_log_is_shown(omics: Any) -> None:
     diagnosis = explained(omics, failed_run(failing("Align"), Task("Align", at=100, stages=DONE)))
     assert diagnosis.to_plain()["failed_tasks"] == 0
     assert diagnosis.to_plain()["engine_log"] == ["gave up"]
@@ -175,7 +175,7 @@ def test_a_record_that_was_narrowed_is_read_again(omics: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("members", "limits", "told"),
+    ("members", "limits", "sentence"),
     [
         (
             {},
@@ -203,12 +203,12 @@ def test_a_record_that_was_narrowed_is_read_again(omics: Any) -> None:
     ],
 )
 def test_a_run_that_timed_out_is_reported_with_its_limit(
-    omics: Any, members: dict[str, str], limits: dict[str, int] | None, told: str
+    omics: Any, members: dict[str, str], limits: dict[str, int] | None, sentence: str
 ) -> None:
     if limits is not None:
         omics.run_group("77", region_name="us-east-1", **limits)
     life = failed_run(failure_reason="RUN_TIMED_OUT", status_message="Run timeout after 15 minutes.")
-    assert f"Which limit: {told}" in explained(omics, life, **members).text
+    assert f"Which limit: {sentence}" in explained(omics, life, **members).text
 
 
 def test_tasks_under_way_when_a_run_was_cancelled_are_named_and_so_is_where_the_canceller_is_recorded(
@@ -244,7 +244,7 @@ def test_a_denied_call_is_one_line_that_names_the_action_to_allow(omics: Any, op
     assert note.endswith(f"Allow omics:{operation} to the caller.")
 
 
-def test_where_the_tasks_may_not_be_listed_the_engine_log_is_shown(omics: Any) -> None:
+def test_if_the_tasks_may_not_be_listed_the_engine_log_is_shown(omics: Any) -> None:
     omics.fault("ListRunTasks", "access-denied")
     diagnosis = explained(omics, failed_run(failing()))
     assert "Engine log, the last line:\n  | gave up" in diagnosis.text
@@ -556,7 +556,7 @@ def test_a_running_run_is_reported_with_its_tasks(omics: Any) -> None:
     assert "Under way: Slow (" in diagnosis.text
 
 
-def test_where_the_run_log_is_denied_it_is_not_known_since_when_a_run_is_starting(omics: Any) -> None:
+def test_if_the_run_log_is_denied_it_is_not_known_since_when_a_run_is_starting(omics: Any) -> None:
     omics.fault("GetLogEvents", "access-denied")
     diagnosis = explained(omics, "starting-forever")
     assert "Since when: not known; it was created " in diagnosis.text

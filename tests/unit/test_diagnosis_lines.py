@@ -144,7 +144,7 @@ def _seconds(work: Callable[[str], object], text: str) -> float:
         began = time.process_time()
         work(text)
         taken.append(time.process_time() - began)
-    return max(min(taken), 20e-6)  # what a clock can tell apart
+    return max(min(taken), 20e-6)  # the shortest time that a clock can measure
 
 
 @given(st.text(st.characters(), max_size=500))

@@ -1,4 +1,4 @@
-"""What programs print reaches no further than it is meant to, and is not read where that is not wanted."""
+"""What programs print reaches no further than it is meant to, and is not read if that is not wanted."""
 
 from __future__ import annotations
 
@@ -87,8 +87,8 @@ def test_what_programs_print_is_in_the_log_and_in_xcom_and_not_in_the_error(
     error = failure_of(ended(omics), ti)
     assert asked == ["GetLogEvents"]
     # As OpenLineage makes its errorMessage and stackTrace of it.
-    told = "".join(traceback.format_exception(error))
-    assert PRINTED not in told
+    formatted = "".join(traceback.format_exception(error))
+    assert PRINTED not in formatted
     lines = str(error).splitlines()
     assert "What it means: A task of the run failed." in lines
     assert "  log: the last 2 lines are in the Airflow task's own log" in lines
@@ -108,7 +108,7 @@ def test_what_the_engine_prints_is_not_in_the_error_either(omics: Any, output: A
 
 
 @pytest.mark.parametrize("deferrable", [False, True])
-def test_a_start_s_error_lacks_what_programs_print_too(
+def test_a_start_s_error_lacks_what_programs_print(
     start_task: StartTask, omics: Any, output: Any, deferrable: bool
 ) -> None:
     omics.add_life(LIFE)

@@ -1,6 +1,6 @@
 """The report on each life that ends badly, as it is kept in tests/data/reports.
 
-``python -m tests.support.write_reports`` writes them anew.
+``python -m tests.support.write_reports`` writes them again.
 """
 
 from __future__ import annotations

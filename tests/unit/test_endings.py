@@ -94,7 +94,7 @@ def test_the_result_of_a_success_is_the_record(gate: Gate, run_id: str) -> None:
 
 @pytest.mark.parametrize("flag", FLAGS)
 @pytest.mark.parametrize("row", ["FAILED", "CANCELLED in skip_statuses", "active at timeout"])
-def test_no_xcom_is_pushed_where_the_task_pushes_none(row: str, flag: str, gate: Gate, run_id: str) -> None:
+def test_no_xcom_is_pushed_if_the_task_pushes_none(row: str, flag: str, gate: Gate, run_id: str) -> None:
     TABLE[row].arrange(gate, run_id)
     end = gate(run_id=run_id, do_xcom_push=False, **TABLE[row].arguments, **FLAGS[flag])
     assert end.error is not None

@@ -1,4 +1,4 @@
-"""A gate whose run ended badly says why: in the error, in XCom, and in the log where it is skipped."""
+"""A gate whose run ended badly says why: in the error, in XCom, and in the log if it is skipped."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_the_diagnosis_is_on_the_error_and_in_xcom(omics: Any) -> None:
 def test_after_a_deferral_the_worker_finds_out_why(omics: Any) -> None:
     run_id = failed(omics)
     ti = TaskInstance()
-    # As the trigger narrows it where record_fields is given.
+    # As the trigger narrows it if record_fields is given.
     record = {"id": run_id, "status": "FAILED", "failureReason": "OUT_OF_MEMORY_ERROR"}
     event = {"outcome": "terminal", "record": record, "message": HEADLINE.format(run_id)}
     with pytest.raises(OmicsRunError) as caught:
@@ -71,7 +71,7 @@ def test_a_gate_that_is_skipped_logs_the_report_and_skips_with_one_line(
     assert "What it means: A task used more memory than it had asked for." in output()
 
 
-def test_nothing_is_pushed_where_the_task_pushes_nothing(omics: Any) -> None:
+def test_nothing_is_pushed_if_the_task_pushes_nothing(omics: Any) -> None:
     ti = TaskInstance()
     error = raised(sensor_of(failed(omics), do_xcom_push=False), ti)
     assert error.diagnosis is not None

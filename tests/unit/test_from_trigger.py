@@ -206,7 +206,7 @@ def test_what_a_dag_says_of_its_templates_goes_to_a_worker(setting: dict[str, An
 
 
 @pytest.mark.skipif(not CAN_START, reason="only Airflow 3.3 renders a trigger's arguments")
-def test_a_name_that_is_missing_is_an_error_in_the_triggerer_too() -> None:
+def test_a_name_that_is_missing_is_an_error_in_the_triggerer() -> None:
     """As no text it would be no connection, and boto3 would look for credentials of its own."""
     sensor, _ = made(aws_conn_id="{{ params.of_aws }}", start_from_trigger=True)
     assert sensor.start_trigger_args is not None
@@ -399,11 +399,11 @@ with DAG("a_dag", schedule=None, start_date=datetime(2026, 1, 1)) as dag:
     OmicsRunSensor.partial(task_id="mapped", **both).expand(run_id=["1", "2"])
 data = json.loads(json.dumps(Serialized.to_dict(dag)))
 read = Serialized.from_dict(data)
-told = {}
+found = {}
 for name in ("gate", "mapped"):
     args = read.get_task(name).start_trigger_args
-    told[name] = args if args is None else args.trigger_cls
-print("told:", json.dumps(told))
+    found[name] = args if args is None else args.trigger_cls
+print("found:", json.dumps(found))
 """
 
 
@@ -416,5 +416,5 @@ def test_a_dag_with_such_gates_goes_through_airflow_s_serialization(tmp_path: An
         timeout=120,
         check=True,
     )
-    told = json.loads(done.stdout.rpartition("told: ")[2])
-    assert told == {"gate": "airflow_omics.triggers.OmicsRunTrigger" if CAN_START else None, "mapped": None}
+    found = json.loads(done.stdout.rpartition("found: ")[2])
+    assert found == {"gate": "airflow_omics.triggers.OmicsRunTrigger" if CAN_START else None, "mapped": None}

@@ -1,4 +1,4 @@
-"""What may hold patient data is hidden where the DAG file gives it, too, not only once it is rendered.
+"""What may hold patient data is hidden in what the DAG file gives, and not only once it is rendered.
 
 A state that a person or the scheduler sets hands Airflow's listeners a task that nobody has rendered.
 """
@@ -149,8 +149,8 @@ with DAG("a_dag", schedule=None, start_date=datetime(2026, 1, 1)) as dag:
     OmicsStartRunOperator.partial(task_id="mapped", **given).expand(workflow_id=["1", "2"])
 data = json.loads(json.dumps(Serialized.to_dict(dag)))
 task = Serialized.from_dict(data).get_task("start")
-told = {name: getattr(task, name) for name in ("parameters", "tags", "start_run_kwargs", "rerun_with")}
-print("told:", json.dumps({"data": data, "told": told}))
+kept = {name: getattr(task, name) for name in ("parameters", "tags", "start_run_kwargs", "rerun_with")}
+print("kept:", json.dumps({"data": data, "kept": kept}))
 """
 
 
@@ -164,7 +164,7 @@ def test_airflow_s_copy_of_a_dag_holds_no_literal(tmp_path: Path) -> None:
         timeout=120,
         check=True,
     )
-    said = json.loads(done.stdout.rpartition("told: ")[2])
-    assert said["told"] == SHOWN
+    said = json.loads(done.stdout.rpartition("kept: ")[2])
+    assert said["kept"] == SHOWN
     assert "OUT_OF_MEMORY_ERROR (values are not shown)" in json.dumps(said["data"])
     assert MARKER not in json.dumps(said["data"])

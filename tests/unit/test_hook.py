@@ -1,4 +1,4 @@
-"""OmicsHook: where its calls go, how patient they are, and what a failed call means."""
+"""OmicsHook: where its calls go, for how long they are retried, and what a failed call means."""
 
 from __future__ import annotations
 

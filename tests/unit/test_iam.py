@@ -56,12 +56,12 @@ def execute(operator: Callable[..., Any], **arguments: Any) -> str:
 
 def reports(attempt: Callable[[str], Any]) -> str:
     """Return the errors of tasks whose run failed; any other error goes on."""
-    told = ""
+    reported = ""
     for life in FAILURES:
         with pytest.raises(OmicsRunFailedError) as caught:
             attempt(life)
-        told += str(caught.value)
-    return told
+        reported += str(caught.value)
+    return reported
 
 
 def gate(omics: Any, clock: Clock) -> str:
@@ -103,12 +103,12 @@ def start_and_go(omics: Any, clock: Clock) -> str:
 
 def diagnose(omics: Any, clock: Clock) -> str:
     lives = ("pending-forever", *FAILURES)
-    told = [execute(OmicsDiagnoseRunOperator, run_id=run(omics, life)) for life in lives]
+    reported = [execute(OmicsDiagnoseRunOperator, run_id=run(omics, life)) for life in lives]
     forgotten = run(omics, "failed-out-of-memory-error")
     omics.vanish(forgotten)
     with contextlib.suppress(OmicsRunNotFoundError):  # if its manifest may not be read
-        told.append(execute(OmicsDiagnoseRunOperator, run_id=forgotten))
-    return "".join(told)
+        reported.append(execute(OmicsDiagnoseRunOperator, run_id=forgotten))
+    return "".join(reported)
 
 
 def of_a_run(operator: Callable[..., Any], life: str, **arguments: Any) -> Callable[[Any, Clock], str]:
@@ -175,8 +175,8 @@ def test_without_an_optional_action_it_does_its_work_and_names_it(
     omics: Any, clock: Clock, output: Output, name: str, action: str
 ) -> None:
     allow_only(omics, {*REQUIRED[name], *OPTIONAL[name]} - {action})
-    told = USED[name](omics, clock) + output()
-    assert f"Allow {action} to the caller" in told
+    reported = USED[name](omics, clock) + output()
+    assert f"Allow {action} to the caller" in reported
 
 
 @pytest.fixture

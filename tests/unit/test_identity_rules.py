@@ -260,7 +260,7 @@ def test_without_memory_a_run_gone_is_not_found(reschedule_gate: Gate, run_id: s
 
 
 def test_a_run_never_seen_is_not_found_also_when_a_record_named_it(poke_gate: Gate, run_id: str) -> None:
-    """A record tells which run is meant, not that this account and Region know it.
+    """A record identifies the run; it does not prove that this account and Region know it.
 
     Were it DELETED, soft_fail would skip a whole cohort whose connection leads to the wrong Region.
     """

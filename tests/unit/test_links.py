@@ -276,7 +276,7 @@ def test_a_gate_has_them_before_it_defers(omics: Any, clock: Clock, run_id: str)
 
 
 def test_a_gate_that_only_sees_the_end_has_them_then(run_id: str, omics: Any) -> None:
-    """As where the wait began in the triggerer; the trigger's event brings along what the links need."""
+    """As if the wait began in the triggerer; the trigger's event brings along what the links need."""
     ti = TaskInstance()
     event = {
         "outcome": "terminal",

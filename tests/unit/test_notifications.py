@@ -99,13 +99,13 @@ def test_a_failure_without_an_error_is_sent_as_well() -> None:
 
 
 @pytest.mark.parametrize(
-    ("owners", "told"),
+    ("owners", "is_sent"),
     [(None, True), (["data"], False), (["data", "pipeline author"], True)],
 )
-def test_only_failures_of_the_named_owners_are_sent(owners: list[str] | None, told: bool) -> None:
+def test_only_failures_of_the_named_owners_are_sent(owners: list[str] | None, is_sent: bool) -> None:
     sent: list[str] = []
     OmicsRunNotifier(Channel("x", sent), owners=owners)(context(ti=TaskInstance(FOUND)))
-    assert bool(sent) is told
+    assert bool(sent) is is_sent
 
 
 def test_a_failure_whose_owner_is_not_known_is_always_sent() -> None:

@@ -30,7 +30,7 @@ try:
     from airflow.serialization.serialized_objects import DagSerialization as Serialized
 except ImportError:
     from airflow.serialization.serialized_objects import SerializedDAG as Serialized
-# [core] load_examples loads their plugins, too, with a listener; their DAGs would take a minute.
+# [core] load_examples also loads their plugins, with a listener; their DAGs would take a minute.
 takes = inspect.signature(DagBag).parameters
 without_examples = {"include_examples": False} if "include_examples" in takes else {}
 found = {"errors": {}, "dags": 0, "ending": 0, "starting": 0, "warned": []}

@@ -1,4 +1,4 @@
-"""The retry policy for Airflow 3.3; older Airflows are told what to use instead."""
+"""The retry policy for Airflow 3.3; an older Airflow gets an error that says what to use instead."""
 
 from __future__ import annotations
 

@@ -162,7 +162,7 @@ def test_one_error_after_much_throttling_is_retried(clock: Clock) -> None:
     assert clock.now > 300
 
 
-def test_throttling_begins_the_time_of_other_errors_anew_but_not_its_own(clock: Clock) -> None:
+def test_throttling_restarts_the_time_of_other_errors_but_not_its_own(clock: Clock) -> None:
     calls, errors = retries(throttled=7200.0), itertools.cycle((THROTTLED, INTERNAL))
     with pytest.raises(OmicsError) as caught:
         calls.call(lambda: always(next(errors))())
@@ -170,7 +170,7 @@ def test_throttling_begins_the_time_of_other_errors_anew_but_not_its_own(clock: 
     assert 7200 <= clock.now <= 7320
 
 
-def test_errors_of_other_kinds_do_not_begin_the_time_of_transient_ones_anew(clock: Clock) -> None:
+def test_lost_credentials_do_not_restart_the_time_of_transient_errors(clock: Clock) -> None:
     calls, errors = retries(throttled=7200.0), itertools.cycle((EXPIRED, INTERNAL))
     with pytest.raises(OmicsError) as caught:
         calls.call(lambda: always(next(errors))())
@@ -200,7 +200,7 @@ def test_an_error_that_is_not_of_aws_is_raised_as_it_came(clock: Clock) -> None:
 
 
 @pytest.mark.parametrize(("error", "times"), [(EXPIRED, 2), (INTERNAL, 0), (THROTTLED, 0)])
-def test_only_lost_credentials_have_the_connection_read_anew(
+def test_only_lost_credentials_have_the_connection_read_again(
     clock: Clock, error: Exception, times: int
 ) -> None:
     hook = Hook()

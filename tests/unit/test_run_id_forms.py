@@ -204,7 +204,7 @@ def test_whatever_is_given_is_taken_or_refused_in_one_sentence(value: Any) -> No
     assert "\n" not in said
 
 
-# -- how much of a wrong value is told -------------------------------------------------------------------
+# -- how much of a wrong value is shown ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ def test_a_record_never_reaches_the_rendered_field(task: Any) -> None:
     ids=["record", "record as text", "list of records", "record in a record", "no id"],
 )
 def test_nothing_of_a_record_reaches_the_rendered_field(task: Any, rendered: Any) -> None:
-    """Airflow stores rendered fields and shows them in its UI, also where the task then fails."""
+    """Airflow stores rendered fields and shows them in its UI, also if the task then fails."""
     made = task(task_id="t", run_id="{{ ti.xcom_pull('start') }}")
     made.run_id = rendered
     assert MARKER not in str(made.run_id)

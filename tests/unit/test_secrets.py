@@ -83,7 +83,7 @@ ENDINGS: dict[str, Callable[[Gate, str], None]] = {
 }
 
 
-def told(error: BaseException | None) -> str:
+def text_of(error: BaseException | None) -> str:
     """What Airflow logs of an error: its text and its causes'."""
     return "" if error is None else "".join(traceback.format_exception(error)) + repr(error)
 
@@ -102,9 +102,9 @@ def test_no_ending_of_a_sensor_shows_private_data(
     logged = output()
     # What is looked through is really there.
     assert "OmicsRunSensor" in logged
-    assert end.kind == "success" or private_run in told(end.error)
+    assert end.kind == "success" or private_run in text_of(end.error)
     assert MARKER not in logged
-    assert MARKER not in told(end.error)
+    assert MARKER not in text_of(end.error)
 
 
 def test_the_record_in_xcom_has_what_the_logs_have_not(gate: Gate, private_run: str) -> None:
@@ -145,8 +145,8 @@ def test_an_operator_shows_no_private_data(
     except Exception as raised:
         error = raised
     logged = output()
-    assert private_run in logged + told(error) or kind == "throttle"
-    assert MARKER not in logged + told(error)
+    assert private_run in logged + text_of(error) or kind == "throttle"
+    assert MARKER not in logged + text_of(error)
 
 
 @pytest.mark.parametrize("task", [OmicsRunSensor, OmicsGetRunOperator], ids=["sensor", "operator"])
@@ -171,4 +171,4 @@ def test_nothing_shows_credentials(
     connect(region_name="us-east-1", login="AKIAEXAMPLE", password="S3CR3T-KEY")
     ENDINGS[ending](gate, run_id)
     end = gate(run_id=run_id, timeout=700)
-    assert "S3CR3T-KEY" not in output() + told(end.error)
+    assert "S3CR3T-KEY" not in output() + text_of(end.error)

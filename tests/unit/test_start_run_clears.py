@@ -81,7 +81,7 @@ def test_a_try_without_a_known_clear_counts_as_a_retry(
 
 
 @pytest.mark.parametrize(("stored", "runs"), [(True, 3), (False, 2)], ids=["store", "no-store"])
-def test_an_epoch_is_never_used_twice_where_there_is_a_store(
+def test_an_epoch_is_never_used_twice_if_there_is_a_store(
     start_task: StartTask, omics: Any, stored: bool, runs: int
 ) -> None:
     omics.default_life = "completed"

@@ -76,7 +76,7 @@ def test_credentials_that_expire_are_tolerated_for_minutes(start_task: StartTask
 def test_200_mapped_starts_against_one_a_second_are_200_runs(
     start_task: StartTask, omics: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The limit counts on this clock, too: as many tries as a pool of 20 would make, in minutes of its time.
+    # The limit also counts on this clock: as many tries as a pool of 20 would make, in minutes of its time.
     monkeypatch.setattr("airflow_omics.emulator.world.limits.time", clock)
     omics.limit("StartRun", 1)
     omics.default_life = "running-forever"
@@ -182,7 +182,7 @@ def test_a_deferred_start_ends_though_its_parameter_file_is_gone_by_then(
 
 
 def test_a_deferred_start_has_no_timeout_of_airflow_s(start_task: StartTask, omics: Any) -> None:
-    """Airflow's would end it without ``on_timeout``, where no triggerer was up to see the deadline."""
+    """If no triggerer was up at the deadline, Airflow's own would end it without ``on_timeout``."""
     task = start_task(deferrable=True, wait_timeout=7200, on_timeout="cancel")
     task.try_number = 1
     with pytest.raises(TaskDeferred) as deferred:

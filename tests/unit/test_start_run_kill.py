@@ -32,7 +32,7 @@ KILLS = [
       for on_clear in ("new", "reattach") for left in (True, False)),
     ("running", "new", True, False),
     ("running", "reattach", True, False),
-    # A worker that is told to stop is no person, also in the last try: a clear finds the run again.
+    # A worker that is asked to stop is no person, not even in the last try: a clear finds the run again.
     ("running", "new", False, False),
     ("running", "reattach", False, False),
 ]  # fmt: skip
@@ -52,13 +52,13 @@ def say_state(monkeypatch: pytest.MonkeyPatch, state: str | None) -> list[TaskKe
 
 
 def kill_at(clock: Clock, task: Any, seconds: float = 300) -> None:
-    """Let Airflow tell the task to end, and then end its process."""
+    """Let Airflow ask the task to end, and then end its process."""
 
-    def tell() -> None:
+    def ask_to_end() -> None:
         task.operator.on_kill()
         raise WorkerDied
 
-    clock.at(seconds, tell)
+    clock.at(seconds, ask_to_end)
 
 
 @pytest.mark.parametrize(("state", "on_clear", "tries_left", "cancelled"), KILLS)

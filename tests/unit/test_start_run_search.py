@@ -82,7 +82,7 @@ def test_one_listing_finds_every_run_of_a_task(start_task: StartTask, omics: Any
 def test_an_earlier_failed_run_that_startrun_answers_with_is_not_taken_for_new(
     start_task: StartTask, omics: Any
 ) -> None:
-    """Where runs may not be listed, StartRun's answer alone tells that this token has had its run."""
+    """If runs may not be listed, only StartRun's answer shows that this token has had its run."""
     omics.repeat_request_id("earlier")
     omics.fault("ListRuns", "access-denied")
     omics.default_life = "failed-out-of-memory-error"

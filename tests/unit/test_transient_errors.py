@@ -192,7 +192,7 @@ def test_exponential_backoff_grows_in_poke_mode(poke_gate: Gate, run_id: str) ->
     assert max(end.pauses) > 300
 
 
-# -- where nothing was ever reached --------------------------------------------------------------------------
+# -- if nothing was ever reached -----------------------------------------------------------------------------
 
 ENDPOINT = "https://workflows-omics.us-east-1.amazonaws.com/"
 UNREACHED: list[Any] = [

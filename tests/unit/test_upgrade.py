@@ -229,7 +229,7 @@ def test_a_gate_that_airflow_started_in_the_triggerer_ends(omics: Emulator) -> N
 
 
 class Start:
-    """A task of 0.1.0 that was deferred, its run started anew in this emulator as 0.1.0 had asked for it.
+    """A task of 0.1.0 that was deferred, its run started again in this emulator as 0.1.0 had asked for it.
 
     :param late: seconds that have passed since.
     """

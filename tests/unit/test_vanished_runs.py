@@ -56,7 +56,7 @@ def test_a_second_spell_is_logged_again(poke_gate: Gate, run_id: str, output: Ou
     assert "HealthOmics does not know it any more; it was RUNNING when last seen" in said
 
 
-def test_a_process_that_has_not_seen_the_run_does_not_say_yet_where_another_may_have(
+def test_a_process_that_has_not_seen_the_run_does_not_say_yet_if_another_may_have(
     reschedule_gate: Gate, run_id: str, output: Output
 ) -> None:
     reschedule_gate.clock.at(15, reschedule_gate.omics.vanish, run_id)

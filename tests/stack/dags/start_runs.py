@@ -12,7 +12,7 @@ from airflow.sdk import DAG
 from airflow_omics.operators import OmicsStartRunOperator
 
 
-def tell_pid(context: Any) -> None:
+def log_pid(context: Any) -> None:
     """Write down which process runs this try, so that a test can kill it."""
     ti = context["ti"]
     folder = Path(os.environ["AIRFLOW_HOME"]) / "pids"
@@ -31,7 +31,7 @@ ARGUMENTS: dict[str, Any] = {
     "poke_interval": 1,
     "retries": 3,
     "retry_delay": datetime.timedelta(seconds=1),
-    "pre_execute": tell_pid,
+    "pre_execute": log_pid,
 }
 
 with DAG("start_in_worker", schedule=None):

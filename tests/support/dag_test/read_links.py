@@ -1,4 +1,4 @@
-"""Tells the extra links of the last run of a DAG, as Airflow's UI would show them.
+"""Prints the extra links of the last run of a DAG, as Airflow's UI would show them.
 
 It is a program of its own, started by ``process.py``: a webserver knows a task only as it was serialised, and
 neither its class nor the worker's memory.

@@ -1,4 +1,4 @@
-"""Runs DAGs with real Airflow, one after the other, and tells what Airflow's database says of them.
+"""Runs DAGs with real Airflow, one after the other, and reports what Airflow's database says of them.
 
 It is a program of its own, started by ``process.py``, because Airflow can be set up only once in a process.
 """
@@ -109,7 +109,7 @@ def log_as_a_worker_does() -> None:
 
 
 def no_scheduler_to_hold_events_for() -> None:
-    """Let triggers tell at once that a run has ended: dag.test has no scheduler that could take it ill."""
+    """Let triggers report the end of a run at once: dag.test has no scheduler that this could mislead."""
     from airflow_omics._task import from_trigger
 
     from_trigger.HOLD = 0.0
