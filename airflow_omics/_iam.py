@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 _RECOGNISES_ACCOUNTS: Final = (
-    'recognising that "not found" is the answer of the run\'s own account, if `aws_default` is not defined'
+    'recognising that "not found" is the answer of the run\'s own account, if STS cannot be asked'
 )
 _DIAGNOSIS: Final[Mapping[str, str]] = {
     "omics:ListRunTasks": "which tasks of a run failed",
@@ -96,7 +96,10 @@ USES: Final = (
         },
     ),
 )
-"""Every use. A connection with ``role_arn`` needs ``sts:AssumeRole`` on that role as well."""
+"""Every use. A connection with ``role_arn`` needs ``sts:AssumeRole`` on that role as well.
+
+``sts:GetCallerIdentity`` is not listed: it needs no permission, and cannot be denied.
+"""
 
 _RUN: Final = "arn:aws:omics:{region}:{account}:run/*"
 _LOGS: Final = "arn:aws:logs:{region}:{account}:log-group:/aws/omics/WorkflowLog:*"

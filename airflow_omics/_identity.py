@@ -227,7 +227,12 @@ class KnownRun:
 def home_of(arn: Any) -> str | None:
     """Return the account and Region that a run's ARN names, as one text; None if it is not a run's ARN."""
     match = re.fullmatch(_ARN, arn) if isinstance(arn, str) else None
-    return f"account {match['account']} in {match['region']}" if match else None
+    return home_in(match["account"], match["region"]) if match else None
+
+
+def home_in(account: str, region: str) -> str:
+    """Return an account and a Region as one text, as :func:`home_of` does."""
+    return f"account {account} in {region}"
 
 
 def reduce_to_identity(value: Any) -> Any:

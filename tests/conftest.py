@@ -40,3 +40,20 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Any:
     from tests.support.iam import record_calls
 
     return record_calls(monkeypatch)
+
+
+@pytest.fixture
+def sts(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Count the requests to STS, as ``sts.asked``; ``sts.error`` lets them fail."""
+    from tests.support.sts import Sts
+
+    return Sts(monkeypatch)
+
+
+@pytest.fixture
+def sts_out_of_reach(sts: Any) -> Any:
+    """No STS, as in a private network without an endpoint for it."""
+    from botocore.exceptions import ConnectTimeoutError
+
+    sts.error = ConnectTimeoutError(endpoint_url="https://sts.us-east-1.amazonaws.com/")
+    return sts

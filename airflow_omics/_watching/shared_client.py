@@ -123,18 +123,21 @@ class SharedClient:
         may_list: Callable[[], Awaitable[None]] | None,
     ) -> Fault:
         """Return the fault with what makes its answer doubtful, in ``doubt``."""
-        from airflow_omics.hooks.faults import doubt_of
+        from airflow_omics.hooks.faults import doubt_of, next_question
 
         denied = fault.kind is FaultKind.DENIED
         if not denied and fault.kind is not FaultKind.NOT_FOUND:
             return fault
-        doubt = doubt_of(client, home, denied=denied)
-        if doubt and not client.looked_around and may_list is not None:
-            client.looked_around = True  # one is enough, for as many calls as fail together
-            await may_list()
-            await client.look_around()
-            doubt = doubt_of(client, home, denied=denied)
-        return fault._replace(doubt=doubt)
+        async with client.finding_out:
+            while (question := next_question(client, home, denied=denied)) is not None:
+                if question == "STS":
+                    await client.ask_sts()
+                elif may_list is not None:
+                    await may_list()
+                    await client.look_around()
+                else:
+                    break
+        return fault._replace(doubt=doubt_of(client, home, denied=denied))
 
     async def close(self) -> None:
         """Close the client, and everything that it holds."""

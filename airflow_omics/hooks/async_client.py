@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from botocore.config import Config
 
 from airflow_omics._connection import AwsArguments
 from airflow_omics._identity import home_of
+from airflow_omics.hooks.caller import home_by_sts
 from airflow_omics.hooks.omics import OmicsHook, place_of
 from airflow_omics.hooks.responses import UnusableAnswerError, checked_record, clock_skew
 from airflow_omics.records import RunRecord
@@ -44,8 +46,10 @@ class OmicsAsyncClient:
         aws_conn_id: str | None = None,
         region_warning: str | None = None,
         stands_in: bool = False,
+        home_by_sts: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._client = client
+        self._home_by_sts = home_by_sts
         self.region: str = client.meta.region_name
         self.place = place_of(self.region, aws_conn_id)
         """Where its calls go: the Region and the connection, for errors."""
@@ -57,8 +61,14 @@ class OmicsAsyncClient:
         """Whether this client replaces one that was given up after a fault."""
         self.homes: set[str] = set()
         """The accounts and Regions whose runs it has read, as ``_identity.home_of`` says."""
+        self.own_home: str | None = None
+        """The account and Region of its identity, as STS said; None if that is not known."""
+        self.asked_sts = False
+        """Whether STS was asked for it."""
         self.looked_around = False
         """Whether :meth:`look_around` was called."""
+        self.finding_out = asyncio.Lock()
+        """Held while either is under way, so that each is done once for as many calls as fail together."""
 
     @classmethod
     def open(cls, arguments: AwsArguments) -> OmicsAsyncClient:
@@ -69,7 +79,13 @@ class OmicsAsyncClient:
         context: Any = hook.get_client_type(region_name=hook.region_name, config=config, deferrable=True)
         # aiobotocore binds nothing to a loop before its first request, so this thread's may build it.
         client = asyncio.run(context.__aenter__())
-        return cls(client, arguments.aws_conn_id, hook.region_warning(), hook.stands_in)
+        return cls(
+            client,
+            arguments.aws_conn_id,
+            hook.region_warning(),
+            hook.stands_in,
+            partial(home_by_sts, hook, client),
+        )
 
     async def close(self) -> None:
         """Close the client's connections."""
@@ -88,6 +104,12 @@ class OmicsAsyncClient:
     def _read_in(self, arn: Any) -> None:
         if home := home_of(arn):
             self.homes.add(home)
+
+    async def ask_sts(self) -> None:
+        """Learn in which account and Region these calls are made, if STS can say it."""
+        # In a thread: a session is made for it, and perhaps a role assumed.
+        self.own_home = await asyncio.to_thread(self._home_by_sts)
+        self.asked_sts = True
 
     async def look_around(self) -> None:
         """Learn whose runs these calls read, by one page of ListRuns, if that is allowed."""

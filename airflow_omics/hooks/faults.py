@@ -6,7 +6,7 @@ import re
 import socket
 import ssl
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from botocore import exceptions as aws_errors
 from botocore.parsers import ResponseParserError
@@ -75,6 +75,9 @@ class Reader(Caller, Protocol):
     """A caller, and what it knows of its own identity."""
 
     homes: set[str]
+    own_home: str | None
+    asked_sts: bool
+    looked_around: bool
     replaces: bool
 
     @property
@@ -85,7 +88,8 @@ class Reader(Caller, Protocol):
 class SyncReader(Reader, Protocol):
     """A reader in a worker."""
 
-    looked_around: bool
+    def ask_sts(self) -> None:
+        """Learn in which account and Region the calls are made, if STS can say it."""
 
     def look_around(self) -> None:
         """Learn whose runs the calls read, if that is allowed."""
@@ -139,23 +143,25 @@ def _is_of_airflow(error: BaseException) -> bool:
 def doubt_of(caller: Reader, home: str | None, *, denied: bool = False) -> str:
     """Return why "not found", or "denied", may be the answer of another account; empty if it counts.
 
-    The answer counts if the client has read a run of that account and Region. It also counts before that, if
-    the client was made from the connection that is named: reschedule mode has a new one for each look, and a
-    triggerer that was restarted has one for all its waits. Two clients must read a run first: one on boto3's
-    own chain of credentials, while the connection ``aws_default`` is not found; and, for "not found", one
-    that replaces another after a fault, since that fault may have come with a new identity. The first page of
-    ListRuns decides it, if it may be read and is not empty. If nothing can be known, the answer counts as
-    lost credentials: it is retried with a new client, and after five minutes it is an error that names what
-    to check.
+    The answer counts if the client has read a run of the run's account and Region, or if STS or a page of
+    ListRuns has shown that it would (:func:`next_question`). It does not count if they have shown another
+    account or Region: the connection may have been edited since the run was read. If they show nothing, the
+    answer of a client counts that was made from the connection that is named: reschedule mode has a new one
+    for each look, and a triggerer that was restarted has one for all its waits. The answers of two clients do
+    not: of one on boto3's own chain of credentials, while the connection ``aws_default`` is not found; and,
+    for "not found", of one that replaces another after a fault, since that fault may have come with a new
+    identity. An answer that does not count is one of lost credentials: it is retried with a new client, and
+    after five minutes it is an error that names what to check.
 
     :param caller: who made the call.
     :param home: the run's account and Region, if they are known.
     :param denied: whether the answer is "denied", and not "not found".
     """
-    if home in caller.homes:
-        return ""
-    if caller.homes and home is not None:
-        return f"these calls, {caller.place}, read runs of {min(caller.homes)}, not of {home}"
+    read_in = caller.homes | ({caller.own_home} if caller.own_home else set())
+    if home is not None and read_in:
+        if home in read_in:
+            return ""
+        return f"these calls, {caller.place}, read runs of {min(read_in)}, not of {home}"
     if caller.homes:
         return ""
     if caller.stands_in:
@@ -168,8 +174,30 @@ def doubt_of(caller: Reader, home: str | None, *, denied: bool = False) -> str:
     return ""
 
 
+def next_question(
+    caller: Reader, home: str | None, *, denied: bool = False
+) -> Literal["STS", "ListRuns"] | None:
+    """Return what to ask before :func:`doubt_of` judges an answer; None if nothing more can be learnt.
+
+    "Not found" of a run whose account and Region are known is never taken on trust. STS says in which account
+    the client is, and a page of ListRuns shows it if STS can't be asked. For a run whose account is unknown,
+    only a run that the client can read says anything. Each is asked at most once for a client.
+
+    :param caller: who made the call.
+    :param home: the run's account and Region, if they are known.
+    :param denied: whether the answer is "denied", and not "not found".
+    """
+    if home is not None and (caller.homes or caller.own_home):
+        return None
+    if not doubt_of(caller, home, denied=denied) and (denied or home is None):
+        return None
+    if home is not None and not caller.asked_sts:
+        return "STS"
+    return None if caller.looked_around else "ListRuns"
+
+
 def weighed(fault: Fault, hook: SyncReader, home: str | None) -> Fault:
-    """Return the fault with what makes it doubtful in ``doubt``, by one ListRuns if that is needed.
+    """Return the fault with what makes it doubtful in ``doubt``; STS or ListRuns is asked if that is needed.
 
     :param fault: the fault of a call about a run that was read before.
     :param hook: what the call was made with.
@@ -178,11 +206,12 @@ def weighed(fault: Fault, hook: SyncReader, home: str | None) -> Fault:
     denied = fault.kind is FaultKind.DENIED
     if not denied and fault.kind is not FaultKind.NOT_FOUND:
         return fault
-    doubt = doubt_of(hook, home, denied=denied)
-    if doubt and not hook.looked_around:
-        hook.look_around()
-        doubt = doubt_of(hook, home, denied=denied)
-    return fault._replace(doubt=doubt)
+    while (question := next_question(hook, home, denied=denied)) is not None:
+        if question == "STS":
+            hook.ask_sts()
+        else:
+            hook.look_around()
+    return fault._replace(doubt=doubt_of(hook, home, denied=denied))
 
 
 def _fault_of_answer(error: aws_errors.ClientError) -> Fault:

@@ -16,6 +16,7 @@ from botocore.utils import parse_timestamp
 
 from airflow_omics._connection import AwsArguments
 from airflow_omics.exceptions import OmicsRequestError
+from airflow_omics.hooks.caller import home_by_sts
 from airflow_omics.hooks.named import NamedConnectionHook, UnreadableConnectionError
 from airflow_omics.hooks.operations import LOADER, OmicsOperations
 from airflow_omics.hooks.settings import check_ca_bundle, check_options, unknown_region, with_defaults
@@ -48,7 +49,7 @@ class OmicsHook(OmicsOperations, NamedConnectionHook):
         kwargs["client_type"] = "omics"
         super().__init__(*args, **kwargs)
         self.clock_skew = 0.0
-        self.homes, self.looked_around = set(), False
+        self._forget_homes()
 
     @classmethod
     def of(cls, arguments: AwsArguments) -> OmicsHook:
@@ -95,7 +96,16 @@ class OmicsHook(OmicsOperations, NamedConnectionHook):
     def forget(self) -> None:
         """Read the connection again at the next call, with a new client."""
         super().forget()
-        self.homes, self.looked_around = set(), False
+        self._forget_homes()
+
+    def _forget_homes(self) -> None:
+        self.homes, self.own_home = set(), None
+        self.asked_sts = self.looked_around = False
+
+    def ask_sts(self) -> None:
+        """Learn in which account and Region these calls are made, if STS can say it."""
+        self.asked_sts = True
+        self.own_home = home_by_sts(self, self.conn)
 
     @property
     def place(self) -> str:

@@ -33,6 +33,10 @@ class OmicsOperations:
     """Seconds by which the service's clock was ahead of this machine's at the last answer."""
     homes: set[str]
     """The accounts and Regions whose runs it has read, as ``_identity.home_of`` says."""
+    own_home: str | None
+    """The account and Region of its identity, as STS said; None if that is not known."""
+    asked_sts: bool
+    """Whether STS was asked for it."""
     looked_around: bool
     """Whether :meth:`look_around` was called."""
 

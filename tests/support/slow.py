@@ -18,6 +18,7 @@ SLOW = (
     # Waits with the intervals, rates and outages of a triggerer, in real time.
     "tests/triggerer/test_cheaper_way.py",
     "tests/triggerer/test_clocks.py",
+    "tests/triggerer/test_connection_elsewhere.py",
     "tests/triggerer/test_connection_lost.py",
     "tests/triggerer/test_endings_deferred.py",
     "tests/triggerer/test_faults.py",

@@ -9,13 +9,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from moto.iam.models import iam_backends
 
 from airflow_omics.emulator import Emulator, EmulatorServer
 from airflow_omics.emulator.service.common.backend import omics_backends
 from airflow_omics.emulator.service.runs_state import runs_of
 from airflow_omics.hooks.async_client import OmicsAsyncClient
 from airflow_omics.triggers import OmicsRunTrigger, OmicsStartedRunTrigger
+from tests.support.sts import give_key
 from tests.support.triggers import (
     QUICK,
     Clients,
@@ -35,8 +35,7 @@ OTHER_KEY = "AKIAANOTHERACCOUNT00"
 @pytest.fixture
 def machine(server: EmulatorServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """The triggerer's machine has an identity of its own, in another account, that boto3 finds by itself."""
-    keys = iam_backends[OTHER_ACCOUNT]["aws"].access_keys
-    monkeypatch.setitem(keys, OTHER_KEY, object())
+    give_key(monkeypatch, OTHER_ACCOUNT, OTHER_KEY)
     for name, value in {
         "AWS_ACCESS_KEY_ID": OTHER_KEY,
         "AWS_SECRET_ACCESS_KEY": "test",
@@ -188,7 +187,7 @@ async def fire_of(trigger: OmicsRunTrigger) -> Any:
 
 @pytest.mark.usefixtures("machine")
 def test_what_was_never_read_again_is_no_deleted_run(
-    omics: Emulator, server: Any, monkeypatch: pytest.MonkeyPatch
+    omics: Emulator, server: Any, sts: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("airflow_omics._waiting.run.CREDENTIALS_GRACE", 1.5)
     [run_id] = omics.start_runs(1, life="pending-forever")
@@ -199,13 +198,14 @@ def test_what_was_never_read_again_is_no_deleted_run(
     event = run_loop(lambda: fire_of(trigger))
     assert (event["outcome"], event["error"]) == ("error", "OmicsAccessError")
     assert "the named Airflow connection was not found" in event["message"]
+    assert sts.asked == 0  # only HealthOmics is local: it would have been the real STS
     assert "Check aws_conn_id and region_name." in event["message"]
 
 
 # -- a client that was replaced ------------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("machine")
+@pytest.mark.usefixtures("machine", "sts_out_of_reach")
 @pytest.mark.parametrize("foreign", [0, 1], ids=["nothing to list", "a foreign run to list"])
 def test_a_connection_that_was_changed_to_another_account_deletes_nothing(
     foreign: int, omics: Emulator, connect: Any, monkeypatch: pytest.MonkeyPatch
@@ -228,6 +228,7 @@ def test_a_connection_that_was_changed_to_another_account_deletes_nothing(
     assert expected in event["message"]
 
 
+@pytest.mark.usefixtures("sts_out_of_reach")
 @pytest.mark.parametrize("count", [1, 3])
 def test_a_run_deleted_while_credentials_were_rotated_is_deleted(count: int, omics: Emulator) -> None:
     """One page of ListRuns, or another run that is read, shows that the new client reads the same account."""
@@ -323,6 +324,7 @@ def test_a_denied_run_costs_the_other_waits_no_client(
     assert len(clients.opened) == 1
 
 
+@pytest.mark.usefixtures("sts_out_of_reach")
 def test_a_list_that_is_asked_for_an_account_waits_for_its_turn(
     omics: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -53,8 +53,12 @@ class Hook:
     def __init__(self, *answers: Any) -> None:
         self.answers = list(answers)
         self.homes: set[str] = set()
-        self.replaces, self.stands_in, self.looked_around = False, False, False
+        self.own_home: str | None = None
+        self.replaces = self.stands_in = self.asked_sts = self.looked_around = False
         self.place = "in us-east-1, through the connection 'lab'"
+
+    def ask_sts(self) -> None:
+        self.asked_sts = True  # STS is out of reach
 
     def look_around(self) -> None:
         self.looked_around = True  # ListRuns is not allowed

@@ -159,6 +159,7 @@ def test_a_start_tolerates_it_for_a_while(
     assert omics.counts()["StartRun"] == 1
 
 
+@pytest.mark.usefixtures("sts_out_of_reach")
 @pytest.mark.parametrize("comes_back", [True, False])
 def test_a_retry_starts_no_second_run_on_the_word_of_boto3_s_own_identity(
     comes_back: bool,
@@ -190,6 +191,7 @@ def test_a_retry_starts_no_second_run_on_the_word_of_boto3_s_own_identity(
         assert "the named Airflow connection was not found" in str(done.error)
 
 
+@pytest.mark.usefixtures("sts_out_of_reach")
 def test_a_clear_starts_no_second_run_while_the_first_is_unknown_to_boto3_s_own_identity(
     start_task: StartTask, clock: Clock, omics: Any, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -215,6 +217,7 @@ def test_a_clear_starts_no_second_run_while_the_first_is_unknown_to_boto3_s_own_
     assert len(started(omics)) == 1
 
 
+@pytest.mark.usefixtures("sts_out_of_reach")
 def test_a_retry_starts_no_second_run_on_the_word_of_a_client_that_was_made_anew(
     start_task: StartTask, clock: Clock, omics: Any
 ) -> None:

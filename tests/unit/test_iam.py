@@ -187,7 +187,7 @@ def nobody_defined_aws_default(omics: Any, monkeypatch: pytest.MonkeyPatch) -> N
     run(omics, "completed")  # any run that a list can show
 
 
-@pytest.mark.usefixtures("nobody_defined_aws_default")
+@pytest.mark.usefixtures("nobody_defined_aws_default", "sts_out_of_reach")
 @pytest.mark.parametrize("may_list", [True, False])
 @pytest.mark.parametrize("name", ["OmicsCancelRunOperator", "OmicsDeleteRunOperator"])
 def test_a_list_of_runs_shows_whose_answer_not_found_is(
@@ -206,6 +206,19 @@ def test_a_list_of_runs_shows_whose_answer_not_found_is(
 
 
 @pytest.mark.usefixtures("nobody_defined_aws_default")
+@pytest.mark.parametrize("name", ["OmicsCancelRunOperator", "OmicsDeleteRunOperator"])
+def test_sts_shows_whose_answer_not_found_is_and_needs_no_permission(
+    omics: Any, asked: Asked, name: str
+) -> None:
+    gone = run(omics, "completed")
+    omics.vanish(gone)
+    record = {"id": gone, "uuid": "00000000-0000-4000-8000-000000000000", "arn": ARN.format(gone)}
+    allow_only(omics, REQUIRED[name])
+    assert json.loads(execute(getattr(operators, name), run_id=record))["status"] == "DELETED"
+    assert asked.actions == {"omics:GetRun", "sts:GetCallerIdentity"}
+
+
+@pytest.mark.usefixtures("nobody_defined_aws_default", "sts_out_of_reach")
 @pytest.mark.parametrize(("may_list", "kind"), [(True, "OmicsRunDeletedError"), (False, "OmicsAccessError")])
 def test_a_list_of_runs_shows_a_gate_whose_answer_not_found_is(
     omics: Any, poke_gate: Gate, asked: Asked, may_list: bool, kind: str
