@@ -20,11 +20,12 @@ class LogLines:
     """
 
     # A triggerer holds thousands of these.
-    __slots__ = ("_due", "_run_id", "status_logged_at")
+    __slots__ = ("_due", "_errors", "_run_id", "status_logged_at")
 
     def __init__(self, run_id: str) -> None:
         self._run_id = run_id
         self._due: tuple[tuple[int, str], ...] = ()
+        self._errors: dict[str, tuple[int, float]] | None = None  # by kind: how many, and when the last was
         self.status_logged_at: float | None = None
         """When a line last said the status, in seconds on a clock that nobody sets."""
 
@@ -40,6 +41,22 @@ class LogLines:
         :param text: what is said of the run.
         """
         self._due = (*self._due, (level, about_run(self._run_id, text)))
+
+    def add_error(self, kind: str, text: str, tick: float) -> None:
+        """Add a warning of an error, if it is the 1st, 2nd, 4th, 8th, ... of its kind.
+
+        They are counted until there was none for a while. If only some calls fail, that lasts for hours, and a
+        count that began again after each answer would lead to a line for nearly each look.
+
+        :param kind: which errors are counted together.
+        :param tick: the time, on a clock that nobody sets.
+        """
+        self._errors = self._errors or {}
+        count, last = self._errors.get(kind, (0, tick))
+        count = 1 if tick - last >= LINE_EVERY else count + 1
+        self._errors[kind] = (count, tick)
+        if count.bit_count() == 1:
+            self.add(logging.WARNING, text)
 
     def add_status(self, before: str | None, status: str, tick: float, waited: float) -> None:
         """Add a line about the run's status, if it has changed or no line has said it for a while.

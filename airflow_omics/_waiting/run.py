@@ -182,8 +182,7 @@ class RunWait:
         if fault.no_connection and (ending := self._unreached(fault, tick)):
             return ending
         self._transient_errors += 1
-        if self._transient_errors.bit_count() == 1:  # the 1st, 2nd, 4th, 8th, ... in a row
-            self.lines.add(logging.WARNING, f"still waiting: {fault.message}")
+        self.lines.add_error("transient", f"still waiting: {fault.message}", tick)
         return self.timed_out(now)
 
     def timed_out(self, now: float) -> Ending | None:
@@ -314,7 +313,7 @@ class RunWait:
             self._credentials_lost_at = tick
         if tick - self._credentials_lost_at < CREDENTIALS_GRACE:
             said = f"{fault.message}; {fault.doubt}" if fault.doubt else fault.message
-            self.lines.add(logging.WARNING, f"trying fresh credentials: {said}")
+            self.lines.add_error("credentials", f"trying fresh credentials: {said}", tick)
             return self.timed_out(now)
         if not fault.doubt:
             message = self._about(f"no credentials worked for 5 minutes: {fault.message}")
@@ -340,7 +339,7 @@ class RunWait:
             return Ending("error", self.record, message, "OmicsAccessError")
         if self._denied_at is None:
             self._denied_at = tick
-            self.lines.add(logging.WARNING, f"looking once more: {fault.message}")
+            self.lines.add_error("denied", f"looking once more: {fault.message}", tick)
         return self.timed_out(now)
 
     def _unreached(self, fault: Fault, tick: float) -> Ending | None:

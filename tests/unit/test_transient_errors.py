@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -99,6 +100,30 @@ def test_transient_errors_are_logged_and_not_at_every_look(
     end = poke_gate(run_id=run_id, timeout=7200)
     lines = [line for line in output().splitlines() if "still waiting: GetRun: ThrottlingException" in line]
     assert 1 <= len(lines) < end.looks
+
+
+@pytest.mark.parametrize("kind", [FaultKind.TRANSIENT, FaultKind.CREDENTIALS, FaultKind.DENIED])
+def test_errors_that_come_and_go_for_hours_fill_no_log(kind: FaultKind) -> None:
+    """Half of the calls fail, as under a quota that others use up: that is no line for each look."""
+    wait = RunWait(RunTarget.parse("1234567"), started_at=0.0, timeout_at=1e6)
+    lines = []
+    for look in range(480):
+        if look % 2:
+            wait.failed(Fault(kind, "it failed", "SomeException"), look * 30.0)
+        else:
+            wait.answered({"id": "1234567", "status": "RUNNING"}, look * 30.0)
+        lines += wait.lines.take()
+    assert 1 <= sum("it failed" in line for _, line in lines) <= 10
+
+
+def test_an_error_is_a_line_again_once_there_was_none_for_a_while() -> None:
+    wait = RunWait(RunTarget.parse("1234567"), started_at=0.0, timeout_at=1e6)
+    lines = []
+    for moment, message in ((0.0, "the first"), (30.0, "again"), (60.0, "once more"), (900.0, "much later")):
+        wait.failed(Fault(FaultKind.TRANSIENT, message, "SomeException"), moment)
+        wait.answered({"id": "1234567", "status": "RUNNING"}, moment + 1.0)
+        lines += [line for level, line in wait.lines.take() if level == logging.WARNING]
+    assert [line.partition("still waiting: ")[2] for line in lines] == ["the first", "again", "much later"]
 
 
 def test_an_error_of_this_machine_is_not_transient(poke_gate: Gate, run_id: str) -> None:
