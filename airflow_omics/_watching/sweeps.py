@@ -7,6 +7,7 @@ run that a sweep did not hold is a suspect, and GetRun decides.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import math
@@ -25,6 +26,7 @@ _TRIES = 5  # for one page
 _COST_HOLDS = 900.0  # seconds for which the cost of a sweep is relied on, if it was too high
 _OFF_FOR = 3600.0  # seconds without ListRuns if it is denied or its answer can't be used
 _BURST_PAUSE = 5.0  # seconds between a sweep and the next one outside the schedule
+_LONGEST_PAUSE = 60.0  # seconds between two questions whether a sweep is due
 _STEADY = 0.98  # share of neighbours that two lists must have in the same order
 
 
@@ -56,6 +58,7 @@ class Sweeper:
         self._order: dict[str, int] = {}
         self._ids: list[str] = []
         self._is_steady = False
+        self._stirred = asyncio.Event()
 
     async def run_once(self) -> None:
         """Sweep if it is time to, or wait a moment."""
@@ -69,7 +72,17 @@ class Sweeper:
             self._failed(Fault(FaultKind.TRANSIENT, "a sweep ended in an unexpected way"))
             raise
         if not is_due:
-            await asyncio.sleep(self._moment(now))
+            await self._wait(self._pause(now))
+
+    def stir(self) -> None:
+        """Look at once whether a sweep is due: more or fewer runs are waited for."""
+        self._stirred.set()
+
+    async def _wait(self, seconds: float) -> None:
+        self._stirred.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stirred.wait()
 
     def looks_within(self, entry: Entry) -> float:
         """Return after how many seconds without an answer about it a run is due for a GetRun."""
@@ -88,10 +101,18 @@ class Sweeper:
             return True
         return self._period is not None and now >= self._begun_at + self._period
 
-    def _moment(self, now: float) -> float:
-        if self._period is None:
-            return 1.0
-        return min(1.0, max(0.05, self._begun_at + self._period - now))
+    def _pause(self, now: float) -> float:
+        """Return the seconds in which no sweep can become due, unless runs come or go."""
+        if now < self._off_until:
+            return min(_LONGEST_PAUSE, self._off_until - now)
+        if self._watchlist.ready:
+            return 1.0  # how many runs wait for a GetRun changes all the time
+        due_at = self._watchlist.next_due_at()
+        if now < self._cost.known_until:
+            due_at = min(due_at, self._cost.known_until)
+        if self._period is not None:
+            due_at = min(due_at, self._begun_at + self._period)
+        return min(_LONGEST_PAUSE, max(0.05, due_at - now))
 
     async def _sweep(self, begun_at: float) -> None:
         """List every active run that may be watched, in the order of a run's life.

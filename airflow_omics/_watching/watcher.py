@@ -99,6 +99,7 @@ class Watcher:
         self._compare_clocks()
         entry = self._watchlist.join(waiter, _clock.monotonic())
         self._start()
+        self._sweeper.stir()
         # Too many waits may end at once for a final look at each, or the service may be out of reach.
         self._give_up_when_late(entry, waiter, max(wait.timeout_at, _clock.time()) + _LATE)
         try:
@@ -114,6 +115,7 @@ class Watcher:
             if waiter.late is not None:
                 waiter.late.cancel()
             self._watchlist.leave(entry, waiter)
+            self._sweeper.stir()
             await self._close_if_unused()
 
     @contextlib.asynccontextmanager
@@ -206,7 +208,7 @@ class Watcher:
         self._compare_clocks()
         stats().gauge("omics.watcher.waiting", len(self._watchlist))
         if not self._is_looking_due(_clock.monotonic()):
-            await self._wake_until(min(self._watchlist.next_due_at(), self._next_check_at))
+            await self._wake_until(min(self._watchlist.next_due_at(), self._check_at()))
             return
         await self._slots.acquire()
         entry = None
@@ -232,14 +234,11 @@ class Watcher:
 
     def _is_looking_due(self, now: float) -> bool:
         watchlist = self._watchlist
-        if watchlist.has_urgent(now) or watchlist.has_spare:
-            return True
-        if now < self._next_check_at:
-            return False
-        if watchlist.has_check(now):
-            return True
-        self._next_check_at = now + 1.0
-        return False
+        return watchlist.has_urgent(now) or watchlist.has_spare or now >= self._check_at()
+
+    def _check_at(self) -> float:
+        """Return when the next hourly check may be sent."""
+        return max(self._next_check_at, self._watchlist.next_check_at())
 
     def _choose(self, now: float) -> Entry | None:
         entry = self._watchlist.next_urgent(now) or self._watchlist.next_spare()

@@ -221,6 +221,10 @@ class Watchlist:
         """Return whether ``next_check`` may have a run to give."""
         return bool(self._checks) and now - self._checks[0][0] >= CHECK_AGE
 
+    def next_check_at(self) -> float:
+        """Return when ``next_check`` may have a run to give; infinity if there is none to check."""
+        return self._checks[0][0] + CHECK_AGE if self._checks else math.inf
+
     def gather(self, now: float) -> int:
         """Move the runs that are due by now to ``ready``; return how many are there."""
         while self._due and self._due[0][0] <= now:

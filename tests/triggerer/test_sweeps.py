@@ -108,6 +108,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     world = World()
     turn(monkeypatch, world)
     monkeypatch.setattr(sweeps, "asyncio", SimpleNamespace(sleep=world.pause))
+    monkeypatch.setattr(sweeps.Sweeper, "_wait", lambda sweeper, seconds: world.pause(seconds))
     return world
 
 
@@ -340,7 +341,7 @@ def test_a_cohort_that_moved_on_at_once_is_still_to_come_whatever_the_order(worl
 def test_there_is_a_sweep_each_interval_and_nobody_is_slept_past_it(world: World) -> None:
     world.watch(40)
     assert world.go_on_for(200.0) == [1.0, 61.0, 121.0, 181.0]
-    assert max(world.slept) == 1.0
+    assert max(world.slept) == 60.0
 
 
 def test_a_sweep_is_late_by_a_twentieth_of_a_second_at_most(world: World) -> None:
@@ -350,9 +351,21 @@ def test_a_sweep_is_late_by_a_twentieth_of_a_second_at_most(world: World) -> Non
 
 
 def test_nothing_is_listed_if_nobody_waits(world: World) -> None:
-    assert world.go_on_for(10.0) == []
+    assert world.go_on_for(3600.0) == []
     assert world.asked == []
-    assert world.slept == [1.0] * 10
+    assert world.slept == [60.0] * 60
+
+
+def test_it_is_woken_by_who_comes_or_goes() -> None:
+    sweeper = World().sweeper
+
+    async def body() -> None:
+        asleep = asyncio.create_task(sweeper.run_once())
+        await asyncio.sleep(0.0)
+        sweeper.stir()
+        await asyncio.wait_for(asleep, 5.0)
+
+    asyncio.run(body())
 
 
 def test_two_statuses_for_three_runs_are_cheaper_than_three_getruns_every_time(world: World) -> None:
