@@ -14,13 +14,16 @@ RUN := .venv/bin/python
 ARGS ?=
 # What Airflow keeps its own state in for `make demo` and `make up`: sqlite, or postgresql.
 DATABASE ?= sqlite
+# What `make simulate` plays: seeds, and the days in which the tasks of each begin.
+SEEDS ?= 100
+DAYS ?= 7
 
 # What `make check` runs: of the tests that start no Airflow, no browser and no database, those that are not slow
 # (tests/support/slow.py).
 CHECKED := tests/public tests/unit tests/triggerer tests/emulator tests/scripts -m "not slow"
 
-.PHONY: help demo up check test lint docs matrix screenshots chaos gates kills bench-parse bench-lines environment \
-	programs postgresql schemas clean
+.PHONY: help demo up check test lint docs matrix simulate screenshots chaos gates kills bench-parse bench-lines \
+	environment programs postgresql schemas clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -45,6 +48,9 @@ lint: environment ## Run ruff and mypy
 
 matrix: postgresql schemas ## Run the tests on every supported Airflow (ROWS='lowest 3.0' picks some)
 	@$(RUN) -m scripts.matrix $(ROWS)
+
+simulate: environment ## Play SEEDS=100 simulated weeks (DAYS=7) of gates, starts and accidents in virtual time
+	@$(RUN) -m tests.simulation.seeded --seeds $(SEEDS) --days $(DAYS)
 
 docs: environment ## Build the documentation site, in build/docs
 	@$(RUN) docs/tables.py

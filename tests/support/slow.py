@@ -11,6 +11,8 @@ SLOW = (
     "tests/unit/test_start_run_deaths.py",
     "tests/unit/test_start_run_ends.py",
     "tests/unit/test_start_run_search.py",
+    # Days of gates and starts in virtual time.
+    "tests/simulation/seeded",
     # Processes of their own: Airflow's parser, the emulator's command, another pytest.
     "tests/unit/test_parsing.py",
     "tests/emulator/test_docs.py",

@@ -15,7 +15,8 @@ from airflow_omics.emulator.world.shared import WORLD
 from airflow_omics.operators import OmicsStartRunOperator
 from airflow_omics.sensors import OmicsRunSensor
 from tests.simulation.seeded.airflow_model import Airflow
-from tests.simulation.seeded.laws import BrokenLaw, Laws
+from tests.simulation.seeded.endings import BrokenLaw
+from tests.simulation.seeded.laws import Laws
 from tests.simulation.seeded.plan import DAY, HOUR, Plan
 from tests.simulation.seeded.rows import Store, TaskInstance
 from tests.simulation.seeded.seams import Connections, World, in_place
@@ -77,10 +78,8 @@ def play(plan: Plan, *, keep_history: bool = True) -> Outcome:
 
                 airflow.say = say
             stage = _Stage(plan, world, airflow)
-            laws = Laws(world, airflow, stage.troubles)
-            laws.most_set = max(
-                (abs(a["seconds"]) for a in plan.accidents if a["kind"] == "clock-set"), default=0.0
-            )
+            sets = [abs(a["seconds"]) for a in plan.accidents if a["kind"] == "clock-set"]
+            laws = Laws(world, airflow, stage.troubles, max(sets, default=0.0))
             stage.prepare()
             _go_through(plan, agenda, airflow, laws)
             outcome.broken = laws.broken

@@ -11,7 +11,7 @@ import contextlib
 import logging
 import random
 from collections.abc import Callable, Iterator
-from functools import cached_property
+from functools import cached_property, partial
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -22,6 +22,7 @@ import airflow_omics.links as links_module
 from airflow_omics import _clock
 from airflow_omics._compat import AirflowNotFoundException
 from airflow_omics._connection import AwsArguments
+from airflow_omics._identity import home_in
 from airflow_omics._starting import worker_kill
 from airflow_omics._watching.rate_limit import RateTable
 from airflow_omics.hooks import OmicsHook
@@ -93,7 +94,7 @@ class SimulatedHook(OmicsHook):
         self.aws_conn_id = aws_conn_id
         self.replaces = False
         self.clock_skew = 0.0
-        self.homes, self.looked_around = set(), False
+        self._forget_homes()
 
     @cached_property
     def conn_config(self) -> Any:
@@ -112,6 +113,12 @@ class SimulatedHook(OmicsHook):
 
     def region_warning(self) -> str | None:
         return None
+
+    def ask_sts(self) -> None:
+        process = self.world.agenda.current
+        assert isinstance(process, Worker)
+        process.sleep(self.world.latency())
+        self.asked_sts, self.own_home = True, _home_by_sts(self.world, self.conn)
 
     def _omics_client(self, *, retried: bool = True) -> Any:
         return _Blocking(self.world, self.conn, 3 if retried else 1)
@@ -173,6 +180,13 @@ class _Async:
                 await asyncio.sleep(self._world.latency())
 
         return call
+
+
+def _home_by_sts(world: World, client: Client) -> str | None:
+    """Return what STS says, which uses the credentials of the client; None if it does not answer."""
+    if client.generation < world.service.generation or world.service.strikes("*", "unreachable"):
+        return None
+    return home_in(client.account, REGION)
 
 
 def _operation(method: str) -> str:
@@ -243,7 +257,9 @@ def in_place(world: World) -> Iterator[None]:
 
     def open_client(arguments: AwsArguments) -> OmicsAsyncClient:
         hook = SimulatedHook(arguments.aws_conn_id)
-        return OmicsAsyncClient(_Async(world, hook.conn), arguments.aws_conn_id, None, hook.stands_in)
+        client = hook.conn
+        sts = partial(_home_by_sts, world, client)
+        return OmicsAsyncClient(_Async(world, client), arguments.aws_conn_id, None, hook.stands_in, sts)
 
     from airflow.sdk.bases.operator import ExecutorSafeguard
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
