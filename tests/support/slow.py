@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-# Each is the beginning of a test's id. A module is here if it takes more than eight seconds of a processor or
-# waits in real time.
+# Each is the beginning of a test's id. A module is here if it takes more than four seconds of a processor or
+# waits in real time, unless it shows what everybody's change may break: how a task ends, and what is refused.
 SLOW = (
     # The whole life of a run, again and again: each way to die, to clear, to end and to find a start again.
     "tests/unit/test_start_run_again.py",
@@ -11,10 +11,18 @@ SLOW = (
     "tests/unit/test_start_run_deaths.py",
     "tests/unit/test_start_run_ends.py",
     "tests/unit/test_start_run_search.py",
-    # Days of gates and starts in virtual time.
-    "tests/simulation/seeded",
-    # Processes of their own: Airflow's parser, the emulator's command, another pytest.
+    "tests/unit/test_start_run_kill.py",
+    "tests/unit/test_start_run_same_request.py",
+    # Runs that are waited for again and again: under each error, to each end, on each connection.
+    "tests/unit/test_connection_elsewhere.py",
+    "tests/unit/test_iam.py",
+    "tests/unit/test_transient_errors.py",
+    "tests/unit/test_upgrade.py",
+    "tests/emulator/test_lives.py",
+    "tests/emulator/test_other_requests.py",
+    # Processes of their own: Airflow's parser and its provider list, the emulator's command, another pytest.
     "tests/unit/test_parsing.py",
+    "tests/unit/test_provider_info.py",
     "tests/emulator/test_docs.py",
     "tests/emulator/test_server.py",
     # Waits with the intervals, rates and outages of a triggerer, in real time.
@@ -26,6 +34,8 @@ SLOW = (
     "tests/triggerer/test_faults.py",
     "tests/triggerer/test_identity_watched.py",
     "tests/triggerer/test_kill.py",
+    "tests/triggerer/test_leaving.py",
+    "tests/triggerer/test_metrics.py",
     "tests/triggerer/test_never_matters.py",
     "tests/triggerer/test_never_reached.py",
     "tests/triggerer/test_news.py",

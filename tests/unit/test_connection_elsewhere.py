@@ -20,6 +20,8 @@ from tests.support.sensors import Clock, Gate, TaskInstance, context_of
 from tests.support.start_operators import ROLE, StartTask, Store, die_at, started
 from tests.support.sts import Sts, give_key
 
+pytestmark = pytest.mark.any_airflow
+
 HERE = "account 123456789012 in us-east-1"
 ELSEWHERE = "account 999999999999 in us-east-1"
 OTHER_KEY = "AKIAANOTHERACCOUNT00"

@@ -9,6 +9,8 @@ import pytest
 
 from airflow_omics.failures import FAILURES, Failure, classify
 
+pytestmark = pytest.mark.any_airflow
+
 # https://docs.aws.amazon.com/omics/latest/dev/workflows-run-errors.html
 DOCUMENTED = {
     "ALL_PROFILES_INSTANCE_RESERVATION_FAILED": ("retry", "AWS"),

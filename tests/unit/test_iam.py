@@ -32,6 +32,8 @@ from tests.support.iam import OPTIONAL, REQUIRED, Asked, allow_only
 from tests.support.sensors import ONE_ATTEMPT, Clock, Gate, TaskInstance, context_of
 from tests.support.start_operators import Task
 
+pytestmark = pytest.mark.any_airflow
+
 ARN = "arn:aws:omics:us-east-1:123456789012:run/{}"
 # One run whose task fails, and one whose time is up in a run group: all that a diagnosis may ask for.
 FAILURES = ("failed-out-of-memory-error", "failed-run-timed-out")

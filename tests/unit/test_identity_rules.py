@@ -19,6 +19,8 @@ from airflow_omics.exceptions import (
 from airflow_omics.sensors import OmicsRunSensor
 from tests.support.sensors import Gate, TaskInstance, context_of, new_run
 
+pytestmark = pytest.mark.any_airflow
+
 OTHER_UUID = "11111111-2222-3333-4444-555555555555"
 
 

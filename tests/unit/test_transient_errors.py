@@ -18,6 +18,8 @@ from airflow_omics.exceptions import FaultKind, OmicsAccessError, OmicsRequestEr
 from tests.support.clocks import turn
 from tests.support.sensors import ONE_ATTEMPT, Clock, Gate, new_run
 
+pytestmark = pytest.mark.any_airflow
+
 WAITS = "waits"
 
 # Every exception that the service model lists for GetRun, and how a sensor that meets it for good ends.
