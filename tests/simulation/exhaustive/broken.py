@@ -1,11 +1,119 @@
-"""What is meant, and which promise is broken, judged by what the service and a person saw."""
+"""What is meant, and which promise is broken, judged by what the service and a person saw.
+
+What is meant: a task has one run. A run that ended badly, or was deleted, leads to one more. A clear means a new one,
+unless ``on_clear`` is ``reattach``. A run that is not meant any more is cancelled, or a log line names it. What nobody
+ended is not cancelled.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from tests.simulation.exhaustive.history import World
 from tests.simulation.exhaustive.service import Run
+
+NO_PROCESS = "marked failed when no process of the task was alive"
+NO_TRIGGERER = "killed when no triggerer ran"
+CUT_OFF = "on_kill was cut off"
+KILLED = "killed in a worker"
+CLEARED = "cleared while it ran"
+
+_TOKEN, _LIST = "a repeated token is answered with", "omics:ListRuns is"
+
+
+class Reason(NamedTuple):
+    """Why a promise cannot be held.
+
+    :param promise: what is broken: ``second`` (a run that was not meant), ``old`` (the run of before a clear was taken
+        up), ``stuck`` (the last try failed, and nothing was in its way), ``unwatched`` (a run goes on that is not meant
+        any more, and no line names it).
+    :param holds: whether it is the reason in this world, for this run.
+    :param when: what happens, for docs/use/starting.md.
+    :param then: what comes of it.
+    """
+
+    promise: str
+    holds: Callable[[World, Run], bool]
+    when: str
+    then: str
+
+
+def _is_unfindable(world: World, run: Run) -> bool:
+    return world.is_so(_LIST, "denied") and not run.is_noted
+
+
+REASONS = {
+    "forgotten": Reason(
+        "second",
+        lambda world, run: _is_unfindable(world, run) and world.is_so(_TOKEN, "forgotten"),
+        "The worker dies or the try fails after StartRun, and the state store has not noted the run",
+        "A second run is started",
+    ),
+    "refused": Reason(
+        "stuck",
+        lambda world, run: _is_unfindable(world, run) and world.is_so(_TOKEN, "conflict", "validation"),
+        "The worker dies or the try fails after StartRun, and the state store has not noted the run",
+        "No second run is started, but the run is not found again: each retry fails, and says so",
+    ),
+    "deleted": Reason(
+        "stuck",
+        lambda world, run: run.is_gone and not run.is_noted and world.is_so(_TOKEN, "conflict", "validation"),
+        "The run is deleted before the next try, and the state store has not noted it",
+        "A new run is not started: each retry fails, and says that the token is in use. Clear the task",
+    ),
+    "unmarked clear": Reason(
+        "old",
+        lambda world, run: CLEARED in run.marks,
+        "The task is cleared while it runs, and its run is not cancelled by the kill",
+        "The next try counts as a retry, and takes the run up",
+    ),
+    "no process": Reason(
+        "unwatched",
+        lambda world, run: NO_PROCESS in run.marks,
+        "The task is marked failed after its worker has died, or was told to stop",
+        "The run goes on: no process of the task is there to notice",
+    ),
+    "no triggerer": Reason(
+        "unwatched",
+        lambda world, run: NO_TRIGGERER in run.marks,
+        "The deferred task is marked failed or cleared while no triggerer has it",
+        "The run goes on: nothing is there to notice",
+    ),
+    "cut off": Reason(
+        "unwatched",
+        lambda world, run: CUT_OFF in run.marks,
+        "The worker dies while it cancels the run of a task that a person has ended",
+        "The run goes on",
+    ),
+    "killed in StartRun": Reason(
+        "unwatched",
+        lambda world, run: KILLED in run.marks and run.wish == world.wish and world.is_so(_LIST, "denied"),
+        "A person ends the task while StartRun is under way",
+        "The run that comes of it is not found, and goes on",
+    ),
+    "killed after a clear": Reason(
+        "unwatched",
+        lambda world, run: KILLED in run.marks and run.wish < world.wish,
+        "A person ends a cleared task before it has cancelled the run of before the clear",
+        "The run of before goes on",
+    ),
+    "not found after a clear": Reason(
+        "unwatched",
+        lambda world, run: run.wish < world.wish and _is_unfindable(world, run),
+        "The task is cleared after its worker has died or its try has failed, and the state store has not noted the run",
+        "A new run is started, and the earlier one goes on beside it",
+    ),
+}
+"""The first of those that hold for a promise is the reason."""
+
+
+def _broken(world: World, promise: str, run: Run) -> None:
+    names = (name for name, reason in REASONS.items() if reason.promise == promise and reason.holds(world, run))
+    world.breaches |= {next(names, f"UNKNOWN: {promise} {sorted(run.marks)} {'noted' if run.is_noted else ''}")}
+
+
+# -- what happens ------------------------------------------------------------------------------------------------
 
 
 def acted(world: World, state: str | None, *, is_marked: bool) -> None:
@@ -15,10 +123,10 @@ def acted(world: World, state: str | None, *, is_marked: bool) -> None:
     """
     if state == "failed":
         world.is_given_up = True
-    elif state == "restarting" and world.lasting["on_clear is"] == "new":
+    elif state == "restarting" and world.is_so("on_clear is", "new"):
         world.wish += 1
         if not is_marked:
-            world.learn("cleared while it ran")
+            world.mark(CLEARED)
 
 
 def started(world: World, run: Run) -> None:
@@ -27,48 +135,47 @@ def started(world: World, run: Run) -> None:
         if other is run or other.is_gone:
             continue
         if other.wish == run.wish and (other.is_active or other.status == "COMPLETED"):
-            world.note("second", other, *_facts(other))
-        elif other.wish < run.wish and other.status == "RUNNING":
-            if not (other.is_cancelled or other.is_named or other.is_returned):
-                world.note("beside", other, *_facts(other))
+            _broken(world, "second", other)
+            other.is_named = True  # it is counted
+        elif other.wish < run.wish and other.status == "RUNNING" and not _is_accounted_for(other):
+            _broken(world, "unwatched", other)
+            other.is_named = True
 
 
 def cancelled(world: World, run: Run) -> None:
     """Judge a CancelRun that was accepted."""
     if run.wish == world.wish and not world.is_given_up:
-        world.note("cancelled", run)
+        _broken(world, "cancelled", run)
 
 
 def succeeded(world: World, result: Any, *, waits: bool) -> None:
     """Judge what a try returned."""
     run = world.service.find(str(result["id"]))
-    if run is None:
-        if waits:
-            world.note("gone", world.service.runs[-1])
+    if run is None or (waits and run.status != "COMPLETED"):
+        _broken(world, "wrong result", run or world.service.runs[-1])
         return
     if run.wish != world.wish:
-        world.note("old", run, *_facts(run))
-    if waits and run.status != "COMPLETED":
-        world.note("wrong", run)
+        _broken(world, "old", run)
     if not waits:
         run.is_returned = True
 
 
-def failed(world: World, error: Exception) -> None:
+def failed(world: World) -> None:
     """Judge a last try that failed: nothing was in its way but what had happened before."""
-    run = world.service.runs[-1] if world.service.runs else Run(0, {}, "", 0, 1, None)
-    world.note("stuck", run, type(error).__name__, *_facts(run))
+    _broken(world, "stuck", world.service.runs[-1] if world.service.runs else Run(0, {}, "", 0, 1, None))
+    for run in world.service.runs:
+        run.is_named = True  # its error says that there is a run, and by which name
 
 
 def over(world: World) -> None:
     """Judge what is left when nothing will happen to the task any more."""
     for run in world.service.runs:
-        if run.is_gone or run.status != "RUNNING" or run.is_named or run.is_returned:
+        if run.is_gone or run.status != "RUNNING" or _is_accounted_for(run):
             continue
-        if world.is_given_up and world.is_so("cancel_on_kill is") == "False":
-            continue
-        world.note("unwatched", run, *_facts(run))
+        if world.is_given_up and world.is_so("cancel_on_kill is", "False"):
+            continue  # as the DAG says
+        _broken(world, "unwatched", run)
 
 
-def _facts(run: Run) -> tuple[str, ...]:
-    return () if run.is_answered else ("StartRun was not answered",)
+def _is_accounted_for(run: Run) -> bool:
+    return run.is_cancelled or run.is_named or run.is_returned

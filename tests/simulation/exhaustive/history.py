@@ -23,20 +23,6 @@ LASTING = {
 RETRIES = 3
 
 
-@dataclass(frozen=True)
-class Breach:
-    """A promise that a history did not hold.
-
-    :param what: which promise: a key of ``broken.PROMISES``.
-    :param run: the number of the run that it is about.
-    :param facts: what else was so, for ``broken``.
-    """
-
-    what: str
-    run: int
-    facts: tuple[str, ...] = ()
-
-
 @dataclass
 class World:
     """Everything that outlives a try, and what was meant so far.
@@ -45,7 +31,8 @@ class World:
     :param store: the task state store's values; unused if there is none.
     :param wish: counts what a person asked for: the task itself, and each clear that means a new run.
     :param is_given_up: whether a person has ended the task.
-    :param facts: what has happened to the task that no later try can find out.
+    :param is_small: whether only the last run goes on in every way between two tries.
+    :param breaches: the promises that were broken, by the names of the reasons in ``broken.REASONS``.
     """
 
     lasting: dict[str, str] = field(default_factory=dict)
@@ -55,9 +42,9 @@ class World:
     max_tries: int = RETRIES
     wish: int = 1
     is_given_up: bool = False
-    facts: frozenset[str] = frozenset()
-    breaches: frozenset[Breach] = frozenset()
+    breaches: frozenset[str] = frozenset()
     accidents: int = 0
+    is_small: bool = False
 
     def copy(self) -> World:
         made = copy.copy(self)
@@ -70,31 +57,33 @@ class World:
         Times are not in it: each try begins at a time of its own, and nothing of the package compares the times of
         two runs of a task but by their order.
         """
-        runs = [
-            (r.members["name"], r.members["tags"], r.wish, r.status, r.is_gone, r.is_answered, r.is_cancelled)
-            + (r.is_named, r.is_returned)
-            for r in self.service.runs
-        ]
+        runs = [self._key_of(run) for run in self.service.runs]
         rest = (
             sorted(self.lasting.items()),
             self.service.tokens,
             self.store,
-            (self.try_number, self.max_tries, self.wish, self.is_given_up, self.accidents),
-            sorted(self.facts),
-            sorted(map(repr, self.breaches)),
+            (self.try_number, self.max_tries, self.wish, self.is_given_up, self.accidents, self.is_small),
+            sorted(self.breaches),
         )
         return json.dumps((runs, rest), sort_keys=True)
 
-    def is_so(self, question: str) -> str:
-        """Return the answer to one of ``LASTING``'s questions, or an empty text if it was never asked."""
-        return self.lasting.get(question, "")
+    @staticmethod
+    def _key_of(run: Run) -> Any:
+        key = (run.members["name"], run.members["tags"], run.wish)
+        if run.is_gone:
+            return key
+        ended = (*key, run.status, run.is_noted, run.is_returned, sorted(run.marks))
+        return (*ended, run.is_cancelled, run.is_named) if run.is_active else ended
 
-    def note(self, what: str, run: Run, *facts: str) -> None:
-        """Note that a promise was broken."""
-        self.breaches |= {Breach(what, run.number, (*sorted(self.facts), *facts))}
+    def is_so(self, question: str, *answers: str) -> bool:
+        """Return whether one of ``LASTING``'s questions was answered so."""
+        return self.lasting.get(question) in answers
 
-    def learn(self, fact: str) -> None:
-        self.facts |= {fact}
+    def mark(self, mark: str) -> None:
+        """Note on each run that goes on what has happened to its task."""
+        for run in self.service.runs:
+            if run.is_active and run.status == "RUNNING":
+                run.marks |= {mark}
 
     @property
     def unasked(self) -> int:
@@ -109,12 +98,12 @@ class World:
 class StateStore:
     """Airflow 3.3's task state store.
 
-    :param values: what it holds.
+    :param world: holds its values.
     :param at: is called before and after each access, with its name; it may raise.
     """
 
-    def __init__(self, values: dict[str, str], at: Any) -> None:
-        self._values, self._at = values, at
+    def __init__(self, world: World, at: Any) -> None:
+        self._world, self._values, self._at = world, world.store, at
 
     def get(self, key: str, default: Any = None) -> Any:
         self._at("before", "reading the store")
@@ -123,4 +112,6 @@ class StateStore:
     def set(self, key: str, value: Any) -> None:
         self._at("before", "writing the store")
         self._values[key] = json.dumps(value)
+        for run in self._world.service.runs:
+            run.is_noted = run.is_noted or value.get("id") == run.id
         self._at("after", "writing the store")

@@ -26,9 +26,11 @@ class Run:
     :param wish: for which wish of a person it was started, see ``broken``.
     :param due: when it ends.
     :param is_gone: whether it was deleted.
-    :param is_answered: whether the worker got StartRun's answer with it.
+    :param is_noted: whether the task state store has had it.
     :param is_cancelled: whether a CancelRun was accepted for it.
     :param is_named: whether a log line or an error says that it goes on.
+    :param marks: what has happened to its task while it went on, which no later try can find out.
+    :param given_id: its id, if another service than this one made it.
     :param is_returned: whether a task that does not wait has returned it, so that others watch it.
     """
 
@@ -40,14 +42,21 @@ class Run:
     due: float | None
     status: str = "RUNNING"
     is_gone: bool = False
-    is_answered: bool = False
+    is_noted: bool = False
     is_cancelled: bool = False
     is_named: bool = False
     is_returned: bool = False
+    marks: frozenset[str] = frozenset()
+    given_id: str = ""
+
+    def __copy__(self) -> Run:
+        made = object.__new__(Run)
+        made.__dict__.update(self.__dict__)
+        return made
 
     @property
     def id(self) -> str:
-        return str(1_000_000 + self.number)
+        return self.given_id or str(1_000_000 + self.number)
 
     @property
     def is_active(self) -> bool:
@@ -127,7 +136,6 @@ class Hook:
         self._at("before", "StartRun")
         run = self._start(request)
         self._at("after", "StartRun")
-        run.is_answered = True
         return {key: value for key, value in run.record().items() if key not in ("name", "creationTime")}
 
     def get_run(self, run_id: str, export: Any = None) -> dict[str, Any]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
-
 from tests.simulation.exhaustive import broken
 from tests.simulation.exhaustive.accidents import ACCIDENTS, Accident
 from tests.simulation.exhaustive.history import RETRIES, World
@@ -13,6 +11,13 @@ from tests.simulation.exhaustive.tries import Try, installed
 from tests.simulation.exhaustive.ways import Ways, all_ways
 
 DEATH, STOP = "the worker dies", "the worker is told to stop"
+
+SMALL = {
+    "the task waits": ("in a worker",),
+    "cancel_on_kill is": ("True",),
+    "omics:CancelRun is": ("allowed",),
+}
+"""The worlds in which a second try has accidents; all else is as full as for the first."""
 
 NEXT = {
     "succeeded": ("over", "cleared"),
@@ -45,37 +50,73 @@ class Table:
     """All histories of one start.
 
     :param plays: how many tries were played.
+    :param outcomes: what came of them, with how many histories came to it, and one of these.
     """
 
     plays: int = 0
-    histories: int = 0
-    over: list[Branch] = field(default_factory=list)
+    outcomes: dict[str, Branch] = field(default_factory=dict)
+
+    @property
+    def histories(self) -> int:
+        return sum(branch.number for branch in self.outcomes.values())
+
+    def close(self, branches: Iterable[Branch]) -> None:
+        """Count histories that are over."""
+        for branch in branches:
+            broken.over(branch.world)
+            branch.number *= branch.world.unasked
+            outcome = ", ".join(sorted(branch.world.breaches)) or "as meant"
+            if outcome in self.outcomes:
+                self.outcomes[outcome].number += branch.number
+            else:
+                self.outcomes[outcome] = branch
 
 
 def all_starts() -> Table:
-    """Play every history."""
+    """Play every history: two or three tries, and in all ways, but for the last try, which nothing disturbs.
+
+    The first try goes in every way, with every accident at every moment, in every kind of world, and so does what
+    happens between it and the second. A second try that has an accident of its own, after one that had none or in
+    which the worker died, is played in the worlds of ``SMALL``.
+    """
     table = Table()
     with installed():
-        branches: Iterable[Branch] = [Branch(World())]
-        for layer in range(3):
-            ended = _merged(b for branch in branches for b in _tries_of(branch, table, is_last=layer == 2))
-            if layer == 2:
-                for branch in ended:
-                    _close(branch, table)
-                break
-            after = [b for branch in ended for b in _between(branch)]
-            for branch in after:
-                if branch.ended == "over":
-                    _close(branch, table)
-            branches = _merged(branch for branch in after if branch.ended != "over")
+        quiet, disturbed = [], []
+        for branch in _go_on(_tries_of(Branch(World()), table, tuple(ACCIDENTS)), table):
+            (disturbed if branch.world.accidents else quiet).append(branch)
+        again = [world for branch in (*quiet, *disturbed) if (world := _small(branch))]
+        second = _merged(after for branch in again for after in _tries_of(branch, table, _kinds(branch)))
+        third = _go_on((branch for branch in second if branch.world.accidents), table)
+        third += _go_on((after for branch in quiet for after in _tries_of(branch, table)), table)
+        last = _merged([*disturbed, *third])
+        table.close(_merged(over for branch in last for over in _tries_of(branch, table, is_last=True)))
     return table
 
 
-def _close(branch: Branch, table: Table) -> None:
-    broken.over(branch.world)
-    branch.number *= branch.world.unasked
-    table.histories += branch.number
-    table.over.append(branch)
+def _go_on(ended: Iterable[Branch], table: Table) -> list[Branch]:
+    """Return what comes after tries that have ended, and count what is over."""
+    after = _merged(after for branch in _merged(ended) for after in _between(branch))
+    table.close(branch for branch in after if branch.ended == "over")
+    return [branch for branch in after if branch.ended != "over"]
+
+
+def _kinds(branch: Branch) -> tuple[str, ...]:
+    return (DEATH,) if branch.world.accidents else tuple(ACCIDENTS)
+
+
+def _small(branch: Branch) -> Branch | None:
+    """Return the branch in the world of ``SMALL``, if it fits: a second try there has accidents as well."""
+    world = branch.world.copy()
+    if any(world.lasting.setdefault(question, one) not in (one, *more) for question, (one, *more) in SMALL.items()):
+        return None
+    *_, tried, between = branch.path
+    if world.accidents and not (tried["ended"] == DEATH and between["the task is"] == "retried"):
+        return None
+    became = [answer for question, answer in between.items() if "meanwhile" in question]
+    if any(answer not in ("goes on", "stays", *(() if world.accidents else ("is deleted",))) for answer in became):
+        return None
+    world.is_small = True
+    return Branch(world, branch.number, branch.path, branch.ended)
 
 
 def _merged(branches: Iterable[Branch]) -> list[Branch]:
@@ -91,8 +132,10 @@ def _merged(branches: Iterable[Branch]) -> list[Branch]:
 # -- a try -----------------------------------------------------------------------------------------------------
 
 
-def _tries_of(branch: Branch, table: Table, *, is_last: bool) -> Iterator[Branch]:
-    """Yield what comes of the next try: undisturbed, and with each accident at each moment.
+def _tries_of(
+    branch: Branch, table: Table, kinds: tuple[str, ...] = (), *, is_last: bool = False
+) -> Iterator[Branch]:
+    """Yield what comes of the next try: undisturbed, and with accidents of each kind at each moment.
 
     Two moments in which an accident would find the same are played once, and count as two.
     """
@@ -108,9 +151,7 @@ def _tries_of(branch: Branch, table: Table, *, is_last: bool) -> Iterator[Branch
         for number, (found, words, taken) in enumerate(done.positions):
             times[found] = times.get(found, 0) + 1
             first.setdefault(found, (number, taken, words))
-    if is_last:
-        return
-    for kind in _kinds(branch.world):
+    for kind in kinds:
         for found, (number, taken, words) in first.items():
             if words.startswith("while") and kind in (DEATH, STOP):
                 continue  # no worker has the task, and a triggerer that dies is replaced
@@ -119,12 +160,6 @@ def _tries_of(branch: Branch, table: Table, *, is_last: bool) -> Iterator[Branch
                 done.world.accidents += 1
                 path = {"accident": f"{kind}, {words} ({number})", **ways.taken}
                 yield _after(branch, done, path, times[found])
-
-
-def _kinds(world: World) -> tuple[str, ...]:
-    if world.accidents == 0:
-        return tuple(ACCIDENTS)
-    return ()
 
 
 def _after(branch: Branch, done: Try, path: dict[str, str], times: int) -> Branch:
@@ -148,14 +183,14 @@ def _between(branch: Branch) -> Iterator[Branch]:
 
 def _runs_go_on(world: World, ways: Ways) -> None:
     runs = [run for run in world.service.runs if not run.is_gone]
-    for run in runs[-2:]:
+    for run in runs[-1:] if world.is_small else runs[-2:]:
         question = f"run {run.number} meanwhile"
         if run.status == "RUNNING":
             became = ways(question, ("goes on", "COMPLETED", "FAILED", "is deleted"))
         elif run.status == "STOPPING":
             became = ways(question, ("CANCELLED", "COMPLETED", "goes on"))
         else:
-            became = ways(question, ("stays", "is deleted"))
+            became = "stays" if world.is_small else ways(question, ("stays", "is deleted"))
         if became == "is deleted":
             run.is_gone = True
         elif became not in ("goes on", "stays"):
@@ -169,4 +204,4 @@ def _do(world: World, then: str) -> None:
             world.wish += 1
     elif then == "marked failed":
         world.is_given_up = True
-        world.learn("marked failed with no process of the task alive")
+        world.mark(broken.NO_PROCESS)

@@ -9,6 +9,7 @@ import datetime
 import functools
 import json
 import logging
+import random
 import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -39,17 +40,25 @@ BETWEEN = 100_000.0
 
 
 class Operator(OmicsStartRunOperator):
-    """The operator as it is, with a log that a try can read."""
+    """The operator as it is, with the log of a try, and ``cancel_on_kill`` as that decides when it is asked for."""
 
-    own_log: Any = None
+    own_try: Any = None
 
     @property
     def log(self) -> Any:
-        return self.own_log
+        return self.own_try.log
+
+    @property
+    def cancel_on_kill(self) -> bool:
+        return bool(self.own_try.lasting("cancel_on_kill is") == "True")
+
+    @cancel_on_kill.setter
+    def cancel_on_kill(self, value: bool) -> None:
+        pass
 
 
 @functools.cache
-def _operator(waits: str, on_clear: str, cancel_on_kill: str) -> Operator:
+def _operator(waits: str, on_clear: str) -> Operator:
     return Operator(
         task_id="start",
         workflow_id="1234567",
@@ -57,11 +66,11 @@ def _operator(waits: str, on_clear: str, cancel_on_kill: str) -> Operator:
         output_uri=OUTPUT,
         retries=3,
         diagnose=False,
-        wait_timeout=2 * LASTS,
+        poke_interval=2 * LASTS,
+        wait_timeout=5 * LASTS,
         deferrable=waits == "deferred",
         wait_for_completion=waits != "not at all",
         on_clear=on_clear,
-        cancel_on_kill=cancel_on_kill == "True",
     )
 
 
@@ -104,6 +113,7 @@ class Try:
         self._now = T0 + BETWEEN * world.try_number
         self.positions: list[tuple[str, str, dict[str, str]]] = []
         """Where an accident may happen: what it would find, as text; in words; and what was answered before."""
+        self.log = Log(self.say)
         self.lines: list[str] = []
         self.ended = ""
         self._dead = self._killing = self._in_trigger = False
@@ -164,6 +174,7 @@ class Try:
 
     def __call__(self) -> Try:
         Try.now_playing = self
+        random.seed(0)  # the jitter of pauses
         result: Any = None
         try:
             result = self._run()
@@ -183,7 +194,7 @@ class Try:
         self.ended = ended
         self.say(logging.ERROR, str(error))
         if self.is_last:
-            broken.failed(self.world, error)
+            broken.failed(self.world)
 
     def _run(self) -> Any:
         self.operator()
@@ -203,16 +214,14 @@ class Try:
 
     def operator(self) -> None:
         """Let a worker have the task: it knows nothing but what is stored."""
-        # cancel_on_kill matters when a kill or a clear asks for it, but a trigger carries it from the start.
-        of = [self.lasting(q) for q in ("the task waits", "on_clear is", "cancel_on_kill is")]
-        self._operator = copy.copy(_operator(*of))
-        self._operator.own_log = Log(self.say)
+        self._operator = copy.copy(_operator(self.lasting("the task waits"), self.lasting("on_clear is")))
+        self._operator.own_try = self
 
     def _context(self) -> Any:
         ti = TaskInstance(self.world, T0 + BETWEEN * self.world.try_number)
         context = {"ti": ti, "task_instance": ti, "dag_run": DagRun}
         if self.lasting("the task state store is") == "there":
-            context["task_state_store"] = StateStore(self.world.store, self.at)
+            context["task_state_store"] = StateStore(self.world, self.at)
         return context
 
     def _deferred(self, trigger: Any) -> dict[str, Any]:
@@ -262,7 +271,7 @@ class Try:
         known: Any = None
         if running is not None:
             memory = running._memory
-            known = (running._target, running._starting, memory._now, running._canceller._handled)
+            known = (running._target, running._starting, memory._now, sorted(running._canceller._handled))
         return f"{self.world.key()} {known!r} {trigger is not None}"
 
     def _dies(self, kind: str) -> None:
@@ -275,6 +284,8 @@ class Try:
         self._state, self._killing = state, True
         self._operator.on_kill()
         self._killing = False
+        if not self._dead:
+            self.world.mark(broken.KILLED)
 
     def _at_in_kill(self, where: str) -> None:
         if self._dead:
@@ -285,7 +296,7 @@ class Try:
         self._killed_at.add(found)
         if self.ways(f"on_kill, {where}", ("goes on", "is cut off")) == "is cut off":
             self._dead = True
-            self.world.learn("on_kill was cut off")
+            self.world.mark(broken.CUT_OFF)
             raise WorkerDied
 
     def _kill_deferred(self, trigger: Any, state: str | None) -> None:
@@ -298,7 +309,7 @@ class Try:
             _loop().run_until_complete(trigger.on_kill())
             self._in_trigger = False
         else:
-            self.world.learn("no triggerer noticed the kill")
+            self.world.mark(broken.NO_TRIGGERER)
 
 
 # -- the triggerer ---------------------------------------------------------------------------------------------
