@@ -7,6 +7,7 @@ have none, and everything here lives as long as the process: a run is then found
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
@@ -21,13 +22,11 @@ class Memory:
     """The runs that a task has had since it was last cleared.
 
     :param store: Airflow's task state store, or None.
-    :param noted: what the store held.
     """
 
-    def __init__(self, store: Any, noted: Mapping[str, Any], log: Any) -> None:
+    def __init__(self, store: Any, log: Any) -> None:
         self._store = store
         self._log = log
-        self.noted = noted
         self._now: dict[str, Any] = {}
         self.run_of_cleared_wait: Mapping[str, Any] | None = None
         """The run that an attempt before the last clear was waiting for when the task was cleared."""
@@ -35,15 +34,24 @@ class Memory:
     @classmethod
     def of(cls, context: Mapping[str, Any], log: Any) -> Memory:
         """Return the memory of the task in this context."""
-        store = context.get("task_state_store")
-        if store is None:
-            return cls(None, {}, log)
+        return cls(context.get("task_state_store"), log)
+
+    @functools.cached_property
+    def noted(self) -> Mapping[str, Any]:
+        """What the store held when the try began.
+
+        It is read when it is first needed, and a task that resumes does not need it: it may be killed during
+        that call, and knows its run already.
+        """
+        if self._store is None:
+            return {}
         try:
-            noted = store.get(KEY)
+            noted = self._store.get(KEY)
         except Exception as error:
-            log.warning("Airflow's task state store can't be read: %s: %s", type(error).__name__, error)
-            return cls(None, {}, log)
-        return cls(store, noted if isinstance(noted, Mapping) else {}, log)
+            self._store = None
+            self._log.warning("Airflow's task state store can't be read: %s: %s", type(error).__name__, error)
+            return {}
+        return noted if isinstance(noted, Mapping) else {}
 
     def begin(self, epoch: int, max_tries: int, *, forget: bool) -> None:
         """Begin a try.

@@ -14,7 +14,7 @@ from airflow_omics._task.task_key import TaskKey
 from airflow_omics.hooks import OmicsHook
 from airflow_omics.triggers import OmicsRunEvent, OmicsStartedRunTrigger
 from tests.support.sensors import Clock
-from tests.support.start_operators import StartTask, WorkerDied, die_once, read, started, store_of
+from tests.support.start_operators import StartTask, Store, WorkerDied, die_once, read, started, store_of
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -185,6 +185,23 @@ def test_a_kill_as_a_retry_starts_another_run_cancels_the_new_one(
     assert isinstance(task().error, WorkerDied)
     task.operator.on_kill()
     assert read(started(omics)[1])["status"] == "STOPPING"
+
+
+def test_a_deferred_task_resumes_without_a_call_during_which_a_kill_would_not_find_its_run(
+    start_task: StartTask, omics: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store was read before the task knew its run again: a kill during that call left the run going."""
+    omics.default_life = "running-forever"
+    get, reads = Store.get, []
+
+    def reading(store: Store, *arguments: Any) -> Any:
+        reads.append(len(started(omics)))
+        return get(store, *arguments)
+
+    monkeypatch.setattr(Store, "get", reading)
+    done = start_task(store=Store(), deferrable=True, wait_timeout=300)()
+    assert (done.kind, len(done.triggers)) == ("OmicsRunTimeoutError", 1)
+    assert reads == [0]  # by the worker that then started the run, and not by the one that resumed
 
 
 def test_a_kill_before_anything_was_asked_for_calls_nothing(start_task: StartTask, omics: Any) -> None:
