@@ -25,7 +25,7 @@ _TOKEN, _LIST = "a repeated token is answered with", "omics:ListRuns is"
 class Reason(NamedTuple):
     """Why a promise cannot be held.
 
-    :param promise: what is broken: ``second`` (a run that was not meant), ``old`` (the run of before a clear was taken
+    :param promises: what is broken: ``second`` (a run that was not meant), ``old`` (the run of before a clear was taken
         up), ``stuck`` (the last try failed, and nothing was in its way), ``unwatched`` (a run goes on that is not meant
         any more, and no line names it).
     :param holds: whether it is the reason in this world, for this run.
@@ -33,7 +33,7 @@ class Reason(NamedTuple):
     :param then: what comes of it.
     """
 
-    promise: str
+    promises: tuple[str, ...]
     holds: Callable[[World, Run], bool]
     when: str
     then: str
@@ -45,71 +45,77 @@ def _is_unfindable(world: World, run: Run) -> bool:
 
 REASONS = {
     "forgotten": Reason(
-        "second",
+        ("second",),
         lambda world, run: _is_unfindable(world, run) and world.is_so(_TOKEN, "forgotten"),
         "The worker dies or the try fails after StartRun, and the state store has not noted the run",
         "A second run is started",
     ),
-    "refused": Reason(
-        "stuck",
-        lambda world, run: _is_unfindable(world, run) and world.is_so(_TOKEN, "conflict", "validation"),
-        "The worker dies or the try fails after StartRun, and the state store has not noted the run",
-        "No second run is started, but the run is not found again: each retry fails, and says so",
-    ),
     "deleted": Reason(
-        "stuck",
+        ("stuck",),
         lambda world, run: run.is_gone and not run.is_noted and world.is_so(_TOKEN, "conflict", "validation"),
         "The run is deleted before the next try, and the state store has not noted it",
         "A new run is not started: each retry fails, and says that the token is in use. Clear the task",
     ),
     "unmarked clear": Reason(
-        "old",
+        ("old",),
         lambda world, run: CLEARED in run.marks,
         "The task is cleared while it runs, and its run is not cancelled by the kill",
         "The next try counts as a retry, and takes the run up",
     ),
     "no process": Reason(
-        "unwatched",
+        ("unwatched",),
         lambda world, run: NO_PROCESS in run.marks,
         "The task is marked failed after its worker has died, or was told to stop",
         "The run goes on: no process of the task is there to notice",
     ),
     "no triggerer": Reason(
-        "unwatched",
+        ("unwatched",),
         lambda world, run: NO_TRIGGERER in run.marks,
         "The deferred task is marked failed or cleared while no triggerer has it",
         "The run goes on: nothing is there to notice",
     ),
     "cut off": Reason(
-        "unwatched",
+        ("unwatched",),
         lambda world, run: CUT_OFF in run.marks,
         "The worker dies while it cancels the run of a task that a person has ended",
         "The run goes on",
     ),
     "killed in StartRun": Reason(
-        "unwatched",
+        ("unwatched",),
         lambda world, run: KILLED in run.marks and run.wish == world.wish and world.is_so(_LIST, "denied"),
         "A person ends the task while StartRun is under way",
         "The run that comes of it is not found, and goes on",
     ),
     "killed after a clear": Reason(
-        "unwatched",
+        ("unwatched",),
         lambda world, run: KILLED in run.marks and run.wish < world.wish,
         "A person ends a cleared task before it has cancelled the run of before the clear",
         "The run of before goes on",
     ),
     "not found after a clear": Reason(
-        "unwatched",
+        ("unwatched",),
         lambda world, run: run.wish < world.wish and _is_unfindable(world, run),
         "The task is cleared after its worker has died or its try has failed, and the state store has not noted the run",
         "A new run is started, and the earlier one goes on beside it",
+    ),
+    "not waited for": Reason(
+        ("unwatched",),
+        lambda world, run: run.wish < world.wish and world.is_so("the task waits", "not at all"),
+        "The worker of a task that does not wait for its run dies before it has returned the run, and the task is cleared",
+        "A new run is started, and the earlier one goes on beside it",
+    ),
+    "refused": Reason(
+        ("stuck", "unwatched"),
+        lambda world, run: _is_unfindable(world, run) and world.is_so(_TOKEN, "conflict", "validation"),
+        "The worker dies or the try fails after StartRun, and the state store has not noted the run",
+        "No second run is started, but the run is not found again: each retry fails, and says so",
     ),
 }
 """The first of those that hold for a promise is the reason."""
 
 
 def _broken(world: World, promise: str, run: Run) -> None:
-    names = (name for name, reason in REASONS.items() if reason.promise == promise and reason.holds(world, run))
+    names = (name for name, reason in REASONS.items() if promise in reason.promises and reason.holds(world, run))
     world.breaches |= {next(names, f"UNKNOWN: {promise} {sorted(run.marks)} {'noted' if run.is_noted else ''}")}
 
 
@@ -126,7 +132,8 @@ def acted(world: World, state: str | None, *, is_marked: bool) -> None:
     elif state == "restarting" and world.is_so("on_clear is", "new"):
         world.wish += 1
         if not is_marked:
-            world.mark(CLEARED)
+            for run in world.service.runs:
+                run.marks |= {CLEARED}
 
 
 def started(world: World, run: Run) -> None:

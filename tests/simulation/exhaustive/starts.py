@@ -11,6 +11,7 @@ from tests.simulation.exhaustive.tries import Try, installed
 from tests.simulation.exhaustive.ways import Ways, all_ways
 
 DEATH, STOP = "the worker dies", "the worker is told to stop"
+KILL = "a person marks the task failed"
 
 SMALL = {
     "the task waits": ("in a worker",),
@@ -25,7 +26,7 @@ NEXT = {
     "failed for good": ("cleared", "over"),
     DEATH: ("retried", "cleared", "marked failed"),
     STOP: ("retried", "cleared", "marked failed"),
-    "a person marks the task failed": ("over", "cleared"),
+    KILL: ("over", "cleared"),
     "a person clears the running task": ("restarted",),
 }
 """What happens to the task after a try that has ended so."""
@@ -101,7 +102,7 @@ def _go_on(ended: Iterable[Branch], table: Table) -> list[Branch]:
 
 
 def _kinds(branch: Branch) -> tuple[str, ...]:
-    return (DEATH,) if branch.world.accidents else tuple(ACCIDENTS)
+    return (DEATH, KILL) if branch.world.accidents else tuple(ACCIDENTS)
 
 
 def _small(branch: Branch) -> Branch | None:
