@@ -86,6 +86,12 @@ REASONS = {
         "A person ends the task while StartRun is under way",
         "The run that comes of it is not found, and goes on",
     ),
+    "killed before it looked": Reason(
+        ("unwatched",),
+        lambda world, run: KILLED in run.marks and run.wish == world.wish,
+        "A person ends a task that is tried again, in the moment before it looks for its run",
+        "The run goes on: this try does not know it yet",
+    ),
     "killed after a clear": Reason(
         ("unwatched",),
         lambda world, run: KILLED in run.marks and run.wish < world.wish,
@@ -186,3 +192,8 @@ def over(world: World) -> None:
 
 def _is_accounted_for(run: Run) -> bool:
     return run.is_cancelled or run.is_named or run.is_returned
+
+
+def outcome(world: World) -> str:
+    """Return what came of a history: the reasons for what was broken, or that it went as it was meant."""
+    return ", ".join(sorted(world.breaches)) or "as meant"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from tests.simulation.exhaustive import broken
 from tests.simulation.exhaustive.accidents import ACCIDENTS, Accident
-from tests.simulation.exhaustive.history import RETRIES, World
+from tests.simulation.exhaustive.history import LASTING, RETRIES, World
 from tests.simulation.exhaustive.tries import Try, installed
 from tests.simulation.exhaustive.ways import Ways, all_ways
 
@@ -32,17 +32,21 @@ NEXT = {
 """What happens to the task after a try that has ended so."""
 
 
+Path = tuple[dict[str, str], ...]
+"""One history: what was answered in each try and between two, in turn."""
+
+
 @dataclass
 class Branch:
     """Histories that have come to the same world.
 
     :param number: how many they are.
-    :param path: one of them: what was answered in each try and between two, in turn.
+    :param path: one of them.
     """
 
     world: World
     number: int = 1
-    path: tuple[dict[str, str], ...] = ()
+    path: Path = ()
     ended: str = ""
 
 
@@ -52,10 +56,17 @@ class Table:
 
     :param plays: how many tries were played.
     :param outcomes: what came of them, with how many histories came to it, and one of these.
+    :param worlds: for each reason in ``broken.REASONS``, the answers to each question of ``LASTING`` with which it is one.
+    :param sample: some histories and what came of them.
+    :param alike: some histories up to a moment, each with another that has come to the same world and was played on.
     """
 
     plays: int = 0
     outcomes: dict[str, Branch] = field(default_factory=dict)
+    worlds: dict[str, dict[str, set[str]]] = field(default_factory=dict)
+    sample: list[tuple[Path, str]] = field(default_factory=list)
+    alike: dict[str, Path] = field(default_factory=dict)
+    _closed: int = 0
 
     @property
     def histories(self) -> int:
@@ -66,11 +77,31 @@ class Table:
         for branch in branches:
             broken.over(branch.world)
             branch.number *= branch.world.unasked
-            outcome = ", ".join(sorted(branch.world.breaches)) or "as meant"
+            outcome = broken.outcome(branch.world)
+            for reason in branch.world.breaches:
+                worlds = self.worlds.setdefault(reason, {question: set() for question in LASTING})
+                for question, answers in LASTING.items():
+                    had = branch.world.lasting.get(question)
+                    is_fixed = branch.world.is_small and question in SMALL
+                    worlds[question] |= set(answers) if had is None or is_fixed else {had}
+            self._closed += 1
+            if self._closed % 97 == 0:
+                self.sample.append((branch.path, outcome))
             if outcome in self.outcomes:
                 self.outcomes[outcome].number += branch.number
             else:
                 self.outcomes[outcome] = branch
+                self.sample.append((branch.path, outcome))
+
+    def merged(self, branches: Iterable[Branch]) -> list[Branch]:
+        """Return the branches with those as one that go on alike."""
+        known: dict[str, Branch] = {}
+        for branch in branches:
+            first = known.setdefault(f"{branch.ended} {branch.world.key()}", branch)
+            if first is not branch:
+                first.number += branch.number
+                self.alike[repr(first.path)] = branch.path
+        return list(known.values())
 
 
 def all_starts() -> Table:
@@ -86,17 +117,17 @@ def all_starts() -> Table:
         for branch in _go_on(_tries_of(Branch(World()), table, tuple(ACCIDENTS)), table):
             (disturbed if branch.world.accidents else quiet).append(branch)
         again = [world for branch in (*quiet, *disturbed) if (world := _small(branch))]
-        second = _merged(after for branch in again for after in _tries_of(branch, table, _kinds(branch)))
+        second = table.merged(after for branch in again for after in _tries_of(branch, table, _kinds(branch)))
         third = _go_on((branch for branch in second if branch.world.accidents), table)
         third += _go_on((after for branch in quiet for after in _tries_of(branch, table)), table)
-        last = _merged([*disturbed, *third])
-        table.close(_merged(over for branch in last for over in _tries_of(branch, table, is_last=True)))
+        last = table.merged([*disturbed, *third])
+        table.close(table.merged(over for branch in last for over in _tries_of(branch, table, is_last=True)))
     return table
 
 
 def _go_on(ended: Iterable[Branch], table: Table) -> list[Branch]:
     """Return what comes after tries that have ended, and count what is over."""
-    after = _merged(after for branch in _merged(ended) for after in _between(branch))
+    after = table.merged(after for branch in table.merged(ended) for after in _between(branch))
     table.close(branch for branch in after if branch.ended == "over")
     return [branch for branch in after if branch.ended != "over"]
 
@@ -108,26 +139,20 @@ def _kinds(branch: Branch) -> tuple[str, ...]:
 def _small(branch: Branch) -> Branch | None:
     """Return the branch in the world of ``SMALL``, if it fits: a second try there has accidents as well."""
     world = branch.world.copy()
-    if any(world.lasting.setdefault(question, one) not in (one, *more) for question, (one, *more) in SMALL.items()):
+    if not _make_small(world):
         return None
-    *_, tried, between = branch.path
-    if world.accidents and not (tried["ended"] == DEATH and between["the task is"] == "retried"):
+    *before, tried, between = branch.path
+    if world.accidents and not (tried["ended"] == DEATH and between["the task is"] != "marked failed"):
         return None
     became = [answer for question, answer in between.items() if "meanwhile" in question]
     if any(answer not in ("goes on", "stays", *(() if world.accidents else ("is deleted",))) for answer in became):
         return None
+    return Branch(world, branch.number, (*before, tried, {**between, "small": "yes"}), branch.ended)
+
+
+def _make_small(world: World) -> bool:
     world.is_small = True
-    return Branch(world, branch.number, branch.path, branch.ended)
-
-
-def _merged(branches: Iterable[Branch]) -> list[Branch]:
-    """Return the branches with those as one that go on alike."""
-    known: dict[str, Branch] = {}
-    for branch in branches:
-        first = known.setdefault(f"{branch.ended} {branch.world.key()}", branch)
-        if first is not branch:
-            first.number += branch.number
-    return list(known.values())
+    return all(world.lasting.setdefault(question, answers[0]) in answers for question, answers in SMALL.items())
 
 
 # -- a try -----------------------------------------------------------------------------------------------------
@@ -159,7 +184,7 @@ def _tries_of(
             accident = Accident(number, kind)
             for ways, done in all_ways(lambda ways, a=accident: play(ways, a), taken):
                 done.world.accidents += 1
-                path = {"accident": f"{kind}, {words} ({number})", **ways.taken}
+                path = {"accident": f"{number}: {kind}, {words}", **ways.taken}
                 yield _after(branch, done, path, times[found])
 
 
@@ -173,13 +198,17 @@ def _after(branch: Branch, done: Try, path: dict[str, str], times: int) -> Branc
 def _between(branch: Branch) -> Iterator[Branch]:
     def go(ways: Ways) -> tuple[World, str]:
         world = branch.world.copy()
-        then = ways("the task is", NEXT[branch.ended])
-        _runs_go_on(world, ways)
-        _do(world, then)
-        return world, "over" if then in ("over", "marked failed") else then
+        return world, _afterwards(world, branch.ended, ways)
 
     for ways, (world, ended) in all_ways(go):
         yield Branch(world, branch.number, (*branch.path, ways.taken), ended)
+
+
+def _afterwards(world: World, ended: str, ways: Ways) -> str:
+    then = ways("the task is", NEXT[ended])
+    _runs_go_on(world, ways)
+    _do(world, then)
+    return "over" if then in ("over", "marked failed") else then
 
 
 def _runs_go_on(world: World, ways: Ways) -> None:
@@ -206,3 +235,29 @@ def _do(world: World, then: str) -> None:
     elif then == "marked failed":
         world.is_given_up = True
         world.mark(broken.NO_PROCESS)
+
+
+# -- one history -------------------------------------------------------------------------------------------------
+
+
+def replay(path: Path, play: type[Try] = Try) -> str:
+    """Play one history from its beginning, and return what came of it.
+
+    :param play: plays a try, in this service or another.
+    """
+    world, ended = World(), ""
+    for number, answers in enumerate(path):
+        if number % 2:
+            answers = dict(answers)
+            is_small = answers.pop("small", "")
+            ended = _afterwards(world, ended, Ways(answers))
+            if is_small:
+                _make_small(world)
+            continue
+        where, _, kind = answers.get("accident", "").partition(": ")
+        accident = Accident(int(where), kind.partition(", ")[0]) if where else None
+        is_last = number == len(path) - 1
+        ended = play(world, Ways(answers), accident, is_last=is_last)().ended
+        world.accidents += accident is not None
+    broken.over(world)
+    return broken.outcome(world)
