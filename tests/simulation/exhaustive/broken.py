@@ -1,8 +1,8 @@
 """What is meant, and which promise is broken, judged by what the service and a person saw.
 
-What is meant: a task has one run. A run that ended badly, or was deleted, leads to one more. A clear means a new one,
-unless ``on_clear`` is ``reattach``. A run that is not meant any more is cancelled, or a log line names it. What nobody
-ended is not cancelled.
+What is meant: a task has one run. A run that ended badly, or was deleted, leads to one more. A clear means a
+new one, unless ``on_clear`` is ``reattach``. A run that is not meant any more is cancelled, or a log line
+names it. What nobody ended is not cancelled.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _TOKEN, _LIST = "a repeated token is answered with", "omics:ListRuns is"
 class Reason(NamedTuple):
     """Why a promise cannot be held.
 
-    :param promises: what is broken: ``second`` (a run that was not meant), ``old`` (the run of before a clear was taken
-        up), ``stuck`` (the last try failed, and nothing was in its way), ``unwatched`` (a run goes on that is not meant
-        any more, and no line names it).
+    :param promises: what is broken: ``second`` (a run that was not meant), ``old`` (the run of before a clear
+        was taken up), ``stuck`` (the last try failed, and nothing was in its way), ``unwatched`` (a run goes
+        on that is not meant any more, and no line names it).
     :param holds: whether it is the reason in this world, for this run.
     :param when: what happens, for docs/use/starting.md.
     :param then: what comes of it.
@@ -101,13 +101,15 @@ REASONS = {
     "not found after a clear": Reason(
         ("unwatched",),
         lambda world, run: run.wish < world.wish and _is_unfindable(world, run),
-        "The task is cleared after its worker has died or its try has failed, and the state store has not noted the run",
+        "The task is cleared after its worker has died or its try has failed, and the state store has not "
+        "noted the run",
         "A new run is started, and the earlier one goes on beside it",
     ),
     "not waited for": Reason(
         ("unwatched",),
         lambda world, run: run.wish < world.wish and world.is_so("the task waits", "not at all"),
-        "The worker of a task that does not wait for its run dies before it has returned the run, and the task is cleared",
+        "The worker of a task that does not wait for its run dies before it has returned the run, and the "
+        "task is cleared",
         "A new run is started, and the earlier one goes on beside it",
     ),
     "refused": Reason(
@@ -121,11 +123,15 @@ REASONS = {
 
 
 def _broken(world: World, promise: str, run: Run) -> None:
-    names = (name for name, reason in REASONS.items() if promise in reason.promises and reason.holds(world, run))
-    world.breaches |= {next(names, f"UNKNOWN: {promise} {sorted(run.marks)} {'noted' if run.is_noted else ''}")}
+    names = (
+        name for name, reason in REASONS.items() if promise in reason.promises and reason.holds(world, run)
+    )
+    world.breaches |= {
+        next(names, f"UNKNOWN: {promise} {sorted(run.marks)} {'noted' if run.is_noted else ''}")
+    }
 
 
-# -- what happens ------------------------------------------------------------------------------------------------
+# -- what happens --------------------------------------------------------------------------------------------
 
 
 def acted(world: World, state: str | None, *, is_marked: bool) -> None:

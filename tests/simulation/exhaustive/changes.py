@@ -1,4 +1,4 @@
-"""Every way that one cancel, or one delete, of a run can go: two tries, and up to two things that go wrong."""
+"""Every way that one cancel, or one delete, of a run can go: two tries, and up to two troubles."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ REASONS = {
         "That run is cancelled or deleted: the request names a run by its id alone",
     ),
     "id alone": (
-        "The run is given by its id alone, and another run has got the id before the first look of the task or of a retry",
+        "The run is given by its id alone, and another run has got the id before the first look of the task "
+        "or of a retry",
         "That run is taken for the one that is meant",
     ),
 }
@@ -178,7 +179,9 @@ class Change:
             self.broken.add("twice")
         if run.owner == "another":
             by_id = self.given == "by its id" and self.read == "another"
-            self.broken.add("id alone" if by_id else "id reused after the read" if self.read == "ours" else "another run")
+            self.broken.add(
+                "id alone" if by_id else "id reused after the read" if self.read == "ours" else "another run"
+            )
 
     def _refused(self, operation: str) -> NoReturn:
         code = self.ways("a run that has ended is refused with", ("ConflictException", "ValidationException"))
@@ -204,7 +207,7 @@ class Change:
 
     def _execute(self) -> Any:
         waits = self.operation == "deletes" or self.ways("the task waits", ("yes", "no")) == "yes"
-        return _operator(self.operation, self.given, waits).execute({"ti": None})  # type: ignore[typeddict-item]
+        return _operator(self.operation, self.given, waits).execute({"ti": None})
 
     def _judge(self, record: Any) -> None:
         if self.ours.status == "RUNNING" and self.ours in self.runs and self._means_ours(record):

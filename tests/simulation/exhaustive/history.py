@@ -54,8 +54,8 @@ class World:
     def key(self) -> str:
         """Return what is equal for two worlds that go on alike.
 
-        Times are not in it: each try begins at a time of its own, and nothing of the package compares the times of
-        two runs of a task but by their order.
+        Times are not in it: each try begins at a time of its own, and nothing of the package compares the
+        times of two runs of a task but by their order.
         """
         runs = [self._key_of(run) for run in self.service.runs]
         rest = (

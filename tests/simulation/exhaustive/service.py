@@ -1,6 +1,7 @@
 """A small HealthOmics of one task: runs, tokens, and the methods of the hook that reach them.
 
-It answers as the emulator does (``test_start_histories.py`` plays some histories over both), in a thousandth of the time.
+It answers as the emulator does, in a hundredth of the time: ``test_start_histories.py`` plays some histories
+over both.
 """
 
 from __future__ import annotations
@@ -151,7 +152,9 @@ class Hook:
             _refuse("ListRuns", "AccessDeniedException", 403, "not authorized")
         for run in self._service.runs:
             self._settle(run)
-        found = [run.record() for run in self._service.runs if not run.is_gone and run.members["name"] == name]
+        found = [
+            run.record() for run in self._service.runs if not run.is_gone and run.members["name"] == name
+        ]
         self._at("after", "ListRuns")
         yield from found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+
 from tests.simulation.exhaustive import broken
 from tests.simulation.exhaustive.accidents import ACCIDENTS, Accident
 from tests.simulation.exhaustive.history import LASTING, RETRIES, World
@@ -56,9 +57,11 @@ class Table:
 
     :param plays: how many tries were played.
     :param outcomes: what came of them, with how many histories came to it, and one of these.
-    :param worlds: for each reason in ``broken.REASONS``, the answers to each question of ``LASTING`` with which it is one.
+    :param worlds: for each reason in ``broken.REASONS``, the answers to each question of ``LASTING`` with
+        which it is one.
     :param sample: some histories and what came of them.
-    :param alike: some histories up to a moment, each with another that has come to the same world and was played on.
+    :param alike: histories that were played on from a moment, each with another that had come to the same
+        world and was not.
     """
 
     plays: int = 0
@@ -107,9 +110,9 @@ class Table:
 def all_starts() -> Table:
     """Play every history: two or three tries, and in all ways, but for the last try, which nothing disturbs.
 
-    The first try goes in every way, with every accident at every moment, in every kind of world, and so does what
-    happens between it and the second. A second try that has an accident of its own, after one that had none or in
-    which the worker died, is played in the worlds of ``SMALL``.
+    The first try goes in every way, with every accident at every moment, in every kind of world, and so does
+    what happens between it and the second. A second try that has an accident of its own, after one that had
+    none or in which the worker died, is played in the worlds of ``SMALL``.
     """
     table = Table()
     with installed():
@@ -145,17 +148,21 @@ def _small(branch: Branch) -> Branch | None:
     if world.accidents and not (tried["ended"] == DEATH and between["the task is"] != "marked failed"):
         return None
     became = [answer for question, answer in between.items() if "meanwhile" in question]
-    if any(answer not in ("goes on", "stays", *(() if world.accidents else ("is deleted",))) for answer in became):
+    if any(
+        answer not in ("goes on", "stays", *(() if world.accidents else ("is deleted",))) for answer in became
+    ):
         return None
     return Branch(world, branch.number, (*before, tried, {**between, "small": "yes"}), branch.ended)
 
 
 def _make_small(world: World) -> bool:
     world.is_small = True
-    return all(world.lasting.setdefault(question, answers[0]) in answers for question, answers in SMALL.items())
+    return all(
+        world.lasting.setdefault(question, answers[0]) in answers for question, answers in SMALL.items()
+    )
 
 
-# -- a try -----------------------------------------------------------------------------------------------------
+# -- a try ---------------------------------------------------------------------------------------------------
 
 
 def _tries_of(
@@ -189,10 +196,12 @@ def _tries_of(
 
 
 def _after(branch: Branch, done: Try, path: dict[str, str], times: int) -> Branch:
-    return Branch(done.world, branch.number * times, (*branch.path, {**path, "ended": done.ended}), done.ended)
+    return Branch(
+        done.world, branch.number * times, (*branch.path, {**path, "ended": done.ended}), done.ended
+    )
 
 
-# -- between two tries -------------------------------------------------------------------------------------------
+# -- between two tries ---------------------------------------------------------------------------------------
 
 
 def _between(branch: Branch) -> Iterator[Branch]:
@@ -237,7 +246,7 @@ def _do(world: World, then: str) -> None:
         world.mark(broken.NO_PROCESS)
 
 
-# -- one history -------------------------------------------------------------------------------------------------
+# -- one history ---------------------------------------------------------------------------------------------
 
 
 def replay(path: Path, play: type[Try] = Try) -> str:

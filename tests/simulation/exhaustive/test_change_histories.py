@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from tests.simulation.exhaustive.changes import REASONS, Change, all_changes
+from tests.simulation.exhaustive.write import STEERING, change_rows, page_with
 
 pytestmark = pytest.mark.any_airflow
 
@@ -26,7 +27,7 @@ def test_every_history_is_as_meant_or_broken_for_a_reason_of_the_list(histories:
 
 
 def test_what_fails_though_it_was_tried_again_fails_for_a_known_reason(histories: list[Change]) -> None:
-    """The history ended in a trouble, the run cannot be deleted, nobody has the id, or another run was taken for ours."""
+    """It ended in a trouble, the run cannot be deleted, nobody has the id, or another's run was changed."""
     ended = Counter(done.ended for done in histories)
     assert ended["succeeded"] > len(histories) / 2
     for done in histories:
@@ -48,3 +49,8 @@ def test_what_fails_though_it_was_tried_again_fails_for_a_known_reason(histories
 
 def test_a_request_is_accepted_once_at_most(histories: list[Change]) -> None:
     assert max(done.ours.accepted for done in histories) == 1
+
+
+def test_the_page_lists_what_cannot_be_promised(histories: list[Change]) -> None:
+    text = STEERING.read_text(encoding="utf-8")
+    assert page_with(text, change_rows(histories)) == text, "run python -m tests.simulation.exhaustive.write"

@@ -1,4 +1,4 @@
-"""One try of the start operator in one world, with at most one accident: the product's own code, and a worker around it."""
+"""One try of the start operator in one world, with at most one accident: the product's own code."""
 
 from __future__ import annotations
 
@@ -34,13 +34,21 @@ from tests.simulation.exhaustive.service import LASTS, Hook
 from tests.simulation.exhaustive.ways import Ways
 from tests.support.start_operators import OUTPUT, ROLE, TaskDeferred, WorkerDied
 
-T0 = 1_800_000_000.0
+T0 = 4_000_000_000.0
 BETWEEN = 100_000.0
 """Seconds from the beginning of one try to that of the next."""
 
 
+class NoEndError(BaseException):
+    """A try makes calls without end: nothing of the package catches it."""
+
+
+MOST_MOMENTS = 1000
+"""How many moments a try may have: the longest has about a hundred and fifty."""
+
+
 class Operator(OmicsStartRunOperator):
-    """The operator as it is, with the log of a try, and ``cancel_on_kill`` as that decides when it is asked for."""
+    """The operator, with the log of a try, and ``cancel_on_kill`` as that decides when it is asked for."""
 
     own_try: Any = None
 
@@ -112,7 +120,7 @@ class Try:
         world.try_number += 1
         self._now = T0 + BETWEEN * world.try_number
         self.positions: list[tuple[str, str, dict[str, str]]] = []
-        """Where an accident may happen: what it would find, as text; in words; and what was answered before."""
+        """Where an accident may happen: what it would find; in words; and what was answered before."""
         self.log = Log(self.say)
         self.lines: list[str] = []
         self.ended = ""
@@ -254,6 +262,8 @@ class Try:
         if self._killing:
             self._at_in_kill(f"{when} {what}")
             return
+        if len(self.positions) > MOST_MOMENTS:
+            raise NoEndError(self.positions[-1])
         self.positions.append((self._would_find(trigger), f"{when} {what}", dict(self.ways.taken)))
         if self.accident is None or self.accident.position != len(self.positions) - 1:
             return
@@ -314,7 +324,7 @@ class Try:
             self.world.mark(broken.NO_TRIGGERER)
 
 
-# -- the triggerer ---------------------------------------------------------------------------------------------
+# -- the triggerer -------------------------------------------------------------------------------------------
 
 
 class Watcher:
@@ -361,7 +371,7 @@ def _of_a_thread(arguments: Any) -> None:
 
 @contextlib.contextmanager
 def installed() -> Iterator[None]:
-    """Let the package reach the small service, its clock and the task's state of the try that is being played."""
+    """Let the package reach the service, the clock and the task's state of the try that is being played."""
     playing = lambda name: lambda *a: getattr(Try.now_playing, name)(*a)  # noqa: E731
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(OmicsHook, "of", playing("hook"))
@@ -371,7 +381,7 @@ def installed() -> Iterator[None]:
         patch.setattr("airflow_omics._starting.worker_kill.task_state", playing("task_state"))
         patch.setattr(
             "airflow_omics._task.state_reader._states_of",
-            lambda group: {task: Try.now_playing._state for task in group},
+            lambda group: dict.fromkeys(group, Try.now_playing._state),
         )
         patch.setattr(
             "airflow_omics._steering.cancellations.Watcher.shared", staticmethod(lambda *_: Watcher())

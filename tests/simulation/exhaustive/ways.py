@@ -1,4 +1,4 @@
-"""The ways that something can go: every question that comes up is answered in every way, one way after the other."""
+"""The ways that something can go: every question that comes up is answered in every way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes the table of what cannot be promised into docs/use/starting.md, and keeps the numbers of the histories.
+"""Writes what cannot be promised into docs/use/starting.md, and keeps the numbers of the histories.
 
 ``python -m tests.simulation.exhaustive.write`` does both; a test fails if either is not what it writes.
 """
@@ -9,12 +9,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tests.simulation.exhaustive import changes
 from tests.simulation.exhaustive.broken import REASONS
 from tests.simulation.exhaustive.history import LASTING
 from tests.simulation.exhaustive.starts import Table, all_starts
 
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "use" / "starting.md"
+STEERING = ROOT / "docs" / "use" / "steering.md"
 NUMBERS = ROOT / "tests" / "data" / "start_histories.json"
 BEGIN = "<!-- made by tests/simulation/exhaustive/write.py, do not edit -->\n"
 END = "<!-- end -->\n"
@@ -58,7 +60,9 @@ def _only_if(worlds: dict[str, set[str]]) -> str:
         if len(found) == len(answers):
             continue
         if question.startswith("a repeated token"):
-            parts.append(f"AWS answers a repeated token with {' or '.join(_TOKENS[answer] for answer in found)}")
+            parts.append(
+                f"AWS answers a repeated token with {' or '.join(_TOKENS[answer] for answer in found)}"
+            )
         else:
             parts.append(" or ".join(_WHERE[question, answer] for answer in found))
     return ", ".join(parts)
@@ -70,16 +74,25 @@ def numbers(table: Table) -> dict[str, Any]:
     return {"histories": table.histories, "tries played": table.plays, "outcomes": dict(by_outcome)}
 
 
-def page_with(text: str, table: Table) -> str:
+def change_rows(histories: list[changes.Change]) -> str:
+    """Return the table of the page about cancel and delete."""
+    found = {name for done in histories for name in done.broken}
+    lines = ["| what happens | then |", "|---|---|"]
+    lines += [f"| {when} | {then} |" for name, (when, then) in changes.REASONS.items() if name in found]
+    return "\n".join(lines) + "\n"
+
+
+def page_with(text: str, table: str) -> str:
     """Return the page with the table in its place."""
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}{rows(table)}{END}{after}"
+    return f"{before}{BEGIN}{table}{END}{after}"
 
 
 def main() -> None:
     table = all_starts()
-    PAGE.write_text(page_with(PAGE.read_text(encoding="utf-8"), table), encoding="utf-8")
+    for page, made in ((PAGE, rows(table)), (STEERING, change_rows(changes.all_changes()))):
+        page.write_text(page_with(page.read_text(encoding="utf-8"), made), encoding="utf-8")
     NUMBERS.write_text(json.dumps(numbers(table), indent=2) + "\n", encoding="utf-8")
 
 
