@@ -21,7 +21,6 @@ SLOW = (
     "tests/emulator/test_lives.py",
     "tests/emulator/test_other_requests.py",
     # Processes of their own: Airflow's parser and its provider list, the emulator's command, another pytest.
-    "tests/simulation/exhaustive",
     "tests/unit/test_parsing.py",
     "tests/unit/test_provider_info.py",
     "tests/emulator/test_docs.py",

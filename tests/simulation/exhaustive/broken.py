@@ -83,7 +83,7 @@ REASONS = {
     "killed in StartRun": Reason(
         ("unwatched",),
         lambda world, run: KILLED in run.marks and run.wish == world.wish and world.is_so(_LIST, "denied"),
-        "A person ends the task while StartRun is under way",
+        "A person ends the task while StartRun is under way, or a retry that has not found its run yet",
         "The run that comes of it is not found, and goes on",
     ),
     "killed before it looked": Reason(

@@ -33,7 +33,7 @@ class Log:
         self.log(logging.ERROR, message, *values)
 
 
-_ID = re.compile(r"\b1[0-9]{6}\b")
+_ID = re.compile(r"\b[0-9]{7}\b")
 
 
 def named_in(level: int, text: str) -> set[str]:
