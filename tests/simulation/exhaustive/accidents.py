@@ -19,10 +19,12 @@ class Accident(NamedTuple):
 class Happens(NamedTuple):
     """What happens.
 
-    :param state: the task's state while ``on_kill`` is called; None if the worker just dies.
+    :param state: the task's state while ``on_kill`` is called; None if it is not called.
+    :param dies: whether the worker dies of it.
     """
 
     state: str | None
+    dies: bool = True
 
 
 ACCIDENTS = {
@@ -30,4 +32,5 @@ ACCIDENTS = {
     "a person marks the task failed": Happens("failed"),
     "a person clears the running task": Happens("restarting"),
     "the worker is told to stop": Happens("running"),
+    "the network fails": Happens(None, dies=False),
 }

@@ -47,7 +47,8 @@ REASONS = {
     "forgotten": Reason(
         ("second",),
         lambda world, run: _is_unfindable(world, run) and world.is_so(_TOKEN, "forgotten"),
-        "The worker dies or the try fails after StartRun, and the state store has not noted the run",
+        "The worker dies, the try fails or the response is lost after StartRun, and the state store has not "
+        "noted the run",
         "A second run is started",
     ),
     "deleted": Reason(
@@ -115,7 +116,8 @@ REASONS = {
     "refused": Reason(
         ("stuck", "unwatched"),
         lambda world, run: _is_unfindable(world, run) and world.is_so(_TOKEN, "conflict", "validation"),
-        "The worker dies or the try fails after StartRun, and the state store has not noted the run",
+        "The worker dies, the try fails or the response is lost after StartRun, and the state store has not "
+        "noted the run",
         "No second run is started, but the run is not found again: each retry fails, and says so",
     ),
 }

@@ -182,12 +182,16 @@ def _tries_of(
     for ways, done in all_ways(play):
         yield _after(branch, done, ways.taken, 1)
         for number, (found, words, taken) in enumerate(done.positions):
-            times[found] = times.get(found, 0) + 1
-            first.setdefault(found, (number, taken, words))
+            # For whoever dies it does not matter in which call, but a call that fails is that of StartRun.
+            for key in (found, f"{found} {words}") if words.endswith("StartRun") else (found,):
+                times[key] = times.get(key, 0) + 1
+                first.setdefault(key, (number, taken, words))
     for kind in kinds:
         for found, (number, taken, words) in first.items():
             if words.startswith("while") and kind in (DEATH, STOP):
                 continue  # no worker has the task, and a triggerer that dies is replaced
+            if ACCIDENTS[kind].dies == found.endswith("StartRun"):
+                continue  # each other call is simply repeated
             accident = Accident(number, kind)
             for ways, done in all_ways(lambda ways, a=accident: play(ways, a), taken):
                 done.world.accidents += 1

@@ -268,6 +268,8 @@ class Try:
         if self.accident is None or self.accident.position != len(self.positions) - 1:
             return
         happens = ACCIDENTS[self.accident.kind]
+        if not happens.dies:
+            raise ConnectionResetError("the network fails")
         if trigger is None:
             if happens.state is not None:
                 self._kill(happens.state)
