@@ -118,6 +118,8 @@ def emulated(patch: pytest.MonkeyPatch) -> Iterator[type[Try]]:
     patch.setenv(
         "AIRFLOW_CONN_AWS_DEFAULT", json.dumps({"conn_type": "aws", "extra": {"region_name": "us-east-1"}})
     )
+    # moto prepares thousands of answers for the library requests, with each start; botocore has its own.
+    patch.setattr("moto.core.models.RESPONSES_METHODS", [])
     with mock_omics(seed=20260101) as control:
         control.freeze()
         control.default_life = "running-forever"
