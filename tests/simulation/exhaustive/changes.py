@@ -85,7 +85,8 @@ class Change:
 
     # -- what the package asks -------------------------------------------------------------------------------
 
-    clock_skew, place, stands_in, replaces, looked_around = 0.0, "in us-east-1", False, False, True
+    clock_skew, place, stands_in, replaces = 0.0, "in us-east-1", False, False
+    own_home, asked_sts, looked_around = None, True, True
 
     @property
     def homes(self) -> set[str]:

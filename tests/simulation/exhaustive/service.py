@@ -120,13 +120,17 @@ class Hook:
         self._service, self._ask, self._now, self._at = service, ask, now, at
         self._wish, self._started, self._cancelled = wish, started, cancelled
         self.homes: set[str] = set()
-        self.looked_around = False
+        self.own_home: str | None = None
+        self.asked_sts = self.looked_around = False
 
     def region_warning(self) -> None:
         return None
 
     def forget(self) -> None:
         pass
+
+    def ask_sts(self) -> None:
+        self.asked_sts = True  # it is out of reach: what counts is what was read
 
     def look_around(self) -> None:
         self.looked_around = True
