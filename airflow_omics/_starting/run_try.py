@@ -85,6 +85,9 @@ class RunTry:
 
         :param waited: what the task was deferred with.
         """
+        if waited.get("try_number", self._try.number) != self._try.number:
+            # A task that is cleared while a worker resumes it: Airflow hands the event to the next try.
+            return self.execute()
         self._memory.resume(waited.get("memory", {}))
         self._target = self._remembered_target()
         attempt = Attempt(self._try.task, waited.get("epoch"), int(waited.get("generation", 0)))
@@ -236,6 +239,7 @@ class RunTry:
             "was_stopping": was_stopping,
             "deadlines": self._deadlines.serialize(),
             "memory": self._memory.run,
+            "try_number": self._try.number,
         }
         # No timeout of Airflow's: it would end the task without what is known of the run, and would ignore
         # on_timeout. The trigger has the deadline, also after an outage of all triggerers.

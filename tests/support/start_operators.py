@@ -109,6 +109,8 @@ class Task:
         self.try_number, self.max_tries = 0, retries
         self.arguments = arguments
         self.operator: OmicsStartRunOperator | None = None
+        self.resumes_with: tuple[str, dict[str, Any]] | None = None
+        """What Airflow's database has as ``next_method`` and ``next_kwargs``."""
         self.dag_run = DagRun(self._now())
 
     def _now(self) -> datetime.datetime:
@@ -138,12 +140,21 @@ class Task:
         self.dag_run = DagRun(self._now())
 
     def __call__(self, **arguments: Any) -> Try:
+        return self._next_try(lambda ti: self.operator.execute(self.context(ti)), arguments)
+
+    def resume_again(self) -> Try:
+        """Make the next try after a clear while a worker resumed the task: it resumes with the same event."""
+        assert self.resumes_with is not None
+        method, kwargs = self.resumes_with
+        return self._next_try(lambda ti: getattr(self.operator, method)(self.context(ti), **kwargs), {})
+
+    def _next_try(self, begin: Callable[[TaskInstance], Any], arguments: Mapping[str, Any]) -> Try:
         self.try_number += 1
         ti, done = TaskInstance(self), Try()
         self.operator = self.make(**arguments)
         self.clock.start()
         try:
-            done.result = self._run(lambda: self.operator.execute(self.context(ti)), ti, done, arguments)
+            done.result = self._run(lambda: begin(ti), ti, done, arguments)
         except (Exception, AirflowTaskTimeout, WorkerDied) as error:
             done.error = error
         done.pushed = ti.pushed
@@ -156,13 +167,14 @@ class Task:
             except TaskDeferred as deferred:
                 event = self.fire(deferred.trigger)
                 done.triggers.append(deferred.trigger)
-                kwargs = json.loads(json.dumps(deferred.kwargs))
+                kwargs = {**json.loads(json.dumps(deferred.kwargs)), "event": event}
+                self.resumes_with = deferred.method_name, kwargs
                 # Another worker, which knows nothing but what was deferred.
                 self.operator = self.make(**arguments)
                 resume = getattr(self.operator, deferred.method_name)
 
-                def go(resume: Any = resume, event: Any = event, kwargs: Any = kwargs) -> Any:
-                    return resume(self.context(ti), event=event, **kwargs)
+                def go(resume: Any = resume, kwargs: Any = kwargs) -> Any:
+                    return resume(self.context(ti), **kwargs)
 
     def fire(self, trigger: Any) -> dict[str, Any]:
         """Return the event that the trigger would fire, through JSON; its looks are made by the clock."""

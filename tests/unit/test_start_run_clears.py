@@ -303,3 +303,18 @@ def test_a_run_that_is_known_to_have_ended_is_not_asked_for_again(
     task.clear()
     assert task().kind == "success"
     assert "The task was cleared" not in output()
+
+
+@STORED
+@pytest.mark.parametrize(("on_clear", "runs"), [("new", 2), ("reattach", 1)])
+def test_a_task_that_is_cleared_while_it_resumes_does_as_on_clear_says(
+    start_task: StartTask, omics: Any, on_clear: str, runs: int, stored: bool
+) -> None:
+    """Airflow keeps what a running task was resumed with when it is cleared, and hands it to the next try."""
+    omics.default_life = "completed"
+    task = start_task(store=store_of(stored), deferrable=True, on_clear=on_clear)
+    assert task().kind == "success"
+    task.clear()
+    done = task.resume_again()
+    assert (done.kind, done.result["id"]) == ("success", started(omics)[-1])
+    assert len(started(omics)) == runs
