@@ -45,8 +45,8 @@ class LogLines:
     def add_error(self, kind: str, text: str, tick: float) -> None:
         """Add a warning of an error, if it is the 1st, 2nd, 4th, 8th, ... of its kind.
 
-        They are counted until there was none for a while. If only some calls fail, that lasts for hours, and a
-        count that began again after each answer would lead to a line for nearly each look.
+        They are counted until there was none for a while. If only some calls fail, that lasts for hours, and
+        a count that began again after each answer would lead to a line for nearly each look.
 
         :param kind: which errors are counted together.
         :param tick: the time, on a clock that nobody sets.

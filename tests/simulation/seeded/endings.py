@@ -21,8 +21,11 @@ class BrokenLaw(Exception):
     """A law does not hold."""
 
     def __init__(self, law: str, text: str) -> None:
-        super().__init__(f"{law}: {text}")
-        self.law = law
+        super().__init__(law, text)
+        self.law, self.text = law, text
+
+    def __str__(self) -> str:
+        return f"{self.law}: {self.text}"
 
 
 class Started:
@@ -52,6 +55,8 @@ class Endings:
         self.troubles, self.most_set = sorted(troubles), most_set
         self.started: dict[str, Started] = {}
         """The runs that start operators started, by ``uuid``."""
+        self.cancelled: list[str] = []
+        """The ``uuid`` of the run of each CancelRun that was accepted."""
         self.longest_delay = 0.0
 
     def _break(self, law: str, text: str) -> None:
@@ -71,7 +76,8 @@ class Endings:
         skews = [abs(machine.skew) for machine in self.airflow.machines]
         return 2 * max(skews, default=0.0) + 5.0 + self.most_set
 
-    def _status(self, run: Run) -> str:
+    def status(self, run: Run) -> str:
+        """Return what a run is by now; GONE if it is not known any more."""
         run = self.service.settled(run)
         if run.gone:
             return "GONE"
@@ -128,7 +134,7 @@ class Endings:
     def _check_gate(self, ti: TaskInstance, kind: str) -> None:
         run = self._run_of(ti)
         assert run is not None
-        status = self._status(run)
+        status = self.status(run)
         record = ti.xcoms.get("return_value") or {}
         if self._may_be_another(ti, run):
             return
@@ -216,8 +222,8 @@ class Endings:
                 )
             self._check_record(ti, of_record, record, "COMPLETED")
         elif kind in ("OmicsRunFailedError", "OmicsRunCancelledError"):
-            if run is None or self._status(run) not in ("FAILED", "CANCELLED"):
-                self._break("as-its-run", f"{ti.name}: {kind}, and its run is {run and self._status(run)}")
+            if run is None or self.status(run) not in ("FAILED", "CANCELLED"):
+                self._break("as-its-run", f"{ti.name}: {kind}, and its run is {run and self.status(run)}")
         elif kind == "OmicsRunTimeoutError":
             limit = ti.plan["wait_timeout"]
             if limit is None or self.agenda.now < ti.tries[0][0] + limit - self._most_skew():

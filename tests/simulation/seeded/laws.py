@@ -100,7 +100,7 @@ class Laws(Endings):
         if not before:
             return
         last = before[-1]
-        status = self._status(last.run)
+        status = self.status(last.run)
         is_cleared = any(at >= last.at and act == "clear" for at, act in ti.acts)
         if is_cleared and ti.plan["on_clear"] == "new":
             return
@@ -111,6 +111,7 @@ class Laws(Endings):
         self._break("once", f"{ti.name} started another run while its run {last.run.id} is {status}")
 
     def _was_cancelled(self, sent: Sent) -> None:
+        self.cancelled.append(sent.uuid or "")
         started = self.started.get(sent.uuid or "")
         if started is None:
             self._break("nobody-ended", f"run {sent.run_id} was cancelled, and no task had started it")
@@ -206,7 +207,7 @@ class Laws(Endings):
 
     def _check_given_up(self, started: Started) -> None:
         ti, run = started.ti, started.run
-        if self._status(run) not in ("PENDING", "STARTING", "RUNNING", "PAUSED"):
+        if self.status(run) not in ("PENDING", "STARTING", "RUNNING", "PAUSED"):
             return
         said = any(
             run.id in text and (level >= logging.ERROR or any(words in text for words in _GIVEN_UP))

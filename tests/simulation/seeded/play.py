@@ -36,6 +36,29 @@ _TROUBLE = {
 }
 
 
+@dataclass(frozen=True)
+class TaskSummary:
+    """What has become of a task, in words that hold for the real Airflow as well.
+
+    :ivar tries: the number of its last try.
+    :ivar max_tries: as Airflow has it in the end.
+    :ivar error: the class of what failed its last try; None if it did not fail by itself.
+    :ivar started: how many runs StartRun has made for it.
+    :ivar runs: the last status of each of its runs, the oldest first; a gate has the run that it waits for.
+    :ivar cancelled: for how many of them a CancelRun was accepted.
+    :ivar record: the status in the XCom ``return_value``, if that is of its last run; None if there is none.
+    """
+
+    state: str | None
+    tries: int
+    max_tries: int
+    error: str | None
+    started: int
+    runs: tuple[str, ...]
+    cancelled: int
+    record: str | None
+
+
 @dataclass
 class Outcome:
     """How a simulation went.
@@ -43,11 +66,13 @@ class Outcome:
     :ivar broken: the law that did not hold, if any.
     :ivar history: every transition, accident and log line.
     :ivar counts: what happened, by kind.
+    :ivar tasks: what has become of each task, by its name.
     """
 
     broken: BrokenLaw | None = None
     history: list[str] = field(default_factory=list)
     counts: dict[str, float] = field(default_factory=dict)
+    tasks: dict[str, TaskSummary] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
@@ -89,12 +114,30 @@ def play(plan: Plan, *, keep_history: bool = True) -> Outcome:
                 "starts": len(laws.started),
                 "longest_delay": laws.longest_delay,
             }
+            outcome.tasks = {ti.name: _summary(ti, laws) for ti in airflow.tasks}
             _clean_up(agenda, airflow)
     finally:
         WORLD.reset()
         if was_enabled:
             gc.enable()
     return outcome
+
+
+def _summary(ti: TaskInstance, laws: Laws) -> TaskSummary:
+    started = [one.run for one in laws.started.values() if one.ti is ti]
+    runs = [laws.service.runs[ti.plan["uuid"]]] if ti.plan["kind"] == "gate" else started
+    record = ti.xcoms.get("return_value")
+    is_of_run = record is not None and bool(runs) and record["id"] == runs[-1].id
+    return TaskSummary(
+        state=ti.state,
+        tries=ti.try_number,
+        max_tries=ti.max_tries,
+        error=type(ti.error).__name__ if ti.error is not None else None,
+        started=len(started),
+        runs=tuple(laws.status(run) for run in runs),
+        cancelled=sum(run.uuid in laws.cancelled for run in runs),
+        record=record["status"] if is_of_run else record and "of another run",
+    )
 
 
 def _go_through(plan: Plan, agenda: Agenda, airflow: Airflow, laws: Laws) -> None:
@@ -257,7 +300,8 @@ class _Stage:
     def _worker_dies(self, accident: dict[str, Any], *, graceful: bool = False) -> None:
         ti = self._pick(accident, [ti for ti in self.airflow.tasks if ti.state == "running"])
         if ti is not None:
-            self.airflow.stop_worker(ti, graceful=graceful)
+            alone = accident.get("alone", accident["pick"] // 100 % 2 == 1)
+            self.airflow.stop_worker(ti, graceful=graceful, alone=alone)
 
     def _worker_stopped(self, accident: dict[str, Any]) -> None:
         self._worker_dies(accident, graceful=True)

@@ -50,10 +50,14 @@ class TaskInstance:
     operator: Any
     retries: int
     retry_delay: float
-    begun: float
-    """When its DAG run began."""
+    begun: float | None
+    """When its DAG run began; None while that is queued again."""
     plan: dict[str, Any]
     store: Store | None = None
+    clear_number: int = 0
+    """How often its DAG run was cleared."""
+    key: int = 0
+    """Stands for the id, which each try has for itself."""
     state: str | None = None
     try_number: int = 0
     max_tries: int = 0
@@ -108,7 +112,5 @@ class SeenTaskInstance:
 class DagRun:
     """What an operator sees of its DAG run."""
 
-    clear_number = 0
-
-    def __init__(self, start_date: datetime.datetime) -> None:
-        self.start_date = start_date
+    def __init__(self, start_date: datetime.datetime, clear_number: int) -> None:
+        self.start_date, self.clear_number = start_date, clear_number
