@@ -5,18 +5,15 @@ How many runs there are is counted in the emulator's own request log, by the ids
 
 from __future__ import annotations
 
-import os
-import re
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from airflow_omics.emulator import EmulatorClient
 from scripts.stack import PARTS, Stack, running
 from tests.support.pipeline import Pipeline
+from tests.support.started import cancelled, kill_worker, started, until, until_watched
 
 COHORT = 12  # as many as start_cohort has
 REPEATED_TOKEN = ("earlier", "conflict", "validation", "forgotten")
@@ -51,29 +48,6 @@ def omics(service: EmulatorClient) -> EmulatorClient:
     service.reset()
     service.default_life = "pending-forever"
     return service
-
-
-def started(omics: EmulatorClient) -> list[str]:
-    """Return the ids of the runs that StartRun made, whether its answer arrived or not."""
-    return sorted({request["run_id"] for request in omics.requests("StartRun") if request["run_id"]})
-
-
-def cancelled(omics: EmulatorClient) -> list[str]:
-    """Return the ids of the runs whose CancelRun was accepted."""
-    return sorted(r["run_id"] for r in omics.requests("CancelRun") if not r["error"])
-
-
-def until(stack: Stack, what: str, ready: Callable[[], object]) -> None:
-    stack.wait_for(what, lambda: ready() or None, 60)
-
-
-def kill_worker(stack: Stack, pipeline: Pipeline, try_number: int = 1) -> None:
-    """Kill the process that runs a try, as the kernel does when memory runs out."""
-    note = stack.folder / "airflow" / "pids" / f"{pipeline.dag_run_id}-{try_number}"
-    until(stack, "the worker", note.exists)
-    pid = int(note.read_text())
-    os.kill(pid, signal.SIGKILL)
-    until(stack, "the end of the worker", lambda: not psutil.pid_exists(pid))
 
 
 def finish(stack: Stack, omics: EmulatorClient, pipeline: Pipeline, tries: int) -> None:
@@ -182,9 +156,7 @@ def test_a_run_goes_on_when_its_trigger_is_handed_over(stack: Stack, omics: Emul
 def test_a_task_marked_failed_cancels_its_run(stack: Stack, omics: EmulatorClient, dag_id: str) -> None:
     pipeline = Pipeline(stack, dag_id, {})
     if dag_id == "start_deferred":
-        pipeline.until_deferred()
-        # Before a triggerer has taken it over, nobody would hear of the kill.
-        until(stack, "the trigger", lambda: re.search(r"\(ID \d+\) starting", pipeline.log("start")))
+        until_watched(stack, pipeline)
     until(stack, "some looks", lambda: omics.counts().get("GetRun", 0) >= 2)
     stack.patch(f"{pipeline.path}/taskInstances/start", {"new_state": "failed"})
     until(stack, "the cancellation", lambda: omics.counts().get("CancelRun"))

@@ -21,61 +21,11 @@ from airflow_omics._watching import watchlist
 from airflow_omics._watching.rate_limit import Limiter
 from airflow_omics._watching.shared_client import SharedClient
 from tests.simulation.seeded.laws import LAWS
-from tests.simulation.seeded.plan import DAY, HOUR, Plan
+from tests.simulation.seeded.plan import HOUR
+from tests.simulation.seeded.plans import LIFE, accident, gate, plan_of, start
 from tests.simulation.seeded.play import play
 
 pytestmark = pytest.mark.any_airflow
-
-_LIFE = [("PENDING", 5.0), ("STARTING", 100.0), ("RUNNING", 3000.0), ("STOPPING", 200.0)]
-_WORLD = {
-    "triggerers": 1,
-    "skews": [0.0],
-    "store": True,
-    "repeat_policy": "earlier",
-    "conn_id": "omics",
-}
-
-
-def gate(number: int = 0, at: float = 100.0, end: str = "COMPLETED", **changes: Any) -> dict[str, Any]:
-    return {
-        "name": f"gate-{number}",
-        "kind": "gate",
-        "at": at,
-        "mode": "defer",
-        "interval": 60.0,
-        "timeout": 7 * DAY,
-        "retries": 0,
-        "life": [*_LIFE, (end, None)],
-        "given": "id",
-        "age": 10.0,
-        **changes,
-    }
-
-
-def start(number: int = 0, at: float = 100.0, end: str = "COMPLETED", **changes: Any) -> dict[str, Any]:
-    return {
-        "name": f"start-{number}",
-        "kind": "start",
-        "at": at,
-        "mode": "defer",
-        "interval": 60.0,
-        "retries": 2,
-        "life": [*_LIFE, (end, None)],
-        "on_clear": "new",
-        "cancel_on_kill": True,
-        "wait_timeout": None,
-        "on_timeout": "fail",
-        **changes,
-    }
-
-
-def accident(kind: str, at: float = 1000.0, **changes: Any) -> dict[str, Any]:
-    return {"kind": kind, "at": at, "pick": 0, "seconds": 60.0, **changes}
-
-
-def plan_of(*what: dict[str, Any]) -> Plan:
-    tasks = [item for item in what if "life" in item]
-    return Plan(1, 1.0, tasks, [item for item in what if "pick" in item], _WORLD)
 
 
 def _put(target: Any, name: str, value: Any) -> Callable[[], contextlib.AbstractContextManager[Any]]:
@@ -138,7 +88,7 @@ def _refused(wait: RunWait, *args: Any, **kwargs: Any) -> Ending:
 
 
 _COHORT = [gate(number, 100.0 + number / 100) for number in range(120)]
-_LONG = [(status, 4 * HOUR if status == "RUNNING" else seconds) for status, seconds in _LIFE]
+_LONG = [(status, 4 * HOUR if status == "RUNNING" else seconds) for status, seconds in LIFE]
 
 MISTAKES = {
     "as-its-run": (

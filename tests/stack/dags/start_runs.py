@@ -43,6 +43,9 @@ with DAG("start_in_worker_reattach", schedule=None):
 with DAG("start_deferred", schedule=None):
     OmicsStartRunOperator(deferrable=True, **ARGUMENTS)
 
+with DAG("start_deferred_once_more", schedule=None):
+    OmicsStartRunOperator(deferrable=True, **{**ARGUMENTS, "retries": 1})
+
 with DAG("start_cohort", schedule=None):
     OmicsStartRunOperator.partial(
         deferrable=True, **{name: value for name, value in ARGUMENTS.items() if name != "parameters"}
