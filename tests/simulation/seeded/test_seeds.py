@@ -14,7 +14,7 @@ from tests.simulation.seeded.play import play, shrink
 pytestmark = pytest.mark.any_airflow
 
 DAY = {"days": 1.0, "gates": 16, "starts": 5}
-SEEDS = range(20)
+SEEDS = range(12)
 
 FOUND = {
     22: "a line for nearly each look while half of the calls failed",
