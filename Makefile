@@ -80,8 +80,8 @@ environment:
 		echo "airflow-omics needs Python 3.11, 3.12 or 3.13, and none of them is on the PATH." >&2; exit 1; fi
 	@$(PYTHON) -m scripts.environment
 
-programs: environment ## Bring PostgreSQL's server and Chromium if they are missing
-	@$(RUN) -m scripts.programs postgresql driver chromium
+programs: environment ## Bring the servers of PostgreSQL and Redis, and Chromium, if they are missing
+	@$(RUN) -m scripts.programs postgresql redis driver chromium
 
 postgresql: environment
 	@$(RUN) -m scripts.programs postgresql

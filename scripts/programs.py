@@ -1,4 +1,4 @@
-"""``make programs``: bring PostgreSQL's server and Chromium, or say at once what to install.
+"""``make programs``: bring the servers of PostgreSQL and Redis, and Chromium, or say at once what to install.
 
 ``python -m scripts.programs postgresql`` brings one of them.
 """
@@ -22,7 +22,7 @@ def main(names: Sequence[str]) -> int:
     for sentence in missing:
         print(sentence, file=sys.stderr)
     if missing:
-        print("`make check` runs the tests that need neither PostgreSQL nor Chromium.", file=sys.stderr)
+        print("`make check` runs the tests that need none of these programs.", file=sys.stderr)
     return 1 if missing else 0
 
 

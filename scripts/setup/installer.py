@@ -28,8 +28,11 @@ class Installer(Protocol):
         :param options: what to install, in the options that pip and uv share.
         """
 
-    def install_aside(self, requirement: str, folder: Path, log: Path) -> None:
-        """Install one distribution, as a wheel and without those it depends on, into a folder of its own."""
+    def install_aside(self, requirement: str, folder: Path, log: Path, *options: str) -> None:
+        """Install one distribution, as a wheel and without those it depends on, into a folder of its own.
+
+        :param options: which of its wheels, in the options that pip and uv share.
+        """
 
     def check(self, path: Path, log: Path) -> None:
         """Raise SetupError unless all that an environment holds fits together."""
@@ -51,8 +54,8 @@ class Uv:
         # Without bytecode, each of Airflow's first processes would compile for itself.
         self._pip(path, log, "install", "--compile-bytecode", *options)
 
-    def install_aside(self, requirement: str, folder: Path, log: Path) -> None:
-        options = ("--no-deps", "--only-binary", ":all:", "--target", str(folder))
+    def install_aside(self, requirement: str, folder: Path, log: Path, *options: str) -> None:
+        options = ("--no-deps", "--only-binary", ":all:", "--target", str(folder), *options)
         run([self._program, "pip", "install", "--python", sys.executable, *options, requirement], log)
 
     def check(self, path: Path, log: Path) -> None:
@@ -72,11 +75,11 @@ class Pip:
     def install(self, path: Path, log: Path, *options: str) -> None:
         self._pip(path / "bin" / "python", log, "install", *options)
 
-    def install_aside(self, requirement: str, folder: Path, log: Path) -> None:
+    def install_aside(self, requirement: str, folder: Path, log: Path, *options: str) -> None:
         with tempfile.TemporaryDirectory() as temporary:
             # The environment that asks may have been made by uv, and have no pip.
             self.make(Path(temporary), sys.executable, log)
-            options = ("--no-deps", "--only-binary", ":all:", "--target", str(folder))
+            options = ("--no-deps", "--only-binary", ":all:", "--target", str(folder), *options)
             self.install(Path(temporary), log, *options, requirement)
 
     def check(self, path: Path, log: Path) -> None:

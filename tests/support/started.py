@@ -24,9 +24,23 @@ def cancelled(omics: EmulatorClient) -> list[str]:
     return sorted(r["run_id"] for r in omics.requests("CancelRun") if not r["error"])
 
 
-def until(stack: Stack, what: str, ready: Callable[[], object]) -> None:
-    """Wait until something is true, at most a minute."""
-    stack.wait_for(what, lambda: ready() or None, 60)
+def until(stack: Stack, what: str, ready: Callable[[], object], seconds: float = 60) -> None:
+    """Wait until something is true, at most so many seconds."""
+    stack.wait_for(what, lambda: ready() or None, seconds)
+
+
+def finish(stack: Stack, omics: EmulatorClient, pipeline: Pipeline, tries: int) -> None:
+    """Let the one run complete, and check that it is the one, and what its record says."""
+    until(stack, "another try", lambda: pipeline.tasks()[0]["try_number"] >= tries)
+    until(stack, "the run", lambda: started(omics))
+    until(stack, "a look at the run", lambda: "is PENDING" in pipeline.log("start", tries))
+    [run_id] = started(omics)
+    omics.move(run_id, "COMPLETED")
+    assert pipeline.until_ended() == {"start": "success"}
+    assert started(omics) == [run_id]
+    record = pipeline.xcom("start")
+    assert (record["id"], record["status"]) == (run_id, "COMPLETED")
+    assert record["parameters"]["sample"] == "NA12878"
 
 
 def kill_worker(stack: Stack, pipeline: Pipeline, try_number: int = 1) -> None:
