@@ -12,6 +12,8 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 RUN := .venv/bin/python
 # Arguments for pytest: `make test ARGS='-k gate'`.
 ARGS ?=
+# `make gates TAKEOVER=1` kills a triggerer instead.
+TAKEOVER ?=
 # What Airflow keeps its own state in for `make demo` and `make up`: sqlite, or postgresql.
 DATABASE ?= sqlite
 # What `make simulate` plays: seeds, and the days in which the tasks of each begin.
@@ -63,8 +65,8 @@ screenshots: programs ## Take the pictures of the README again, in docs/images
 chaos: postgresql ## Kill Airflow's processes with gates and starts in flight, and print what is left
 	@$(RUN) -m benchmarks.chaos
 
-gates: postgresql ## Measure 1,000 gates on a real Airflow beside Airflow's own sensor, in about an hour
-	@$(RUN) -m benchmarks.airflow_gates
+gates: postgresql ## Measure 1,000 gates on a real Airflow, in an hour (TAKEOVER=1: kill a triggerer with 2,000)
+	@$(RUN) -m $(if $(TAKEOVER),benchmarks.takeover,benchmarks.airflow_gates)
 
 kills: environment ## Kill 20, 100 and 300 deferred starts at once, and count the runs that are cancelled
 	@$(RUN) benchmarks/kill.py

@@ -27,43 +27,20 @@ import re
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import airflow_omics
 from airflow_omics.emulator import EmulatorClient
+from benchmarks.cohorts import DAGS, SETTINGS, STAYS_RUNNING, UNMAPPED, Cohorts, Gate
 from scripts.stack import Stack, running
 
-UNMAPPED = 20
 CONTESTANTS = ("floor_mapped", "ours_mapped", "floor_unmapped", "ours_unmapped")
-SETTINGS = {
-    "AIRFLOW__CORE__PARALLELISM": "8",
-    "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": "10000",
-    "AIRFLOW__TRIGGERER__CAPACITY": "5000",
-    "GATES_IN_A_COHORT": str(UNMAPPED),
-}
-STAYS_RUNNING = {"name": "bench-running", "stages": [{"status": "RUNNING", "seconds": 1_000_000_000}]}
-LONGEST_WAIT = 7200.0
 KB, MB = 1024, 1024**2
 # What Airflow's supervisor says of each process that has run a task, until it deferred or ended.
 _WORKED = re.compile(r"Workload finished.*?duration=(?P<seconds>[\d.]+).*?final_state=(?P<state>\w+)")
 _WHOSE = re.compile(r"workload_id=(?P<id>[0-9a-f-]{36})")
-
-
-@dataclass(frozen=True)
-class Gate:
-    """A task instance that waits.
-
-    :ivar given: the id of its run, or its time.
-    :ivar ended: seconds since the epoch; None while it waits.
-    """
-
-    id: str
-    given: str
-    state: str
-    ended: float | None
 
 
 class Contest:
@@ -76,20 +53,20 @@ class Contest:
         self._name = name
         self._ours = name.startswith("ours")
         self._options = options
-        self._say = say
-        self._cohorts: dict[str, list[str]] = {}
+        self._tell = tell
         self._stack = Stack(
             pace=1,
             poke_interval=options.interval,
             say=lambda _: None,
             settings=SETTINGS,
             database="postgresql",
-            dags_folder=Path(__file__).parent / "dags" / "gates",
+            dags_folder=DAGS,
         )
 
     def run(self) -> dict[str, Any]:
         """Return the figures."""
         with running(self._stack) as stack:
+            self._cohorts = Cohorts(stack)
             self._omics = EmulatorClient(stack.endpoint_url)
             self._omics.add_life(STAYS_RUNNING)
             self._say(f"{self._name}: Airflow is up")
@@ -116,14 +93,7 @@ class Contest:
     def _begin(self, count: int, given: list[str] | None = None) -> list[str]:
         """Let so many more gates wait; return what they wait for once a triggerer has all of them."""
         given = given or self._make(count)
-        size = UNMAPPED if self._name.endswith("_unmapped") else count
-        waiting = self._waiting()
-        for first in range(0, len(given), size):
-            cohort = f"cohort-{len(self._cohorts)}"
-            self._cohorts[cohort] = given[first : first + size]
-            body = {"logical_date": None, "dag_run_id": cohort, "conf": {"given": self._cohorts[cohort]}}
-            self._stack.post(f"/api/v2/dags/{self._name}/dagRuns", body)
-        self._until("gates that wait", lambda: self._waiting() >= waiting + count)
+        self._cohorts.begin(self._name, given)
         return given
 
     def _make(self, count: int) -> list[str]:
@@ -172,7 +142,7 @@ class Contest:
         """End some of them, one after the other, and return what that took."""
         count, apart = self._options.ends, self._options.apart
         if self._ours:
-            waiting = list(self._given())[UNMAPPED:]
+            waiting = list(self._cohorts.given())[UNMAPPED:]
             chosen = waiting[:: len(waiting) // count][:count]
             moments = {}
             for run_id in chosen:
@@ -189,14 +159,14 @@ class Contest:
             moments = {moment.isoformat(): moment.timestamp() for moment in times}
 
         def ended() -> list[Gate]:
-            return [gate for gate in self._gates() if gate.given in moments and gate.ended]
+            return [gate for gate in self._cohorts.gates() if gate.given in moments and gate.ended]
 
-        self._until("the gates' end", lambda: len(ended()) >= count)
+        self._cohorts.until("the gates' end", lambda: len(ended()) >= count)
         gates = ended()
         assert all(gate.state == "success" for gate in gates), gates
         delays = sorted(float(gate.ended or 0) - moments[gate.given] for gate in gates)
-        self._say(f"{self._name}: {count} gates ended")
-        begun, finished = self._worked({gate.id for gate in self._gates()})
+        self._tell(f"{self._name}: {count} gates ended")
+        begun, finished = self._worked({gate.id for gate in self._cohorts.gates()})
         return {
             "delay from end to success, median (s)": statistics.median(delays),
             "delay, p99 (s)": delays[int(0.99 * (len(delays) - 1))],
@@ -217,31 +187,6 @@ class Contest:
                 if worked and whose and whose["id"] in ids:
                     seconds[worked["state"]].append(float(worked["seconds"]))
         return seconds["deferred"], seconds["success"]
-
-    def _given(self) -> Iterator[str]:
-        for given in self._cohorts.values():
-            yield from given
-
-    def _waiting(self) -> int:
-        """Return how many gates a triggerer waits for."""
-        return int(self._stack.psql("SELECT count(*) FROM trigger WHERE triggerer_id IS NOT NULL"))
-
-    def _gates(self) -> list[Gate]:
-        answer = self._stack.psql(
-            "SELECT id, run_id, map_index, task_id, state, extract(epoch from end_date) FROM task_instance"
-            " WHERE task_id LIKE 'gate%'"
-        )
-        gates = []
-        for line in answer.split():
-            identity, cohort, index, task_id, state, ended = line.split("|")
-            number = int(index if task_id == "gate" else task_id.removeprefix("gate_"))
-            if number >= 0:  # -1 is a mapped task that has not been expanded yet
-                given = self._cohorts[cohort][number]
-                gates.append(Gate(identity, given, state, float(ended) if ended else None))
-        return gates
-
-    def _until(self, what: str, ready: Callable[[], bool]) -> None:
-        self._stack.wait_for(what, lambda: ready() or None, LONGEST_WAIT)
 
 
 def _now() -> datetime.datetime:
