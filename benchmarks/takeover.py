@@ -1,14 +1,14 @@
 """A triggerer with thousands of deferred gates is killed, and another takes its gates over.
 
-    make gates TAKEOVER=1                          # 2,000 gates, about half an hour
-    python -m benchmarks.takeover --gates 80       # a smaller one
+    make gates TAKEOVER=1                                    # 2,000 gates, about half an hour
+    python -m benchmarks.takeover --gates 80 --mapped 40     # a smaller one
 
-Half of the gates were begun by a worker (one mapped gate, or as many as `[core] max_map_length` needs), half
-in the triggerer (DAG runs of 20 gates with ``start_from_trigger`` and ``end_from_trigger``). All wait in one
+200 of the gates were begun by a worker, as one mapped gate, which takes long; the others in the triggerer,
+as DAG runs of 20 gates with ``start_from_trigger`` and ``end_from_trigger``. All of them wait in one
 triggerer, which is ended with SIGKILL while a second one stands by; both have Airflow's defaults, but for
-their capacity. Meanwhile every run goes from PENDING to RUNNING: a gate is watched again when its log has it
-from the new triggerer. Then all runs end, a tenth of them as FAILED. In the end it prints a table, and fails
-where a gate is lost or did not end as its run did.
+their capacity and how many gates they take up in one turn. Meanwhile every run goes from PENDING to RUNNING:
+a gate is watched again when its log has it from the new triggerer. Then all runs end, a tenth of them as
+FAILED. In the end it prints a table, and fails where a gate is lost or did not end as its run did.
 """
 
 from __future__ import annotations
@@ -33,11 +33,17 @@ from airflow_omics.emulator import EmulatorClient
 from benchmarks.cohorts import DAGS, SETTINGS, UNMAPPED, Cohorts
 from scripts.stack import PARTS, Stack, running
 
-MAPPED = 1000
 # Airflow's watchdog sleeps so many seconds, and reports how much later than asked for it woke, from there on.
 WATCHDOG, REPORTED = 0.1, 0.15
 KINDS = {"ours_mapped": "begun by a worker", "ours_unmapped": "begun in the triggerer"}
 FAILED_EACH = 10
+SETTINGS_HERE = {
+    **SETTINGS,
+    "AIRFLOW__TRIGGERER__BLOCKED_MAIN_THREAD_WARNING_THRESHOLD": str(REPORTED),
+    # With its default of 50 a triggerer that takes up hundreds of gates with start_from_trigger may hang: for
+    # each, Airflow sends the whole DAG to the process that runs the triggers, and reads no logs meanwhile.
+    "AIRFLOW__TRIGGERER__MAX_TRIGGER_TO_SELECT_PER_LOOP": "10",
+}
 _BLOCKED = re.compile(r"async thread was blocked for (?P<seconds>[\d.]+) seconds")
 
 
@@ -55,31 +61,33 @@ class Takeover(NamedTuple):
 class Contest:
     """The whole of it.
 
-    :param gates: how many; a multiple of twice ``UNMAPPED``.
+    :param gates: how many; a multiple of ``UNMAPPED``.
+    :param mapped: how many of them a worker begins; likewise.
     :param tell: is called with a line of progress.
     """
 
-    def __init__(self, stack: Stack, gates: int, interval: float, tell: Callable[[str], None]) -> None:
+    def __init__(self, stack: Stack, gates: int, mapped: int, tell: Callable[[str], None]) -> None:
         self._stack = stack
-        self._gates = gates
-        self._interval = interval
+        self._gates, self._mapped = gates, mapped
         self._tell = tell
         self._omics = EmulatorClient(stack.endpoint_url)
         self._cohorts = Cohorts(stack)
         self._dag_of: dict[str, str] = {}
-        self._taken: dict[Path, tuple[str, Takeover]] = {}
+        self._taken: dict[str, dict[Path, tuple[str, Takeover]]] = collections.defaultdict(dict)
 
     def run(self) -> list[tuple[str, str, bool]]:
         """Return what was measured, and whether it is what is meant."""
         stack, omics = self._stack, self._omics
         began = time.time()
-        for dag_id, size in (("ours_unmapped", self._gates // 2), ("ours_mapped", MAPPED)):
-            runs = omics.start_runs(self._gates // 2, life="pending-forever")
+        unmapped = self._gates - self._mapped
+        for dag_id, count in (("ours_unmapped", unmapped), ("ours_mapped", self._mapped)):
+            runs = omics.start_runs(count, life="pending-forever")
             self._dag_of.update(dict.fromkeys(runs, dag_id))
-            for first in range(0, len(runs), size):
-                self._cohorts.begin(dag_id, runs[first : first + size])
-        self._until_quiet()
-        self._tell(f"{self._gates} gates wait and know their runs")
+            self._cohorts.begin(dag_id, runs)
+        old = stack.psql("SELECT max(id) FROM job WHERE job_type = 'TriggererJob'")
+        # A gate that a worker has begun says nothing while its run stays as the worker saw it.
+        self._cohorts.until("gates that are watched", lambda: self._watched(old, "PENDING") >= unmapped)
+        self._tell(f"{self._gates} gates are watched")
         files = sum(process.num_fds() for process in stack.family("triggerer"))
         before = self._counted(began, time.time())
         stack.restart("triggerer-2")
@@ -91,14 +99,10 @@ class Contest:
         for run_id in self._dag_of:
             omics.move(run_id, "RUNNING")
         moved = time.time() - killed
-        self._cohorts.until("gates that are watched", lambda: self._watched(new) >= self._gates)
-        taken = dict(self._taken.values())
+        self._cohorts.until("gates that are watched", lambda: self._watched(new, "RUNNING") >= self._gates)
+        taken = dict(self._taken[new].values())
         watched = time.time()
-        self._tell("every gate is watched again")
-        self._until_quiet()
-        settled = time.time()
-
-        self._tell("the runs end")
+        self._tell("every gate is watched again; the runs end")
         ended = time.time()
         meant = {}
         for number, run_id in enumerate(self._dag_of):
@@ -106,6 +110,7 @@ class Contest:
             meant[run_id] = "failed" if failed else "success"
             omics.move(run_id, *(["FAILED", "SERVICE_ERROR"] if failed else ["COMPLETED"]))
         self._cohorts.until("the gates' end", lambda: all(gate.ended for gate in self._cohorts.gates()))
+        over = time.time()
         self._tell("the gates have ended")
         rows: list[tuple[str, str, bool]] = []
 
@@ -113,7 +118,7 @@ class Contest:
             rows.append((what, str(found), good))
 
         row("open files of the triggerer that was killed", files)
-        row("requests until all gates knew their runs", before)
+        row("requests until all gates were watched at first", before)
         row("until all runs had gone to RUNNING (s)", f"{moved:.1f}")
         for dag_id, kind in KINDS.items():
             of_kind = [taken[run_id] for run_id, dag in self._dag_of.items() if dag == dag_id]
@@ -124,9 +129,8 @@ class Contest:
                 row(f"{kind}: {what}, first, median, p99, last (s)", _spread(moments))
         row("longest block of the new triggerer's loop (s)", self._longest_block())
         row("requests from the kill until all are watched", self._counted(killed, watched))
-        row("requests from then until only waiting is left", self._counted(watched, settled))
-        row("seconds for that", f"{settled - watched:.0f}")
-        row("requests while the runs end", self._counted(ended, time.time()))
+        row("requests while the runs end", self._counted(ended, over))
+        row("seconds for that", f"{over - ended:.0f}")
         gates = self._cohorts.gates()
         lost = set(self._dag_of) - {gate.given for gate in gates if gate.ended}
         row("gates lost", len(lost), not lost and len(gates) == self._gates)
@@ -138,33 +142,25 @@ class Contest:
         row("triggers left", left, left == 0)
         return rows
 
-    def _until_quiet(self) -> None:
-        """Wait until nothing but waiting is done: runs are listed, and few are asked for by themselves."""
+    def _watched(self, triggerer: str, status: str) -> int:
+        """Read from logs when a triggerer had each gate; return how many gates it watches.
 
-        def asked() -> int:
-            return self._omics.counts().get("GetRun", 0)
-
-        while True:
-            before = asked()
-            time.sleep(self._interval)
-            if asked() - before <= self._gates / 20:
-                return
-
-    def _watched(self, triggerer: str) -> int:
-        """Read from logs when the new triggerer had each gate; return how many gates it watches."""
+        :param status: of their runs.
+        """
         # Reading them takes time from what is measured.
         self._stack.pause(2)
         logs = self._stack.folder / "airflow" / "logs"
-        for path in set(logs.rglob(f"*.log.trigger.{triggerer}.log")) - set(self._taken):
+        taken = self._taken[triggerer]
+        for path in set(logs.rglob(f"*.log.trigger.{triggerer}.log")) - set(taken):
             begun = None
             for line in _lines(path):
                 moment = datetime.datetime.fromisoformat(line["timestamp"]).timestamp()
                 if line["event"].endswith("starting"):
                     begun = moment
-                elif told := re.match(r"HealthOmics run (\S+) is RUNNING", line["event"]):
-                    self._taken[path] = told[1], Takeover(begun or moment, moment)
+                elif told := re.match(rf"HealthOmics run (\S+) is {status}", line["event"]):
+                    taken[path] = told[1], Takeover(begun or moment, moment)
                     break
-        return len(self._taken)
+        return len(taken)
 
     def _longest_block(self) -> str:
         log = (self._stack.logs / "triggerer-2.log").read_text(errors="replace")
@@ -205,11 +201,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--gates", type=int, default=2000, help=f"a multiple of {2 * UNMAPPED}")
+    parser.add_argument("--gates", type=int, default=2000, help=f"a multiple of {UNMAPPED}")
+    parser.add_argument("--mapped", type=int, default=200, help="how many a worker begins; likewise")
     parser.add_argument("--interval", type=float, default=30.0, help="seconds between two looks")
     options = parser.parse_args()
-    if options.gates < 2 * UNMAPPED or options.gates % (2 * UNMAPPED):
-        parser.error(f"--gates {options.gates}: give a multiple of {2 * UNMAPPED}")
+    for name in ("gates", "mapped"):
+        if getattr(options, name) < UNMAPPED or getattr(options, name) % UNMAPPED:
+            parser.error(f"--{name} {getattr(options, name)}: give a multiple of {UNMAPPED}")
+    if not options.mapped < options.gates:
+        parser.error(f"--mapped {options.mapped}: give less than --gates, {options.gates}")
     # Airflow holds the log of each trigger open.
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 2 * options.gates + 1024
@@ -228,13 +228,13 @@ def main() -> int:
         pace=1,
         poke_interval=options.interval,
         tell=tell,
-        settings={**SETTINGS, "AIRFLOW__TRIGGERER__BLOCKED_MAIN_THREAD_WARNING_THRESHOLD": str(REPORTED)},
+        settings=SETTINGS_HERE,
         database="postgresql",
         parts=PARTS,
         dags_folder=DAGS,
     )
     with running(stack):
-        rows = Contest(stack, options.gates, options.interval, tell).run()
+        rows = Contest(stack, options.gates, options.mapped, tell).run()
     cpus = os.cpu_count()
     print(f"\n{cpus} cores, Python {platform.python_version()}, {time.monotonic() - began:.0f} s in all\n")
     width = max(len(what) for what, _, _ in rows)

@@ -120,6 +120,7 @@ def test_a_message_that_is_delivered_again_starts_no_second_run(
     log = stack.logs / f"{WORKER}.log"
     until(stack, "the second delivery", lambda: "already running elsewhere" in log.read_text())
     finish(stack, omics, waiting, tries=1)
+    assert waiting.task("start")["try_number"] == 1
     assert "CancelRun" not in omics.counts()
 
 
@@ -146,6 +147,8 @@ def test_a_broker_that_is_lost_for_a_while_loses_no_run_and_starts_none_twice(
     states = gates.states()
     assert {name: states[name] for name in GATES} == {name: row.state for name, row in GATES.items()}
     assert states["start"] == "success"
-    assert gates.task("without_a_worker")["try_number"] == 1
+    tries = {name: gates.task(name)["try_number"] for name in GATES}
+    assert tries["without_a_worker"] == 1
+    assert max(tries.values()) > 1, "Airflow counts what it could not queue as a try"
     assert started(omics) == runs
     assert "CancelRun" not in omics.counts()
