@@ -43,6 +43,7 @@ _MOST_IN_FLIGHT = 32  # GetRuns under way together: an endpoint that hangs must 
 _FIRST_ANSWER = 1.0  # seconds to wait at most for the first answer, before requests overlap
 _LATE = 60.0  # seconds after its deadline for which a wait may queue for its final look
 _LATE_CHECK = 300.0  # seconds at most between two checks of how late it is: a clock may have been set
+_LINE_EVERY = 0.1  # seconds between the log lines of two waits, if many have some at once
 _FIRST_RETRY = 5.0  # seconds of pause after a first failed call; the limiter limits the total
 
 
@@ -66,6 +67,7 @@ class Watcher:
         self._slots = asyncio.Semaphore(_MOST_IN_FLIGHT)
         self._calls: set[asyncio.Task[None]] = set()
         self._next_check_at = 0.0
+        self._next_line_at = 0.0
         self._main: asyncio.Task[None] | None = None
         self._guests = 0
 
@@ -106,6 +108,7 @@ class Watcher:
             while True:
                 await waiter.stirred
                 waiter.stirred = loop.create_future()
+                await self._turn_to_report(waiter)
                 wait.lines.write(logger)
                 if waiter.error is not None:
                     raise waiter.error
@@ -129,6 +132,25 @@ class Watcher:
             await self._close_if_unused()
 
     # -- the wait --------------------------------------------------------------------------------------------
+
+    async def _turn_to_report(self, waiter: Waiter) -> None:
+        """Wait until this wait may write its log lines: one after the other, or when it is over.
+
+        A page of a list has news for a hundred waits. Airflow's triggerer reads no logs while it sends to the
+        process of this loop. If the socket for logs, which holds some 160 lines, is full by then, both wait
+        for each other for ever.
+        """
+        if waiter.is_over:
+            return
+        now = _clock.monotonic()
+        self._next_line_at = max(now, self._next_line_at + _LINE_EVERY)
+        turn_at = self._next_line_at
+        while not waiter.is_over and now < turn_at:
+            stirred, _ = await asyncio.wait([waiter.stirred], timeout=turn_at - now)
+            if not stirred:
+                return
+            waiter.stirred = asyncio.get_running_loop().create_future()
+            now = _clock.monotonic()
 
     def _give_up_when_late(self, entry: Entry, waiter: Waiter, late_at: float) -> None:
         """End a wait that has had no final look by ``late_at``, in wall time as its deadline is."""

@@ -59,6 +59,45 @@ def test_changes_that_lists_show_are_in_each_waiter_s_own_log(omics: Emulator) -
         assert len(lines) == (2 if number < 20 else 1)
 
 
+def test_many_waits_with_news_write_it_one_after_the_other(omics: Emulator) -> None:
+    """Airflow's triggerer hangs if its socket for logs is full while it sends to the process of this loop."""
+    run_ids = omics.start_runs(40, life="pending-forever")
+    written: list[float] = []
+
+    class Times(Lines):
+        def log(self, level: int, msg: str, /) -> None:
+            super().log(level, msg)
+            written.append(asyncio.get_running_loop().time())
+
+    async def body() -> None:
+        log = Times()
+        waits = [asyncio.create_task(watch(run_id, log)) for run_id in run_ids]
+        await log.said("is PENDING", 40)
+        await stop(waits)
+
+    run_loop(body)
+    assert len(written) == 40
+    assert max(sum(first <= moment < first + 1.0 for moment in written) for first in written) <= 20
+
+
+def test_a_wait_ends_before_it_has_written_what_came_before(omics: Emulator) -> None:
+    run_ids = omics.start_runs(150, life="pending-forever")
+    last = Lines()
+
+    async def body() -> None:
+        others = start_waits(run_ids[:-1])
+        wait = asyncio.create_task(watch(run_ids[-1], last))
+        await seen(omics, "ListRuns", 8)
+        assert last.lines == []
+        omics.move(run_ids[-1], "COMPLETED")
+        async with asyncio.timeout(5):  # the lines of the others take 15 seconds
+            await wait
+        await stop(others.values())
+
+    run_loop(body)
+    assert "is PENDING" in last.lines[0][1]
+
+
 def test_a_lagging_list_reports_no_change_back(omics: Emulator) -> None:
     """A run only moves forward: GetRun is the truth, and what a list says later is older."""
     run_ids = omics.start_runs(40, life="pending-forever")
