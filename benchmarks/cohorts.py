@@ -74,11 +74,14 @@ class Cohorts:
         gates = []
         for line in answer.split():
             identity, cohort, index, task_id, state, tries, ended = line.split("|")
-            number = int(index if task_id == "gate" else task_id.removeprefix("gate_"))
-            if number >= 0:  # -1 is a mapped task that has not been expanded yet
-                given = self._cohorts[cohort][number]
+            if task_id != "gate" or index != "-1":  # which is a mapped task that has not been expanded yet
+                given = self.given_to(cohort, task_id, int(index))
                 gates.append(Gate(identity, given, state, int(tries), float(ended) if ended else None))
         return gates
+
+    def given_to(self, cohort: str, task_id: str, map_index: int) -> str:
+        """Return what a gate waits for."""
+        return self._cohorts[cohort][map_index if task_id == "gate" else int(task_id.removeprefix("gate_"))]
 
     def until(self, what: str, ready: Callable[[], bool]) -> None:
         """Wait, two hours at most."""

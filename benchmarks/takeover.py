@@ -6,9 +6,10 @@
 200 of the gates were begun by a worker, as one mapped gate, which takes long; the others in the triggerer,
 as DAG runs of 20 gates with ``start_from_trigger`` and ``end_from_trigger``. All of them wait in one
 triggerer, which is ended with SIGKILL while a second one stands by; both have Airflow's defaults, but for
-their capacity and how many gates they take up in one turn. Meanwhile every run goes from PENDING to RUNNING:
-a gate is watched again when its log has it from the new triggerer. Then all runs end, a tenth of them as
-FAILED. In the end it prints a table, and fails where a gate is lost or did not end as its run did.
+their capacity and how many gates they take up in one turn. Meanwhile every run goes from PENDING to RUNNING.
+A gate is watched again when its trigger runs in the new triggerer and its run has been asked for since, by
+GetRun or in a sweep of lists. Then all runs end, a tenth of them as FAILED. In the end it prints a table,
+and fails where a gate is lost or did not end as its run did.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from typing import Any, NamedTuple
 
 import airflow_omics
 from airflow_omics.emulator import EmulatorClient
+from airflow_omics.records import ACTIVE_STATUSES
 from benchmarks.cohorts import DAGS, SETTINGS, UNMAPPED, Cohorts
 from scripts.stack import PARTS, Stack, running
 
@@ -47,15 +49,14 @@ SETTINGS_HERE = {
 _BLOCKED = re.compile(r"async thread was blocked for (?P<seconds>[\d.]+) seconds")
 
 
-class Takeover(NamedTuple):
-    """When the new triggerer had a gate, in seconds since the epoch.
+class Sweep(NamedTuple):
+    """A listing of all active runs.
 
-    :ivar begun: its trigger ran.
-    :ivar watched: it was answered what status its run has.
+    :ivar began: its first request, in seconds since the epoch; likewise ``ended``, its last.
     """
 
-    begun: float
-    watched: float
+    began: float
+    ended: float
 
 
 class Contest:
@@ -73,7 +74,7 @@ class Contest:
         self._omics = EmulatorClient(stack.endpoint_url)
         self._cohorts = Cohorts(stack)
         self._dag_of: dict[str, str] = {}
-        self._taken: dict[str, dict[Path, tuple[str, Takeover]]] = collections.defaultdict(dict)
+        self._begun_by: dict[str, dict[Path, tuple[str, float]]] = collections.defaultdict(dict)
 
     def run(self) -> list[tuple[str, str, bool]]:
         """Return what was measured, and whether it is what is meant."""
@@ -84,9 +85,7 @@ class Contest:
             runs = omics.start_runs(count, life="pending-forever")
             self._dag_of.update(dict.fromkeys(runs, dag_id))
             self._cohorts.begin(dag_id, runs)
-        old = stack.psql("SELECT max(id) FROM job WHERE job_type = 'TriggererJob'")
-        # A gate that a worker has begun says nothing while its run stays as the worker saw it.
-        self._cohorts.until("gates that are watched", lambda: self._watched(old, "PENDING") >= unmapped)
+        self._until_watched(stack.psql("SELECT max(id) FROM job WHERE job_type = 'TriggererJob'"))
         self._tell(f"{self._gates} gates are watched")
         files = sum(process.num_fds() for process in stack.family("triggerer"))
         before = self._counted(began, time.time())
@@ -99,8 +98,7 @@ class Contest:
         for run_id in self._dag_of:
             omics.move(run_id, "RUNNING")
         moved = time.time() - killed
-        self._cohorts.until("gates that are watched", lambda: self._watched(new, "RUNNING") >= self._gates)
-        taken = dict(self._taken[new].values())
+        begun, again = self._until_watched(new)
         watched = time.time()
         self._tell("every gate is watched again; the runs end")
         ended = time.time()
@@ -121,12 +119,10 @@ class Contest:
         row("requests until all gates were watched at first", before)
         row("until all runs had gone to RUNNING (s)", f"{moved:.1f}")
         for dag_id, kind in KINDS.items():
-            of_kind = [taken[run_id] for run_id, dag in self._dag_of.items() if dag == dag_id]
-            for what, moments in (
-                ("trigger runs again", sorted(one.begun - killed for one in of_kind)),
-                ("watched again", sorted(one.watched - killed for one in of_kind)),
-            ):
-                row(f"{kind}: {what}, first, median, p99, last (s)", _spread(moments))
+            of_kind = [run_id for run_id, dag in self._dag_of.items() if dag == dag_id]
+            for what, moments in (("trigger runs again", begun), ("watched again", again)):
+                seconds = sorted(moments[run_id] - killed for run_id in of_kind)
+                row(f"{kind}: {what}, first, median, p99, last (s)", _spread(seconds))
         row("longest block of the new triggerer's loop (s)", self._longest_block())
         row("requests from the kill until all are watched", self._counted(killed, watched))
         row("requests while the runs end", self._counted(ended, over))
@@ -142,25 +138,31 @@ class Contest:
         row("triggers left", left, left == 0)
         return rows
 
-    def _watched(self, triggerer: str, status: str) -> int:
-        """Read from logs when a triggerer had each gate; return how many gates it watches.
+    def _until_watched(self, triggerer: str) -> tuple[dict[str, float], dict[str, float]]:
+        """Wait until a triggerer watches every gate; return when its trigger ran, and when it was watched.
 
-        :param status: of their runs.
+        Both by the gate's run, in seconds since the epoch.
         """
+        self._cohorts.until("triggers that run", lambda: len(self._begun(triggerer)) >= self._gates)
+        begun = self._begun(triggerer)
+        self._cohorts.until(
+            "gates that are watched", lambda: len(seen(begun, self._omics.requests())) >= self._gates
+        )
+        return begun, seen(begun, self._omics.requests())
+
+    def _begun(self, triggerer: str) -> dict[str, float]:
+        """Return from the tasks' logs when a triggerer began to run the trigger of each gate's run."""
         # Reading them takes time from what is measured.
         self._stack.pause(2)
+        begun = self._begun_by[triggerer]
         logs = self._stack.folder / "airflow" / "logs"
-        taken = self._taken[triggerer]
-        for path in set(logs.rglob(f"*.log.trigger.{triggerer}.log")) - set(taken):
-            begun = None
+        for path in set(logs.rglob(f"*.log.trigger.{triggerer}.log")) - set(begun):
             for line in _lines(path):
-                moment = datetime.datetime.fromisoformat(line["timestamp"]).timestamp()
                 if line["event"].endswith("starting"):
-                    begun = moment
-                elif told := re.match(rf"HealthOmics run (\S+) is {status}", line["event"]):
-                    taken[path] = told[1], Takeover(begun or moment, moment)
+                    run_id = self._cohorts.given_to(line["run_id"], line["task_id"], line["map_index"])
+                    begun[path] = run_id, _epoch(line["timestamp"])
                     break
-        return len(taken)
+        return dict(begun.values())
 
     def _longest_block(self) -> str:
         log = (self._stack.logs / "triggerer-2.log").read_text(errors="replace")
@@ -172,7 +174,7 @@ class Contest:
         """Return how many requests of each operation there were, and in the busiest second."""
         moments: dict[str, list[float]] = collections.defaultdict(list)
         for request in self._omics.requests():
-            moment = datetime.datetime.fromisoformat(request["time"]).timestamp()
+            moment = _epoch(request["time"])
             if since <= moment < until:
                 moments[request["operation"]].append(moment)
         told = []
@@ -180,6 +182,40 @@ class Contest:
             busiest = max(collections.Counter(map(int, found)).values())
             told.append(f"{len(found)} {operation}, busiest second {busiest}")
         return "; ".join(told) or "none"
+
+
+def seen(begun: dict[str, float], requests: list[dict[str, Any]]) -> dict[str, float]:
+    """Return when each run was asked for first once its trigger ran: by GetRun, or at the end of a sweep.
+
+    :param begun: when the trigger of each run began to run.
+    :param requests: what the emulator was asked, oldest first.
+    """
+    by_run: dict[str, list[float]] = collections.defaultdict(list)
+    sweeps: list[Sweep] = []
+    first, last = 0.0, len(ACTIVE_STATUSES)
+    for request in requests:
+        moment, query = _epoch(request["time"]), request.get("query", {})
+        if request["operation"] == "GetRun":
+            by_run[request["run_id"]].append(moment)
+        elif request["operation"] == "ListRuns":
+            # A sweep goes through the statuses in the order of a run's life, and begins where one may be.
+            status = ACTIVE_STATUSES.index(query["status"])
+            if "startingToken" not in query and status <= last:
+                first = moment
+            if query["status"] == ACTIVE_STATUSES[-1]:
+                sweeps.append(Sweep(first, moment))
+            last = status
+    found = {}
+    for run_id, moment in begun.items():
+        asked = [at for at in by_run[run_id] if at >= moment][:1]
+        asked += [sweep.ended for sweep in sweeps if sweep.began >= moment][:1]
+        if asked:
+            found[run_id] = min(asked)
+    return found
+
+
+def _epoch(text: str) -> float:
+    return datetime.datetime.fromisoformat(text).timestamp()
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
