@@ -53,7 +53,7 @@ class Contest:
         self._name = name
         self._ours = name.startswith("ours")
         self._options = options
-        self._tell = tell
+        self._say = say
         self._stack = Stack(
             pace=1,
             poke_interval=options.interval,
@@ -165,7 +165,7 @@ class Contest:
         gates = ended()
         assert all(gate.state == "success" for gate in gates), gates
         delays = sorted(float(gate.ended or 0) - moments[gate.given] for gate in gates)
-        self._tell(f"{self._name}: {count} gates ended")
+        self._say(f"{self._name}: {count} gates ended")
         begun, finished = self._worked({gate.id for gate in self._cohorts.gates()})
         return {
             "delay from end to success, median (s)": statistics.median(delays),

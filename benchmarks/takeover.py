@@ -64,13 +64,13 @@ class Contest:
 
     :param gates: how many; a multiple of ``UNMAPPED``.
     :param mapped: how many of them a worker begins; likewise.
-    :param tell: is called with a line of progress.
+    :param say: is called with a line of progress.
     """
 
-    def __init__(self, stack: Stack, gates: int, mapped: int, tell: Callable[[str], None]) -> None:
+    def __init__(self, stack: Stack, gates: int, mapped: int, say: Callable[[str], None]) -> None:
         self._stack = stack
         self._gates, self._mapped = gates, mapped
-        self._tell = tell
+        self._say = say
         self._omics = EmulatorClient(stack.endpoint_url)
         self._cohorts = Cohorts(stack)
         self._dag_of: dict[str, str] = {}
@@ -86,13 +86,13 @@ class Contest:
             self._dag_of.update(dict.fromkeys(runs, dag_id))
             self._cohorts.begin(dag_id, runs)
         self._until_watched(stack.psql("SELECT max(id) FROM job WHERE job_type = 'TriggererJob'"))
-        self._tell(f"{self._gates} gates are watched")
+        self._say(f"{self._gates} gates are watched")
         files = sum(process.num_fds() for process in stack.family("triggerer"))
         before = self._counted(began, time.time())
         stack.restart("triggerer-2")
         new = stack.psql("SELECT max(id) FROM job WHERE job_type = 'TriggererJob'")
 
-        self._tell("SIGKILL the triggerer")
+        self._say("SIGKILL the triggerer")
         killed = time.time()
         stack.kill("triggerer")
         for run_id in self._dag_of:
@@ -100,7 +100,7 @@ class Contest:
         moved = time.time() - killed
         begun, again = self._until_watched(new)
         watched = time.time()
-        self._tell("every gate is watched again; the runs end")
+        self._say("every gate is watched again; the runs end")
         ended = time.time()
         meant = {}
         for number, run_id in enumerate(self._dag_of):
@@ -109,7 +109,7 @@ class Contest:
             omics.move(run_id, *(["FAILED", "SERVICE_ERROR"] if failed else ["COMPLETED"]))
         self._cohorts.until("the gates' end", lambda: all(gate.ended for gate in self._cohorts.gates()))
         over = time.time()
-        self._tell("the gates have ended")
+        self._say("the gates have ended")
         rows: list[tuple[str, str, bool]] = []
 
         def row(what: str, found: object, good: bool = True) -> None:
@@ -178,11 +178,11 @@ class Contest:
             moment = _epoch(request["time"])
             if since <= moment < until:
                 moments[request["operation"]].append(moment)
-        told = []
+        found_by = []
         for operation, found in sorted(moments.items()):
             busiest = max(collections.Counter(map(int, found)).values())
-            told.append(f"{len(found)} {operation}, busiest second {busiest}")
-        return "; ".join(told) or "none"
+            found_by.append(f"{len(found)} {operation}, busiest second {busiest}")
+        return "; ".join(found_by) or "none"
 
 
 def seen(begun: dict[str, float], requests: list[dict[str, Any]]) -> dict[str, float]:
@@ -258,20 +258,20 @@ def main() -> int:
     compileall.compile_dir(airflow_omics.__path__[0], quiet=1)
     began = time.monotonic()
 
-    def tell(line: str) -> None:
+    def say(line: str) -> None:
         print(f"{time.monotonic() - began:6.0f} s  {line}", flush=True)
 
     stack = Stack(
         pace=1,
         poke_interval=options.interval,
-        tell=tell,
+        say=say,
         settings=SETTINGS_HERE,
         database="postgresql",
         parts=PARTS,
         dags_folder=DAGS,
     )
     with running(stack):
-        rows = Contest(stack, options.gates, options.mapped, tell).run()
+        rows = Contest(stack, options.gates, options.mapped, say).run()
     cpus = os.cpu_count()
     print(f"\n{cpus} cores, Python {platform.python_version()}, {time.monotonic() - began:.0f} s in all\n")
     width = max(len(what) for what, _, _ in rows)

@@ -100,7 +100,7 @@ class Hook:
     :param now: returns the time.
     :param at: is called before and after each call, with its name; it may raise.
     :param wish: returns for which wish a run is started now.
-    :param started: is told of each new run, and ``cancelled`` of each that CancelRun was accepted for.
+    :param started: is called with each new run, and ``cancelled`` with each that CancelRun was accepted for.
     """
 
     clock_skew = 0.0
