@@ -121,7 +121,7 @@ class Stack:
             self._say("starting PostgreSQL")
             self._postgres.start(self.logs / "postgres.log")
         if self._redis:
-            self._tell("starting Redis")
+            self._say("starting Redis")
             self._start_redis(self._redis)
         self.endpoint_url = self.wait_for("the emulator", self._announced_url, 60)
         self._say("making Airflow's database")

@@ -202,7 +202,8 @@ def test_a_run_already_over_needs_no_triggerer(row: str, omics: Emulator) -> Non
 
 def test_the_last_look_is_at_the_absolute_deadline(omics: Emulator) -> None:
     run_id = start(omics)
-    trigger = defer(sensor_of(run_id, poke_interval=600, timeout=1.0))
+    trigger = defer(sensor_of(run_id, poke_interval=600, timeout=3600))
+    trigger.timeout_at = time.time() + 1.0
     event = wait_out(trigger, Deferral(omics))
     over = time.time()
     assert event["outcome"] == "timeout"
