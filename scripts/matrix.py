@@ -71,6 +71,15 @@ _UNIT = Part("unit", ("tests/unit", "-m", "not any_airflow"))
 # newest; here they run once on the oldest AWS libraries, and what asyncio could break on the newest Python.
 _ALL_UNIT = Part("unit", ("tests/unit",))
 _TRIGGERER = Part("triggerer", ("tests/triggerer",), "wait")
+# What another Python's asyncio could break: tasks that are cancelled, loops that end, locks and events.
+_ASYNCIO = Part(
+    "triggerer",
+    tuple(
+        f"tests/triggerer/test_{name}.py"
+        for name in ("hold", "kill", "leaving", "never_matters", "role", "serialize", "sharing", "sweeps")
+    ),
+    "wait",
+)
 _EMULATOR = Part("emulator", ("tests/emulator",))
 
 
@@ -100,7 +109,7 @@ class Row:
         if self.name == "lowest":
             return (_END_TO_END, _ALL_UNIT, _TRIGGERER, _EMULATOR, _TASK_RUNNER)
         if self.name == "3.3-py3.13":
-            return (_END_TO_END, _UNIT, _TRIGGERER, _TASK_RUNNER)
+            return (_END_TO_END, _UNIT, _ASYNCIO, _TASK_RUNNER)
         return (_END_TO_END, _UNIT, _TASK_RUNNER)
 
 
