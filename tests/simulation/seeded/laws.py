@@ -9,15 +9,12 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Iterable
 from typing import Any
 
 from airflow_omics._watching.rate_limit import DEFAULT_RATE
 from airflow_omics._watching.watcher import Watcher
-from tests.simulation.seeded.airflow_model import Airflow
 from tests.simulation.seeded.endings import BrokenLaw, Endings, Started
 from tests.simulation.seeded.rows import FINAL, TaskInstance
-from tests.simulation.seeded.seams import World
 from tests.simulation.seeded.service import Sent
 from tests.simulation.seeded.triggerer import Triggerer
 from tests.simulation.seeded.virtual_time import Worker
@@ -46,20 +43,14 @@ _GIVEN_UP = ("goes on", "go on", "not cancelled", "could not be cancelled")
 class Laws(Endings):
     """Watches over a simulation."""
 
-    def __init__(
-        self,
-        world: World,
-        airflow: Airflow,
-        troubles: Iterable[tuple[float, float, str]],
-        most_set: float = 0.0,
-    ) -> None:
-        super().__init__(world, airflow, troubles, most_set)
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
         self.broken: BrokenLaw | None = None
         self._last_looks: dict[tuple[str, str], float] = {}
         self._first_seen: dict[tuple[str, int], float] = {}
         self.service.heard = self._guarded(self._heard)
-        airflow.changed = self._guarded(self._changed)
-        airflow.fired = self._guarded(self._fired)
+        self.airflow.changed = self._guarded(self._changed)
+        self.airflow.fired = self._guarded(self._fired)
 
     def _guarded(self, check: Any) -> Any:
         # A law that is broken must not be caught by the code that it is about.
