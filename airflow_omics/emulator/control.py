@@ -276,6 +276,17 @@ class Emulator:
             raise ValueError(f"policy {policy!r} is unknown; give one of {', '.join(CANCEL_POLICIES)}")
         WORLD.cancel_policy = policy
 
+    @control()
+    def strict(self, on: bool = True) -> None:
+        """Set whether StartRun refuses a workflow, run group, run cache or configuration that nobody made.
+
+        AWS answers ResourceNotFoundException. Otherwise the emulator accepts any id, so that a test need not
+        make what it is not about.
+        """
+        if not isinstance(on, bool):
+            raise ValueError(f"on is {on!r}; give True or False")
+        WORLD.strict = on
+
     # -- what happened ---------------------------------------------------------------------------------------
 
     @control(reads=True)

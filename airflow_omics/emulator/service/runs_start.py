@@ -5,14 +5,13 @@ https://docs.aws.amazon.com/omics/latest/api/API_StartRun.html
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from airflow_omics.emulator.lives.run import Run
 from airflow_omics.emulator.lives.script import Life
 from airflow_omics.emulator.service.runs_state import Runs
-from airflow_omics.emulator.wire.exceptions import conflict, validation
+from airflow_omics.emulator.wire.exceptions import validation
 from airflow_omics.emulator.world.shared import WORLD
 
 # What a rerun (``runId`` in StartRun) does not take over. It takes over all else, members to come included.
@@ -39,22 +38,12 @@ def start(runs: Runs, members: Mapping[str, Any]) -> Run:
     :param members: the members of the request.
     :raises OmicsServiceError: what StartRun refuses.
     """
-    request_id = members.get("requestId")
-    fingerprint = json.dumps(
-        {name: value for name, value in members.items() if name != "requestId"}, sort_keys=True, default=str
-    )
-    earlier = runs.requests.get(request_id) if request_id else None
-    if earlier is not None and WORLD.repeat_policy != "forgotten":
-        run, before = earlier
-        if WORLD.repeat_policy == "conflict":
-            raise conflict(f"A run with requestId {request_id} already exists")
-        if WORLD.repeat_policy == "validation" and before != fingerprint:
-            raise validation(f"requestId {request_id} was used before with other parameters")
-        runs.bring_up_to_date(run)
-        return run
+    earlier = runs.repeats.earlier(members)
+    if earlier is not None:
+        runs.bring_up_to_date(earlier)
+        return earlier
     run = runs.add(_completed(runs, members), WORLD.life_of(members.get("tags")))
-    if request_id:
-        runs.requests[request_id] = (run, fingerprint)
+    runs.repeats.keep(members, run)
     return run
 
 

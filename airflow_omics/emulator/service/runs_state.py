@@ -11,6 +11,7 @@ from moto.moto_api import state_manager
 from airflow_omics.emulator.lives.run import Entry, Run
 from airflow_omics.emulator.lives.script import REUSED, TERMINAL, VANISHED, Life, Stage
 from airflow_omics.emulator.service.common.backend import OmicsBackend, backends
+from airflow_omics.emulator.service.common.repeats import Repeats
 from airflow_omics.emulator.service.common.table import Table
 from airflow_omics.emulator.world.shared import STATE_MODEL, WORLD
 
@@ -28,8 +29,7 @@ class Runs:
         self._order: list[Run] = []
         self._gone = 0
         self._seq = 0
-        self.requests: dict[str, tuple[Run, str]] = {}
-        """``requestId`` to the run that was started with it, and a fingerprint of the request."""
+        self.repeats: Repeats[Run] = Repeats("run")
         self.unwritten: dict[int, Run] = {}
         """Runs whose logs and outputs are not fully written yet."""
 

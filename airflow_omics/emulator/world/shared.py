@@ -58,6 +58,8 @@ class World:
         self.default_life = DEFAULT_LIFE
         self.repeat_policy = "earlier"
         self.cancel_policy = "conflict"
+        self.strict = False
+        """Whether a request that names what nobody made is refused, such as a workflow."""
         self.seed: int | None = None
         self.random = random.Random()
 

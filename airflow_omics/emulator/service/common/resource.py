@@ -30,7 +30,11 @@ class Resource:
     :param kind: how ARNs spell its kind, such as ``runGroup``.
     :param operations: the name of each operation, and what carries it out: it takes the call and returns the
         members of the answer, or raises an OmicsServiceError.
+    :param tags_of: returns the tags of a thing as they are kept, to be read and changed. It takes the account
+        and Region, and what follows the kind in the ARN, such as ``1234567``; it raises an OmicsServiceError
+        if there is no such thing. None for what cannot have tags.
     """
 
     kind: str
     operations: Mapping[str, Callable[[Call], dict[str, Any]]]
+    tags_of: Callable[[OmicsBackend, str], dict[str, str]] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 from airflow_omics.emulator.service.common.backend import OmicsBackend
@@ -23,6 +24,8 @@ class Table(Generic[_Thing]):
     def __init__(self, backend: OmicsBackend, kind: str, noun: str) -> None:
         self._backend, self._kind, self._noun = backend, kind, noun
         self._things: dict[str, _Thing] = {}
+        self._numbers: dict[str, int] = {}
+        self._last = 0
         self._random = WORLD.generator(f"{backend.account_id}/{backend.region_name}")
 
     def new_id(self) -> str:
@@ -38,11 +41,20 @@ class Table(Generic[_Thing]):
 
     def put(self, thing_id: str, thing: _Thing) -> None:
         """Keep a thing, in place of what had its id before."""
+        if thing_id not in self._things:
+            self._last += 1
+            self._numbers[thing_id] = self._last
         self._things[thing_id] = thing
 
     def remove(self, thing_id: str) -> None:
         """Forget a thing."""
-        del self._things[thing_id]
+        del self._things[thing_id], self._numbers[thing_id]
+
+    def after(self, number: int) -> Iterator[tuple[int, _Thing]]:
+        """Yield number and thing of each that was first kept after the one of this number, in that order."""
+        for thing_id, thing in list(self._things.items()):
+            if self._numbers[thing_id] > number:
+                yield self._numbers[thing_id], thing
 
     def find(self, thing_id: str) -> _Thing | None:
         """Return the thing with this id, or None."""
