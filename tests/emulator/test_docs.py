@@ -54,8 +54,8 @@ def test_the_python_of_the_page_is_python(text: str) -> None:
 def test_the_tests_of_the_page_pass_as_printed(text: str, tmp_path: pathlib.Path) -> None:
     files = dict(re.findall(r"```python\n# (\S+\.py)\n(.*?)```", text, re.DOTALL))
     assert set(files) == {
+        "conftest.py",
         "dags/cohort.py",
-        "tests/conftest.py",
         "tests/test_cohort.py",
         "tests/test_one_operator.py",
     }

@@ -23,7 +23,7 @@ FLOORS = (
     ("control",),
     ("client", "serving"),
     ("__init__",),
-    ("__main__",),
+    ("__main__", "pytest_plugin"),
 )
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in sorted(ROOT.rglob("*.py"))

@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
-import botocore.session
 import moto.backends
 import moto.moto_server.werkzeug_app as moto_app
 from botocore.exceptions import UnknownServiceError
@@ -26,7 +25,7 @@ from botocore.exceptions import UnknownServiceError
 from airflow_omics.emulator.other_services import pricing
 from airflow_omics.emulator.wire import codec
 from airflow_omics.emulator.wire.exceptions import OmicsServiceError
-from airflow_omics.emulator.wire.model import routes_of
+from airflow_omics.emulator.wire.model import routes_of, service_model
 from airflow_omics.emulator.world.request_log import UNKNOWN
 from airflow_omics.emulator.world.shared import WORLD
 
@@ -145,7 +144,7 @@ def _asked(service: str, environ: Mapping[str, Any], body: bytes) -> Asked:
 @cache
 def _routes(service: str) -> list[tuple[str, re.Pattern[str], str]]:
     try:
-        return routes_of(botocore.session.Session().get_service_model(service))
+        return routes_of(service_model(service))
     except UnknownServiceError:
         # Not every service signs by the name that it has in botocore.
         return []

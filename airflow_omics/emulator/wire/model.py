@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import re
 from functools import cache
 
-import botocore.session
+from botocore.loaders import Loader, create_loader
 from botocore.model import OperationModel, ServiceModel
 
 
 @cache
-def service_model() -> ServiceModel:
-    """Return the installed botocore's model of HealthOmics."""
-    return botocore.session.Session().get_service_model("omics")
+def loader() -> Loader:
+    """Return what reads botocore's data files. A session would fail where AWS_PROFILE names no profile."""
+    loader: Loader = create_loader(os.environ.get("AWS_DATA_PATH"))
+    return loader
+
+
+@cache
+def service_model(service: str = "omics") -> ServiceModel:
+    """Return the installed botocore's model of HealthOmics, or of another service.
+
+    :raises botocore.exceptions.UnknownServiceError: botocore knows no such service.
+    """
+    return ServiceModel(loader().load_service_model(service, "service-2"), service)
 
 
 @cache

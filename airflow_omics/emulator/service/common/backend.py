@@ -6,11 +6,11 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, TypeVar
 
-import boto3
 from moto.core.base_backend import BackendDict, BaseBackend
 from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from airflow_omics.emulator.wire.exceptions import validation
+from airflow_omics.emulator.wire.model import loader
 
 _State = TypeVar("_State")
 
@@ -42,11 +42,12 @@ class OmicsBackend(BaseBackend):
 
 
 def _regions() -> list[str]:
-    session = boto3.Session(aws_access_key_id="emulator", aws_secret_access_key="emulator")
+    # Those that have EC2, which every Region has.
     return [
         region
-        for partition in session.get_available_partitions()
-        for region in session.get_available_regions("ec2", partition_name=partition)
+        for partition in loader().load_data("endpoints")["partitions"]
+        for region in partition["services"].get("ec2", {}).get("endpoints", ())
+        if region in partition["regions"]
     ]
 
 
