@@ -66,11 +66,12 @@ LANES = (("airflow", "busy"), ("wait", "busy"))
 _END_TO_END = Part("end-to-end", ("tests/stack/test_core.py",), "airflow")
 _TASK_RUNNER = Part("task-runner", ("tests/task_runner",))
 _UNIT = Part("unit", ("tests/unit", "-m", "not any_airflow"))
-# Some unit tests are marked as such that any Airflow passes alike, the triggerer's are plain asyncio, and the
+# Some tests are marked as such that any Airflow passes alike, the triggerer's are plain asyncio, and the
 # emulator meets moto and botocore, and Airflow only in its page's example. `make test` runs them all on the
-# newest; here they run once on the oldest AWS libraries, and what asyncio could break on the newest Python.
+# newest; here those run once on the oldest AWS libraries that these could break, and on the newest Python those
+# that its asyncio could.
 _ALL_UNIT = Part("unit", ("tests/unit",))
-_TRIGGERER = Part("triggerer", ("tests/triggerer",), "wait")
+_TRIGGERER = Part("triggerer", ("tests/triggerer", "-m", "not any_airflow"), "wait")
 # What another Python's asyncio could break: tasks that are cancelled, loops that end, locks and events.
 _ASYNCIO = Part(
     "triggerer",

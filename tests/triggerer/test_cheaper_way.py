@@ -6,9 +6,13 @@ import asyncio
 import itertools
 from typing import Any
 
+import pytest
+
 from airflow_omics.emulator import Emulator
 from airflow_omics.records import ACTIVE_STATUSES
 from tests.support.triggers import ends, run_loop, seen, seen_more, start_waits, stop
+
+pytestmark = pytest.mark.any_airflow
 
 
 def test_three_hundred_waits_are_swept(omics: Emulator) -> None:

@@ -14,6 +14,8 @@ from airflow_omics.triggers import OmicsRunTrigger
 from tests.support.clocks import turn
 from tests.support.triggers import ends, fire, run_loop, seen, seen_more, start_waits
 
+pytestmark = pytest.mark.any_airflow
+
 HOUR = 3600.0
 
 

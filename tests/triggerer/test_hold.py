@@ -12,6 +12,8 @@ from airflow_omics.sensors import OmicsRunSensor
 from airflow_omics.triggers import OmicsRunTrigger
 from tests.support.triggers import run_loop
 
+pytestmark = pytest.mark.any_airflow
+
 try:
     from airflow.sdk.exceptions import TaskDeferred
 except ImportError:  # before Airflow 3.2

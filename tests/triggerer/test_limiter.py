@@ -14,6 +14,8 @@ from airflow_omics._watching import rate_limit
 from airflow_omics._watching.rate_limit import Limiter, RateTable
 from tests.support.clocks import turn
 
+pytestmark = pytest.mark.any_airflow
+
 
 class Turned:
     """Stands for ``time`` and for ``asyncio`` in the module of the limiter: sleeping turns the clock."""

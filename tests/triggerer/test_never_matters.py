@@ -17,6 +17,8 @@ from airflow_omics.hooks.async_client import OmicsAsyncClient
 from airflow_omics.triggers import OmicsRunTrigger
 from tests.support.triggers import airflow_stats, ends, fire, run_loop, seen, seen_more, start_waits
 
+pytestmark = pytest.mark.any_airflow
+
 
 class Fails:
     """A function that raises, the first ``times`` times or always, and goes on as it was."""

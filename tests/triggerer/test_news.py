@@ -11,6 +11,8 @@ import pytest
 from airflow_omics.emulator import Emulator
 from tests.support.triggers import Lines, run_loop, seen, seen_more, start_waits, stop, watch
 
+pytestmark = pytest.mark.any_airflow
+
 
 def test_each_change_of_status_is_one_line(omics: Emulator) -> None:
     [run_id] = omics.start_runs(1, life="pending-forever")

@@ -27,6 +27,8 @@ from tests.support.triggers import (
     stop,
 )
 
+pytestmark = pytest.mark.any_airflow
+
 # The log says when requests were answered: a window a little shorter than a second allows for that.
 WINDOW = 0.9
 

@@ -20,6 +20,8 @@ from airflow_omics.exceptions import FaultKind
 from tests.support.clocks import turn
 from tests.support.plans import CREATED, T0, UUID, arn_of, drain, item, join, look
 
+pytestmark = pytest.mark.any_airflow
+
 AWAY = Fault(FaultKind.TRANSIENT, "the service is away")
 
 

@@ -12,6 +12,8 @@ from airflow_omics._watching.watcher import _check_pause
 from airflow_omics._watching.watchlist import SweepCost, Waiter, Watchlist
 from tests.support.plans import T0, UUID, drain, item, join, look, waiter
 
+pytestmark = pytest.mark.any_airflow
+
 
 @pytest.fixture
 def plan() -> Watchlist:
