@@ -68,8 +68,7 @@ _TASK_RUNNER = Part("task-runner", ("tests/task_runner",))
 _UNIT = Part("unit", ("tests/unit", "-m", "not any_airflow"))
 # Some tests are marked as such that any Airflow passes alike, the triggerer's are plain asyncio, and the
 # emulator meets moto and botocore, and Airflow only in its page's example. `make test` runs them all on the
-# newest; here those run once on the oldest AWS libraries that these could break, and on the newest Python those
-# that its asyncio could.
+# newest. Here the oldest AWS libraries run what these could break, and the newest Python what asyncio could.
 _ALL_UNIT = Part("unit", ("tests/unit",))
 _TRIGGERER = Part("triggerer", ("tests/triggerer", "-m", "not any_airflow"), "wait")
 # What another Python's asyncio could break: tasks that are cancelled, loops that end, locks and events.
