@@ -24,7 +24,7 @@ DAYS ?= 7
 # (tests/support/slow.py).
 CHECKED := tests/public tests/unit tests/triggerer tests/emulator tests/scripts -m "not slow"
 
-.PHONY: help demo up check test lint docs matrix simulate screenshots chaos gates kills bench-parse bench-lines \
+.PHONY: help demo up check test lint docs matrix simulate screenshots chaos gates kills bench-emulator bench-parse bench-lines \
 	environment programs postgresql schemas clean
 
 help: ## Show this list
@@ -70,6 +70,9 @@ gates: postgresql ## Measure 1,000 gates on a real Airflow, in an hour (TAKEOVER
 
 kills: environment ## Kill 20, 100 and 300 deferred starts at once, and count the runs that are cancelled
 	@$(RUN) benchmarks/kill.py
+
+bench-emulator: environment ## Measure what the emulator takes to start and to answer
+	@$(RUN) -m benchmarks.emulator
 
 bench-parse: environment ## Measure what the sensor costs a DAG file
 	@$(RUN) benchmarks/parse.py

@@ -7,15 +7,17 @@ import pathlib
 from collections.abc import Callable
 from typing import Any
 
+import boto3
 import botocore.session
 import pytest
 from botocore import xform_name
+from botocore.config import Config
 
 from airflow_omics.emulator import EmulatorClient, EmulatorServer, service
 from airflow_omics.emulator.service.operations import OPERATIONS
 
 from .shapes import made_up
-from .support import refused, signed
+from .support import refused, signed, start
 
 MODEL = botocore.session.Session().get_service_model("omics")
 ARN = "arn:aws:omics:us-west-2:123456789012:run/3264444"
@@ -139,3 +141,18 @@ def test_every_resource_has_a_test_file_of_its_name() -> None:
     assert sorted(resources) == ["run_groups", "run_tasks", "runs"]
     for name in resources:
         assert pathlib.Path(__file__).with_name(f"test_{name}.py").exists(), name
+
+
+def test_keys_that_iam_has_made_belong_to_their_account(
+    server: EmulatorServer, connect: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOTO_ACCOUNT_ID", "111122223333")
+    iam = connect("iam")
+    iam.create_user(UserName="lab")
+    key = iam.create_access_key(UserName="lab")["AccessKey"]
+    monkeypatch.delenv("MOTO_ACCOUNT_ID")
+    session = boto3.Session(key["AccessKeyId"], key["SecretAccessKey"], region_name="us-west-2")
+    config = Config(inject_host_prefix=False)
+    run = start(session.client("omics", endpoint_url=server.endpoint_url, config=config))
+    assert run["arn"] == f"arn:aws:omics:us-west-2:111122223333:run/{run['id']}"
+    assert start(connect())["arn"].split(":")[4] == "123456789012"

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import re
+import sys
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +14,6 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from moto.core.models import DEFAULT_ACCOUNT_ID
-from moto.iam.models import get_account_id_from
 from werkzeug.http import http_date
 
 from airflow_omics.emulator.service import operations
@@ -66,10 +66,15 @@ def credential_scope(authorization: str) -> tuple[str, str, str] | None:
 def account_of(headers: Mapping[str, str], access_key: str) -> str:
     """Return the account of a request, by moto's own rules."""
     return (
-        os.environ.get("MOTO_ACCOUNT_ID")
-        or headers.get("x-moto-account-id")
-        or get_account_id_from(access_key)
+        os.environ.get("MOTO_ACCOUNT_ID") or headers.get("x-moto-account-id") or _account_of_key(access_key)
     )
+
+
+def _account_of_key(access_key: str) -> str:
+    # It takes long to import, and before anyone has asked IAM there is no key.
+    iam: Any = sys.modules.get("moto.iam.models")
+    account: str = DEFAULT_ACCOUNT_ID if iam is None else iam.get_account_id_from(access_key)
+    return account
 
 
 def answer(request: Incoming) -> Answer:

@@ -42,12 +42,12 @@ class OmicsBackend(BaseBackend):
 
 
 def _regions() -> list[str]:
-    # Those that have EC2, which every Region has.
+    # Much smaller than what a session reads of endpoints.
     return [
         region
-        for partition in loader().load_data("endpoints")["partitions"]
-        for region in partition["services"].get("ec2", {}).get("endpoints", ())
-        if region in partition["regions"]
+        for partition in loader().load_data("partitions")["partitions"]
+        for region in partition["regions"]
+        if not region.endswith("-global")
     ]
 
 
