@@ -59,6 +59,19 @@ def _reason(error: Exception, options: argparse.Namespace) -> str:
     return str(error)
 
 
+def _hints(url: str) -> str:
+    """Return what is printed at the start: a script for a shell, with what other SDKs take as comments."""
+    return f"""HealthOmics emulator ready at {url}
+# Python (boto3) and the AWS CLI:
+export AWS_ENDPOINT_URL={url} AWS_DISABLE_HOST_PREFIX_INJECTION=true
+export AWS_ACCESS_KEY_ID=testing AWS_SECRET_ACCESS_KEY=testing AWS_DEFAULT_REGION=us-east-1
+# Other SDKs read these as well, but for the host prefix (docs/use/emulator.md, "The host prefix"):
+# JavaScript: new OmicsClient({{ endpoint: "{url}", disableHostPrefix: true }})
+# Java: overrideConfiguration(c -> c.putAdvancedOption(
+#           SdkAdvancedClientOption.DISABLE_HOST_PREFIX_INJECTION, true))
+# Go: smithyhttp.DisableEndpointHostPrefix(ctx, true), in an Initialize middleware of the client"""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGINT or SIGTERM."""
     options = parser().parse_args(arguments)
@@ -92,14 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (OSError, ValueError) as error:
         print(f"the emulator cannot start: {_reason(error, options)}", file=sys.stderr)
         return 2
-    print(
-        f"HealthOmics emulator ready at {server.endpoint_url}\n"
-        f"export AWS_ENDPOINT_URL={server.endpoint_url} AWS_DISABLE_HOST_PREFIX_INJECTION=true\n"
-        "export AWS_ACCESS_KEY_ID=testing AWS_SECRET_ACCESS_KEY=testing AWS_DEFAULT_REGION=us-east-1\n"
-        "# JavaScript ignores AWS_DISABLE_HOST_PREFIX_INJECTION and takes disableHostPrefix: true.\n"
-        "# What Go and Java take instead is in docs/use/emulator.md, 'The host prefix'.",
-        flush=True,
-    )
+    print(_hints(server.endpoint_url), flush=True)
     stopped.wait()
     server.stop()
     return 0

@@ -38,7 +38,7 @@ def command(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str, str]]
     )
     assert process.stdout is not None
     try:
-        printed = "".join(process.stdout.readline() for _ in range(5))
+        printed = "".join(process.stdout.readline() for _ in range(9))
         found = re.search(r"ready at (http://127\.0\.0\.1:\d+)\n", printed)
         assert found, printed
         yield process, found[1], printed
@@ -53,10 +53,10 @@ def test_the_command_serves_until_a_signal_and_leaves_cleanly(number: signal.Sig
         assert f"export AWS_ENDPOINT_URL={url} AWS_DISABLE_HOST_PREFIX_INJECTION=true\n" in printed
         assert "AWS_ACCESS_KEY_ID=testing" in printed
         # What other SDKs need is a comment, so that all of it can be pasted into a shell.
-        assert printed.splitlines()[-2:] == [
-            "# JavaScript ignores AWS_DISABLE_HOST_PREFIX_INJECTION and takes disableHostPrefix: true.",
-            "# What Go and Java take instead is in docs/use/emulator.md, 'The host prefix'.",
-        ]
+        assert [line[:7] for line in printed.splitlines()[1:]] == (
+            ["# Pytho", "export ", "export ", "# Other", "# JavaS", "# Java:", "#      ", "# Go: s"]
+        )
+        assert f'# JavaScript: new OmicsClient({{ endpoint: "{url}", disableHostPrefix: true }})\n' in printed
         control = EmulatorClient(url)
         assert (control.pace, control.default_life) == (60, "cancelled")
         process.send_signal(number)
