@@ -20,7 +20,7 @@ from .shapes import made_up
 from .support import refused, signed, start
 
 MODEL = botocore.session.Session().get_service_model("omics")
-ARN = "arn:aws:omics:us-west-2:123456789012:run/3264444"
+ARN = "arn:aws:s3:us-west-2:123456789012:accesspoint/3264444"
 
 
 def members(operation: str) -> dict[str, Any]:
@@ -46,18 +46,22 @@ def test_every_operation_of_the_model_is_served_or_says_its_own_name(
     assert server.control.counts() == dict.fromkeys(MODEL.operation_names, 1)
 
 
-@pytest.mark.parametrize("arn", [ARN, "arn:aws:omics:us-west-2:1:made/up/with%2Fmore?and#all", "a b/%"])
-@pytest.mark.parametrize("operation", ["list_tags_for_resource", "tag_resource", "untag_resource"])
+@pytest.mark.parametrize("arn", [ARN, "arn:aws:s3:us-west-2:1:made/up/with%2Fmore?and#all", "a b/%"])
+@pytest.mark.parametrize(
+    "operation", ["get_s3_access_policy", "put_s3_access_policy", "delete_s3_access_policy"]
+)
 def test_an_arn_in_the_path_is_no_false_404(operation: str, arn: str, connect: Callable[..., Any]) -> None:
-    more = {"tag_resource": {"tags": {"k": "v"}}, "untag_resource": {"tagKeys": ["k"]}}
-    code, status, message = refused(getattr(connect(), operation), resourceArn=arn, **more.get(operation, {}))
+    more = {"put_s3_access_policy": {"s3AccessPolicy": "{}"}}
+    code, status, message = refused(
+        getattr(connect(), operation), s3AccessPointArn=arn, **more.get(operation, {})
+    )
     assert (code, status) == ("NotImplemented", 501)
-    assert "Resource is not emulated" in message
+    assert "S3AccessPolicy is not emulated" in message
 
 
 def test_an_arn_whose_slashes_are_not_encoded_is_none_either(server: EmulatorServer) -> None:
     with pytest.raises(OSError, match="501"):
-        signed(f"{server.endpoint_url}/tags/{ARN}")
+        signed(f"{server.endpoint_url}/s3accesspolicy/{ARN}")
 
 
 def test_a_path_that_is_no_operation_still_is_not_found(server: EmulatorServer) -> None:
@@ -79,22 +83,22 @@ def test_what_clients_asked_for_in_vain_can_be_seen(
     server: EmulatorServer, connect: Callable[..., Any]
 ) -> None:
     client, control = connect(), EmulatorClient(server.endpoint_url)
-    refused(client.get_workflow, id="1234567")
-    refused(client.list_workflows)
-    refused(client.get_workflow, id="7654321")
+    refused(client.get_share, shareId="1234567")
+    refused(client.list_shares, resourceOwner="SELF")
+    refused(client.get_share, shareId="7654321")
     for handle in (server.control, control):
-        assert [seen["status"] for seen in handle.requests("GetWorkflow")] == [501, 501]
-        assert handle.requests("GetWorkflow")[0]["error"] == "NotImplemented"
-        assert handle.counts() == {"GetWorkflow": 2, "ListWorkflows": 1}
-        assert handle.wait_for("GetWorkflow", count=2, timeout=1) == 2
-        assert handle.requests("CreateWorkflow") == []
-        with pytest.raises(ValueError, match="operation 'getWorkflow' is none of HealthOmics; did you mean"):
-            handle.requests("getWorkflow")
+        assert [seen["status"] for seen in handle.requests("GetShare")] == [501, 501]
+        assert handle.requests("GetShare")[0]["error"] == "NotImplemented"
+        assert handle.counts() == {"GetShare": 2, "ListShares": 1}
+        assert handle.wait_for("GetShare", count=2, timeout=1) == 2
+        assert handle.requests("CreateShare") == []
+        with pytest.raises(ValueError, match="operation 'getShare' is none of HealthOmics; did you mean"):
+            handle.requests("getShare")
 
 
 def test_an_operation_that_is_not_served_has_no_faults(server: EmulatorServer) -> None:
-    with pytest.raises(ValueError, match="operation 'GetWorkflow' is not emulated; give"):
-        server.control.fault("GetWorkflow", "throttle")
+    with pytest.raises(ValueError, match="operation 'GetShare' is not emulated; give"):
+        server.control.fault("GetShare", "throttle")
 
 
 def test_a_client_that_waits_for_a_go_ahead_before_its_body_gets_it(
@@ -126,19 +130,15 @@ class _Stream:
 
 
 def test_an_operation_that_is_not_emulated_says_so(client: Any) -> None:
-    code, status, message = refused(client.get_workflow, id="1234567")
+    code, status, message = refused(client.get_share, shareId="1234567")
     assert (code, status) == ("NotImplemented", 501)
-    assert "GetWorkflow is not emulated" in message
-    arn = "arn:aws:omics:us-west-2:123456789012:run/3264444"
-    code, status, message = refused(client.tag_resource, resourceArn=arn, tags={"k": "v"})
-    assert (code, status) == ("NotImplemented", 501)
-    assert "TagResource is not emulated" in message
+    assert "GetShare is not emulated" in message
 
 
 def test_every_resource_has_a_test_file_of_its_name() -> None:
     folder = pathlib.Path(service.__path__[0])
     resources = [path.stem for path in folder.glob("*.py") if "\nRESOURCE = " in path.read_text()]
-    assert sorted(resources) == ["run_groups", "run_tasks", "runs"]
+    assert {"run_groups", "run_tasks", "runs", "tags"} <= set(resources)
     for name in resources:
         assert pathlib.Path(__file__).with_name(f"test_{name}.py").exists(), name
 

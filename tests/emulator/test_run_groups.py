@@ -49,10 +49,10 @@ def test_the_id_of_a_run_group_is_not_taken_for_a_run_s(client: Any, emulator: E
     emulator.run_group("77", **HERE)
     emulator.fault("*", "throttle", run_id="77")
     assert client.get_run_group(id="77")["id"] == "77"
-    refused(client.get_workflow, id="78")
+    refused(client.get_reference_store, id="7812345678")
     assert [(seen["operation"], seen["run_id"]) for seen in emulator.requests()] == [
         ("GetRunGroup", None),
-        ("GetWorkflow", None),
+        ("GetReferenceStore", None),
     ]
 
 

@@ -15,6 +15,7 @@ from urllib.parse import unquote
 from botocore.model import OperationModel
 
 from airflow_omics.emulator import service
+from airflow_omics.emulator.service.common import tagging
 from airflow_omics.emulator.service.common.resource import Call, Resource
 from airflow_omics.emulator.wire.exceptions import OmicsServiceError
 from airflow_omics.emulator.wire.model import operation_model, routes_of, service_model
@@ -26,10 +27,15 @@ def _resources() -> list[Resource]:
     return [module.RESOURCE for module in modules if hasattr(module, "RESOURCE")]
 
 
-_RESOURCE_OF = {name: resource for resource in _resources() for name in resource.operations}
+_RESOURCES = _resources()
+_KNOWN = frozenset(service_model().operation_names)
+_RESOURCE_OF = {name: resource for resource in _RESOURCES for name in resource.operations if name in _KNOWN}
+tagging.TAGS_OF.update(
+    {resource.kind: resource.tags_of for resource in _RESOURCES if resource.tags_of is not None}
+)
 
 OPERATIONS = tuple(sorted(_RESOURCE_OF))
-"""The operations that are emulated."""
+"""The operations that are emulated: those of the resources, without what the installed botocore lacks."""
 
 
 def checked(operation: str) -> str:
@@ -54,6 +60,8 @@ def perform(operation: str, call: Call) -> dict[str, Any]:
 
     :raises OmicsServiceError: what the service answers instead.
     """
+    # Whatever can have tags gets them by a member of this name.
+    tagging.check(call.members.get("tags", {}))
     return _RESOURCE_OF[operation].operations[operation](call)
 
 

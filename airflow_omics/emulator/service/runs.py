@@ -12,6 +12,7 @@ from typing import Any
 from airflow_omics.emulator.lives.run import Entry, Run
 from airflow_omics.emulator.lives.script import Stage
 from airflow_omics.emulator.service import runs_definition, runs_record, runs_start
+from airflow_omics.emulator.service.common.backend import OmicsBackend
 from airflow_omics.emulator.service.common.paging import page
 from airflow_omics.emulator.service.common.resource import Call, Resource
 from airflow_omics.emulator.service.runs_state import KIND, runs_of
@@ -56,6 +57,14 @@ def _delete_run(call: Call) -> dict[str, Any]:
         raise conflict(f"Run {run.id} is {run.status}; only a run that has ended can be deleted")
     runs.remove(run)
     return {}
+
+
+def _tags_of(backend: OmicsBackend, run_id: str) -> dict[str, str]:
+    run = runs_of(backend).get(run_id)
+    # Runs that were started together share their members.
+    tags = dict(run.members["tags"])
+    run.members = {**run.members, "tags": tags}
+    return tags
 
 
 # -- ListRuns ------------------------------------------------------------------------------------------------
@@ -109,4 +118,5 @@ RESOURCE = Resource(
         "CancelRun": _cancel_run,
         "DeleteRun": _delete_run,
     },
+    tags_of=_tags_of,
 )

@@ -17,8 +17,8 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 from werkzeug.http import http_date
 
 from airflow_omics.emulator.service import operations
-from airflow_omics.emulator.service.common.backend import backend_for
-from airflow_omics.emulator.service.common.resource import Call
+from airflow_omics.emulator.service.common.backend import OmicsBackend, backend_for
+from airflow_omics.emulator.service.common.resource import Call, Resource
 from airflow_omics.emulator.wire import codec, names
 from airflow_omics.emulator.wire.exceptions import OmicsServiceError, service_error
 from airflow_omics.emulator.world.faults import WIRE_FAULTS, Fault
@@ -125,7 +125,7 @@ def _answer(request: Incoming, seen: dict[str, Any]) -> Answer:
     if fault is not None:
         seen["fault"] = fault.kind
         if fault.kind not in WIRE_FAULTS:
-            arn = names.arn(backend, resource.kind, path.get("id", "*"))
+            arn = _named(backend, resource, path)
             raise fault.error(name, arn, names.principal(backend))
         if fault.kind == "html":
             return Answer(int(fault.options["status"]), _HTML, {"Content-Type": "text/html"}, fault)
@@ -141,6 +141,15 @@ def _answer(request: Incoming, seen: dict[str, Any]) -> Answer:
         seen["run_id"] = result["id"]
     # A lost answer: the request has had its effect, and the client does not know.
     return Answer(status, body) if fault is None else Answer(0, fault=fault)
+
+
+def _named(backend: OmicsBackend, resource: Resource, path: Mapping[str, str]) -> str:
+    """Return the ARN of what a request is about, as a denial names it."""
+    if "resourceArn" in path:
+        return path["resourceArn"]
+    name = next((path[key] for key in ("id", "workflowId", "name") if key in path), "*")
+    version = f"/version/{path['versionName']}" if "versionName" in path else ""
+    return names.arn(backend, resource.kind, name + version)
 
 
 def _scope(request: Incoming) -> tuple[str, str]:

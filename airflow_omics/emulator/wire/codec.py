@@ -5,6 +5,7 @@ moto's serialiser is not used because it rounds timestamps to seconds, which the
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import re
@@ -51,7 +52,16 @@ def read(operation: OperationModel, path: Mapping[str, str], query: str, body: b
     if problems:
         errors = "error" if len(problems) == 1 else "errors"
         raise validation(f"{len(problems)} validation {errors} detected: {'; '.join(problems)}")
-    return members
+    return {name: _from_json(shape.members[name], name, value) for name, value in members.items()}
+
+
+def _from_json(shape: Any, name: str, value: Any) -> Any:
+    if shape.type_name != "blob" or not isinstance(value, str):
+        return value
+    try:
+        return base64.b64decode(value, validate=True)
+    except ValueError:
+        raise OmicsServiceError("SerializationException", 400, f"Value at '{name}' is not base64") from None
 
 
 def _document(body: bytes) -> dict[str, Any]:
@@ -84,6 +94,7 @@ _TYPES: dict[str, type] = {
     "list": list,
     "map": dict,
     "structure": dict,
+    "blob": str,
 }
 
 
@@ -121,14 +132,36 @@ def _problems(shape: Any, name: str, value: Any) -> list[str]:
             failed.append(f"Value '{value}' {at} have value greater than or equal to {rules['min']}")
         if value > rules.get("max", math.inf):
             failed.append(f"Value '{value}' {at} have value less than or equal to {rules['max']}")
-    elif shape.type_name == "list":
-        for inner in value:
-            failed += _problems(shape.member, name, inner)
+    elif shape.type_name in ("list", "map"):
+        if len(value) < rules.get("min", 0):
+            failed.append(f"Value {at} have length greater than or equal to {rules['min']}")
+        if len(value) > rules.get("max", math.inf):
+            failed.append(f"Value {at} have length less than or equal to {rules['max']}")
+        failed += _problems_within(shape, name, value)
+    elif shape.type_name == "structure":
+        failed += _problems_within(shape, name, value)
+    return failed
+
+
+def _problems_within(shape: Any, name: str, value: Any) -> list[str]:
+    """Return what is wrong with the parts of a list, map or structure."""
+    failed = []
+    if shape.type_name == "list":
+        for number, inner in enumerate(value, 1):
+            failed += _problems(shape.member, f"{name}.{number}.member", inner)
     elif shape.type_name == "map":
         for key, inner in value.items():
-            failed += _problems(shape.key, f"{name}.key", key) + _problems(
-                shape.value, f"{name}.{key}", inner
-            )
+            failed += _problems(shape.key, f"{name}.key", key)
+            failed += _problems(shape.value, f"{name}.{key}.member", inner)
+    else:
+        failed += [
+            f"Value null at '{name}.{inner}' failed to satisfy constraint: Member must not be null"
+            for inner in shape.required_members
+            if value.get(inner) is None
+        ]
+        for key, member in shape.members.items():
+            if value.get(key) is not None:
+                failed += _problems(member, f"{name}.{key}", value[key])
     return failed
 
 

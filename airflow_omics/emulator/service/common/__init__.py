@@ -3,5 +3,5 @@
 Floor: the ground of ``service``; knows no resource.
 
 Doors: ``backend`` (an account and Region), ``resource`` (what a resource file declares), ``table`` (things
-by id), ``repeats`` (a ``requestId`` seen again) and ``paging`` (lists).
+by id), ``repeats`` (a ``requestId`` seen again), ``tagging`` (limits of tags) and ``paging`` (lists).
 """
