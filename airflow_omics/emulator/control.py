@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from moto.core.base_backend import BackendDict
@@ -11,7 +11,7 @@ from moto.moto_api import state_manager
 from airflow_omics.emulator.control_table import Control, control
 from airflow_omics.emulator.lives.script import REUSED, TERMINAL, VANISHED, Life, Stage
 from airflow_omics.emulator.other_services.written_by_runs import write_due
-from airflow_omics.emulator.service import operations, run_groups, runs_start
+from airflow_omics.emulator.service import operations, run_groups, runs_start, workflows
 from airflow_omics.emulator.service.common.backend import default_backend
 from airflow_omics.emulator.service.runs_state import locate, runs_of
 from airflow_omics.emulator.world.faults import LOG_OPERATIONS
@@ -213,6 +213,43 @@ class Emulator:
         with WORLD.lock:
             run_groups.describe(default_backend(account_id, region_name), run_group_id, group)
 
+    @control()
+    def workflow(
+        self,
+        workflow_id: str,
+        *,
+        name: str | None = None,
+        engine: str = "WDL",
+        parameter_template: Mapping[str, Any] | None = None,
+        versions: Sequence[str] = (),
+        account_id: str | None = None,
+        region_name: str | None = None,
+    ) -> None:
+        """Make a workflow without a request, ACTIVE at once. Its definition does nothing.
+
+        :param workflow_id: its id, such as a run's ``workflowId``; takes the place of what had it.
+        :param name: its name.
+        :param engine: ``WDL``, ``NEXTFLOW``, ``CWL`` or ``WDL_LENIENT``.
+        :param parameter_template: its ``parameterTemplate``.
+        :param versions: the names of versions that it has.
+        :param account_id: defaults to moto's account.
+        :param region_name: defaults to ``AWS_DEFAULT_REGION``, or us-east-1.
+        """
+        with WORLD.lock:
+            backend = default_backend(account_id, region_name)
+            workflows.describe(backend, workflow_id, name, engine, parameter_template, versions)
+
+    @control()
+    def creation(self, kind: str, seconds: float, failure: str | None = None) -> None:
+        """Set how the creation of workflows and their versions, or of configurations, goes from now on.
+
+        :param kind: ``workflow`` or ``configuration``.
+        :param seconds: how long each is CREATING, in seconds of service time.
+        :param failure: the ``statusMessage`` with which each is FAILED after that; ACTIVE if left out, unless
+            there is something wrong with it.
+        """
+        WORLD.set_creation(kind, seconds, failure)
+
     # -- faults ----------------------------------------------------------------------------------------------
 
     @control()
@@ -281,7 +318,7 @@ class Emulator:
         """Set whether StartRun refuses a workflow, run group, run cache or configuration that nobody made.
 
         AWS answers ResourceNotFoundException. Otherwise the emulator accepts any id, so that a test need not
-        make what it is not about.
+        make what it is not about. Parameters that a workflow requires are checked as well.
         """
         if not isinstance(on, bool):
             raise ValueError(f"on is {on!r}; give True or False")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import io
 import json
 import pathlib
 import urllib.request
+import zipfile
 from collections.abc import Callable
 from typing import Any
 
@@ -45,6 +47,15 @@ def start(client: Any, life: str | None = None, **members: Any) -> dict[str, Any
     if life is not None:
         members["tags"] = {**members.get("tags", {}), LIFE_TAG: life}
     return client.start_run(**members)
+
+
+def zipped(files: dict[str, str]) -> bytes:
+    """Return a zip of text files, by path."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return content.getvalue()
 
 
 def refused(call: Callable[..., Any], **members: Any) -> tuple[str, int, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 from collections.abc import Callable
 from typing import Any
 
@@ -102,6 +103,20 @@ def test_the_slashes_of_an_arn_need_not_be_encoded(
     run = start(connect(), tags={"a": "b"})
     with signed(f"{server.endpoint_url}/tags/{run['arn']}") as response:
         assert response.read() == b'{"tags":{"a":"b"}}'
+
+
+def test_an_answer_without_a_body_leaves_the_connection_as_it_was(
+    server: EmulatorServer, connect: Callable[..., Any]
+) -> None:
+    run = start(connect())
+    connection = http.client.HTTPConnection(server.endpoint_url.removeprefix("http://"), timeout=10)
+    scope = "AWS4-HMAC-SHA256 Credential=testing/20260101/us-west-2/omics/aws4_request, Signature=0"
+    for tags_sent in ('{"tags":{"a":"b"}}', '{"tags":{"c":"d"}}'):
+        connection.request("POST", f"/tags/{run['arn']}", body=tags_sent, headers={"Authorization": scope})
+        response = connection.getresponse()
+        assert (response.status, response.read()) == (204, b"")
+    connection.close()
+    assert tags(connect(), run["arn"]) == {"a": "b", "c": "d"}
 
 
 def test_a_resource_has_at_most_50_tags(client: Any) -> None:

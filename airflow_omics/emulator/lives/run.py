@@ -42,6 +42,7 @@ class Run:
         "says",
         "seq",
         "ticks",
+        "uses",
         "uuid",
         "written",
     )
@@ -57,6 +58,7 @@ class Run:
         life: Life,
         created: tuple[float, float],
         quiet: bool = False,
+        uses: Any = None,
     ) -> None:
         self.id = id
         self.uuid = uuid
@@ -75,6 +77,8 @@ class Run:
         self.ticks = 0
         self.quiet = quiet
         """Whether it writes no logs and no outputs."""
+        self.uses = uses
+        """What it uses of what was made here, such as a workflow; lives know nothing of it."""
         self.written: dict[str, int] = {}
         self.due = created[0]
         self._enter(*created)

@@ -1,56 +1,45 @@
-"""The definition that GetRun exports on request: a zip in the emulator's own S3, and the URL to fetch it.
-
-The emulator knows no workflows, so the definition is one that does nothing, in the run's language.
-"""
+"""The definition that GetRun exports on request: its workflow's, or a stand-in if nobody made that here."""
 
 from __future__ import annotations
 
-import hashlib
-import io
-import zipfile
-from urllib.parse import urlencode
-
 from airflow_omics.emulator.lives.run import Run
-from airflow_omics.emulator.wire.names import Place
-from airflow_omics.emulator.world import moto_stores
-
-_TEXTS = {
-    "main.wdl": "version 1.0\n\nworkflow emulated {\n}\n",
-    "main.nf": "workflow {\n}\n",
-}
+from airflow_omics.emulator.service import workflows_definition
+from airflow_omics.emulator.service.common import kept
+from airflow_omics.emulator.service.common.backend import OmicsBackend, backend_for
+from airflow_omics.emulator.service.runs_uses import uses_of
+from airflow_omics.emulator.service.workflows_definition import Definition
 
 
-def source(run: Run) -> tuple[str, str]:
-    """Return the engine and the main file of a run's workflow.
+def _definition(run: Run) -> Definition:
+    """Return the definition of a run's workflow.
 
-    Settings of an engine are Nextflow's; everything else is assumed to be WDL.
+    Of a workflow that nobody made here it is one that does nothing. If the run has settings of an engine, it
+    is Nextflow's; everything else is assumed to be WDL.
     """
-    return ("NEXTFLOW", "main.nf") if run.members.get("engineSettings") else ("WDL", "main.wdl")
+    defined = uses_of(run).defined
+    if defined is not None:
+        return defined.definition
+    return workflows_definition.nothing("NEXTFLOW" if run.members.get("engineSettings") else "WDL")
 
 
-def url(place: Place, run: Run, host: str, moment: float) -> str:
-    """Put a run's definition into S3 and return a URL for it that needs no keys, as a presigned one does not.
+def source(run: Run) -> tuple[str | None, str | None]:
+    """Return the engine and the main file of a run's workflow."""
+    definition = _definition(run)
+    return definition.engine, definition.main
 
-    :param host: the host that HealthOmics was asked at. Over HTTP, the emulator's S3 has the same host.
+
+def url(backend: OmicsBackend, run: Run, host: str, moment: float) -> str:
+    """Return a URL of a run's definition that needs no keys, as a presigned one does not.
+
+    :param host: the host that HealthOmics was asked at.
     :param moment: the present, in seconds since the epoch.
     """
-    bucket = f"omics-emulator-{place.account_id}-{place.region_name}"
-    _, main = source(run)
-    key = f"definition/{run.members['workflowId']}/{main}.zip"
-    moto_stores.put_objects(place, bucket, {key: _zipped(main)}, moment)
-    domain = "amazonaws.com.cn" if place.partition == "aws-cn" else "amazonaws.com"
-    if host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws")):
-        address = f"https://{bucket}.s3.{place.region_name}.{domain}/{key}"
-    else:
-        address = f"http://{host}/{bucket}/{key}"
-    # moto wants a signature, and does not check it.
-    signature = hashlib.sha256(address.encode()).hexdigest()
-    return f"{address}?{urlencode({'X-Amz-Algorithm': 'AWS4-HMAC-SHA256', 'X-Amz-Signature': signature})}"
-
-
-def _zipped(main: str) -> bytes:
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as archive:
-        # A file without a date has that of 1980, and so the zip is the same each time.
-        archive.writestr(zipfile.ZipInfo(main), _TEXTS[main])
-    return content.getvalue()
+    defined, definition = uses_of(run).defined, _definition(run)
+    if defined is not None and definition.content is not None:
+        owner = backend_for(run.members.get("workflowOwnerId", backend.account_id), backend.region_name)
+        return kept.url(owner, defined.definition_key, host)
+    content = definition.content or workflows_definition.nothing(definition.engine or "WDL").content
+    assert content is not None
+    key = f"definition/{run.members['workflowId']}/{definition.main}.zip"
+    kept.keep(backend, key, content, moment)
+    return kept.url(backend, key, host)

@@ -12,6 +12,8 @@ from typing import Any
 
 from airflow_omics.emulator.lives.run import Entry, Run
 from airflow_omics.emulator.lives.script import TERMINAL
+from airflow_omics.emulator.service.configurations import VPC_ID
+from airflow_omics.emulator.service.runs_uses import uses_of
 from airflow_omics.emulator.wire import names
 from airflow_omics.emulator.wire.model import service_model
 from airflow_omics.emulator.wire.names import Place
@@ -64,13 +66,20 @@ def _configuration(place: Place, run: Run) -> dict[str, Any]:
     name = run.members.get("configurationName")
     if name is None:
         return {}
+    made = uses_of(run).configuration
     arn = names.arn(place, "configuration", name)
+    uuid = names.stable_uuid(place, "configuration", name) if made is None else made.uuid
+    return {"configuration": {"name": name, "arn": arn, "uuid": uuid}}
+
+
+def _vpc_config(place: Place, run: Run) -> dict[str, Any]:
+    made = uses_of(run).configuration
+    if made is not None:
+        return made.vpc_config(place.account_id)
     return {
-        "configuration": {
-            "name": name,
-            "arn": arn,
-            "uuid": names.stable_uuid(place, "configuration", name),
-        }
+        "securityGroupIds": ["sg-0123456789abcdef0"],
+        "subnetIds": ["subnet-0123456789abcdef0"],
+        "vpcId": VPC_ID,
     }
 
 
@@ -112,8 +121,23 @@ def resource_digests(place: Place, run: Run) -> dict[str, str]:
 
 
 def workflow_digest(run: Run) -> str:
-    """Return the digest of the workflow's definition."""
-    return names.sha256(f"workflow/{run.members['workflowId']}")
+    """Return the digest of the workflow's definition; a stand-in for one that nobody made here."""
+    defined = uses_of(run).defined
+    digest = None if defined is None else defined.definition.digest
+    return digest or names.sha256(f"workflow/{run.members['workflowId']}")
+
+
+def workflow_name(run: Run) -> str | None:
+    """Return the name of a run's workflow, if it has one; a stand-in for one that nobody made here."""
+    workflow = uses_of(run).workflow
+    return f"workflow-{run.members['workflowId']}" if workflow is None else workflow.name
+
+
+def _workflow_uuid(place: Place, run: Run) -> str:
+    workflow = uses_of(run).workflow
+    return (
+        names.stable_uuid(place, "workflow", run.members["workflowId"]) if workflow is None else workflow.uuid
+    )
 
 
 def run_record(place: Place, run: Run) -> dict[str, Any]:
@@ -127,23 +151,20 @@ def run_record(place: Place, run: Run) -> dict[str, Any]:
         "runOutputUri": output_uri(run),
         "digest": workflow_digest(run),
         "startedBy": names.principal(place),
-        "workflowUuid": names.stable_uuid(place, "workflow", members["workflowId"]),
+        "workflowUuid": _workflow_uuid(place, run),
         **{name: value for name, value in members.items() if name in _as_given()},
         **_times(run, run.history[-1]),
         **_storage_capacity(run, run.ended is not None),
         **_configuration(place, run),
     }
     if members.get("networkingMode") == "VPC":
-        record["vpcConfig"] = {
-            "securityGroupIds": ["sg-0123456789abcdef0"],
-            "subnetIds": ["subnet-0123456789abcdef0"],
-            "vpcId": "vpc-0123456789abcdef0",
-        }
+        record["vpcConfig"] = _vpc_config(place, run)
     if version := (members.get("engineSettings") or {}).get("engineVersion"):
         record["engineVersion"] = version
     if run.entered("RUNNING") is not None and (digests := resource_digests(place, run)):
         record["resourceDigests"] = digests
-    if run.life.uses_gpu:
+    defined = uses_of(run).defined
+    if run.life.uses_gpu or (defined is not None and defined.members.get("accelerators")):
         record["accelerators"] = "GPU"
     if members["logLevel"] != "OFF":
         record["logLocation"] = {
@@ -160,12 +181,12 @@ def run_record(place: Place, run: Run) -> dict[str, Any]:
 def run_item(run: Run, entry: Entry) -> dict[str, Any]:
     """Return a run's item in ListRuns, as it was at ``entry``."""
     members = run.members
-    ended = run.ended
+    ended, name = run.ended, workflow_name(run)
     return {
         "arn": run.arn,
         "id": run.id,
         "status": entry.status,
-        "workflowName": f"workflow-{members['workflowId']}",
+        **({} if name is None else {"workflowName": name}),
         **{name: members[name] for name in _LISTED if name in members},
         **_times(run, entry),
         **_storage_capacity(run, ended is not None and ended.service <= entry.service),

@@ -10,6 +10,7 @@ from moto.moto_api import state_manager
 
 from airflow_omics.emulator.lives.run import Entry, Run
 from airflow_omics.emulator.lives.script import REUSED, TERMINAL, VANISHED, Life, Stage
+from airflow_omics.emulator.service import runs_uses
 from airflow_omics.emulator.service.common.backend import OmicsBackend, backends
 from airflow_omics.emulator.service.common.repeats import Repeats
 from airflow_omics.emulator.service.common.table import Table
@@ -24,6 +25,7 @@ class Runs:
     """The runs of one account and Region."""
 
     def __init__(self, backend: OmicsBackend) -> None:
+        self.backend = backend
         self._table: Table[Run] = Table(backend, KIND, "Run")
         # In order of creation. Runs that are gone stay in it until there are many of them.
         self._order: list[Run] = []
@@ -63,6 +65,7 @@ class Runs:
             life=life,
             created=created or WORLD.clock.read(),
             quiet=quiet,
+            uses=runs_uses.found(self.backend, members),
         )
         self._table.put(run_id, run)
         self._order.append(run)

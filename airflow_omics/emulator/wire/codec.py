@@ -200,6 +200,7 @@ def write(operation: OperationModel, answer: Mapping[str, Any]) -> tuple[int, by
     """Return the HTTP status and the body of an answer."""
     status = int(operation.http.get("responseCode", 200))
     shape = operation.output_shape
-    if shape is None:
+    # A body after a 204 would be taken for the beginning of the next answer.
+    if shape is None or status == 204:
         return status, b""
     return status, json.dumps(shaped(shape, answer), separators=(",", ":")).encode()

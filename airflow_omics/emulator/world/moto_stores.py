@@ -1,4 +1,7 @@
-"""Writing to moto's CloudWatch Logs and S3 at a moment that has passed: both date by the wall clock alone."""
+"""moto's CloudWatch Logs and S3: objects read, and things written at a moment that has passed.
+
+Left to itself, moto dates both by the wall clock alone.
+"""
 
 from __future__ import annotations
 
@@ -51,6 +54,22 @@ def write_events(place: Place, group_name: str, stream_name: str, events: Sequen
     stream.last_ingestion_time = _dated(stream.last_ingestion_time, last)
     for event in stream.events[-len(events) :]:
         event.ingestion_time = event.timestamp
+
+
+def get_object(place: Place, uri: str, owner: str | None = None) -> bytes | None:
+    """Return an object of the emulator's S3, in whichever account its bucket is; None if it is not there.
+
+    :param uri: such as ``s3://bucket/key``.
+    :param owner: the account that the bucket must be in; any if it is None.
+    """
+    bucket_name, _, key = uri.removeprefix("s3://").partition("/")
+    everywhere: Any = get_backend("s3")
+    partition, account_id = everywhere.bucket_accounts.get(bucket_name, (None, None))
+    if partition != place.partition or owner not in (None, account_id):
+        return None
+    found = everywhere[account_id][partition].get_object(bucket_name, key)
+    content: bytes | None = None if found is None else found.value
+    return content
 
 
 def put_objects(place: Place, bucket_name: str, objects: Mapping[str, bytes], moment: float) -> None:

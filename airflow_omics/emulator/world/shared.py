@@ -6,7 +6,7 @@ import random
 import threading
 import uuid
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from airflow_omics.emulator.lives.library import DEFAULT_LIFE, LIVES
 from airflow_omics.emulator.lives.script import LIFE_TAG, Life
@@ -14,12 +14,29 @@ from airflow_omics.emulator.wire.exceptions import validation
 from airflow_omics.emulator.world.clock import Clock
 from airflow_omics.emulator.world.faults import FaultBook
 from airflow_omics.emulator.world.limits import Limits
+from airflow_omics.emulator.world.numbers import is_number
 from airflow_omics.emulator.world.request_log import RequestLog
 
 STATE_MODEL = "omics::run"
 """The model name under which moto's state manager knows runs."""
 REPEAT_POLICIES = ("earlier", "conflict", "validation", "forgotten")
 CANCEL_POLICIES = ("conflict", "validation")
+
+
+class Creation(NamedTuple):
+    """How the creation of a thing goes.
+
+    :param seconds: how long it is CREATING, in seconds of service time.
+    :param failure: why it is FAILED after that; None if it is ACTIVE, unless there is another reason.
+    """
+
+    seconds: float
+    failure: str | None = None
+
+
+# In AWS a configuration takes up to 15 minutes.
+_CREATIONS = {"workflow": Creation(2.0), "configuration": Creation(10.0)}
+_LONGEST = 86_400
 
 
 class World:
@@ -58,6 +75,8 @@ class World:
         self.default_life = DEFAULT_LIFE
         self.repeat_policy = "earlier"
         self.cancel_policy = "conflict"
+        self.creations = dict(_CREATIONS)
+        """How the creation of things goes that are made from now on, by kind."""
         self.strict = False
         """Whether a request that names what nobody made is refused, such as a workflow."""
         self.seed: int | None = None
@@ -79,6 +98,20 @@ class World:
                 self.default_life = self.life(life).name
             if limit is not None:
                 self.limits.set("*", limit)
+
+    def set_creation(self, kind: str, seconds: float, failure: str | None) -> None:
+        """Set how the creation of things of a kind goes from now on.
+
+        :raises ValueError: an argument is wrong.
+        """
+        if not isinstance(kind, str) or kind not in self.creations:
+            raise ValueError(f"kind is {kind!r}; give one of {', '.join(self.creations)}")
+        # A comparison with NaN is never true.
+        if not (is_number(seconds) and 0 <= seconds <= _LONGEST):
+            raise ValueError(f"seconds is {seconds!r}; give a number from 0 to {_LONGEST}")
+        if failure is not None and not (isinstance(failure, str) and failure):
+            raise ValueError(f"failure is {failure!r}; give a sentence, or None for no failure")
+        self.creations[kind] = Creation(float(seconds), failure)
 
     def release(self) -> None:
         """End every connection that hangs."""

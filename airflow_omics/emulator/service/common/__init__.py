@@ -3,5 +3,6 @@
 Floor: the ground of ``service``; knows no resource.
 
 Doors: ``backend`` (an account and Region), ``resource`` (what a resource file declares), ``table`` (things
-by id), ``repeats`` (a ``requestId`` seen again), ``tagging`` (limits of tags) and ``paging`` (lists).
+by id), ``repeats`` (a ``requestId`` seen again), ``tagging`` (limits of tags), ``kept`` (files that answers
+link to) and ``paging`` (lists).
 """
