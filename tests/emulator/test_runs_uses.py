@@ -100,6 +100,10 @@ def test_a_run_knows_the_version_that_it_names(client: Any, emulator: Emulator) 
     assert record["workflowUuid"] == client.get_workflow(id=workflow_id)["uuid"]
     [item] = client.list_runs()["items"]
     assert (item["workflowName"], item["workflowVersionName"]) == ("align", "2")
+    client.delete_workflow(id=workflow_id)
+    late = start(client, workflowId=workflow_id, workflowVersionName="2")
+    assert client.get_run(id=late["id"])["digest"] != record["digest"]
+    assert client.get_run(id=run["id"])["digest"] == record["digest"]
     lines = manifest(emulator, run)
     assert (lines["engine"], lines["main"]) == ("NEXTFLOW", "main.nf")
     assert lines["workflowVersion"] == f"{HERE}workflow/{workflow_id}/version/2"
