@@ -96,6 +96,12 @@ def test_what_clients_asked_for_in_vain_can_be_seen(
             handle.requests("getShare")
 
 
+def test_what_the_installed_botocore_lacks_is_absent(server: EmulatorServer) -> None:
+    assert set(OPERATIONS) <= set(MODEL.operation_names)
+    with pytest.raises(ValueError, match="operation 'CreateHolodeck' is not emulated; give"):
+        server.control.limit("CreateHolodeck", 1)
+
+
 def test_an_operation_that_is_not_served_has_no_faults(server: EmulatorServer) -> None:
     with pytest.raises(ValueError, match="operation 'GetShare' is not emulated; give"):
         server.control.fault("GetShare", "throttle")

@@ -264,6 +264,11 @@ def test_a_repository_cannot_be_reached(client: Any, emulator: Emulator) -> None
     assert workflow["statusMessage"].startswith("Repository nf-core/demo cannot be reached: ")
     del repository["excludeFilePatterns"]
     assert workflow["definitionRepositoryDetails"] == repository
+    unchecked = aws(config=Config(parameter_validation=False))
+    del repository["connectionArn"]
+    _, _, message = refused(unchecked.create_workflow, definitionRepository=repository, requestId="1")
+    assert "Value null at 'definitionRepository.connectionArn' failed to satisfy" in message
+    repository["connectionArn"] = "arn:aws:x:y:123456789012:z"
     code, _, message = refused(client.create_workflow, definitionRepository=repository, definitionZip=ZIP)
     assert (code, message.endswith("not definitionZip and definitionRepository")) == (
         "ValidationException",
