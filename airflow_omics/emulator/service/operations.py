@@ -66,9 +66,23 @@ def perform(operation: str, call: Call) -> dict[str, Any]:
 
 
 @cache
-def _routes() -> list[tuple[str, re.Pattern[str], str]]:
-    # The emulated operations come first, so that most requests match at once.
-    return sorted(routes_of(service_model()), key=lambda route: route[2] not in _RESOURCE_OF)
+def _routes() -> dict[tuple[str, str], list[tuple[re.Pattern[str], str]]]:
+    """Return pattern and operation of each route, by method and the first part of the path."""
+    routes: dict[tuple[str, str], list[tuple[re.Pattern[str], str]]] = {}
+    for method, pattern, name in routes_of(service_model()):
+        routes.setdefault((method, _first_part(pattern.pattern)), []).append((pattern, name))
+    return routes
+
+
+def _first_part(path: str) -> str:
+    return path.removeprefix("/").partition("/")[0]
+
+
+def _match(method: str, path: str) -> tuple[str, re.Match[str]] | None:
+    for pattern, name in _routes().get((method, _first_part(path)), ()):
+        if match := pattern.fullmatch(path):
+            return name, match
+    return None
 
 
 def route(method: str, path: str) -> tuple[OperationModel, dict[str, str]]:
@@ -77,12 +91,12 @@ def route(method: str, path: str) -> tuple[OperationModel, dict[str, str]]:
     :param path: as it was sent: a member of it may hold an encoded slash.
     :raises OmicsServiceError: there is no such operation.
     """
-    for candidate, pattern, name in _routes():
-        if candidate == method and (match := pattern.fullmatch(path)):
-            return operation_model(name), {key: unquote(value) for key, value in match.groupdict().items()}
-    raise OmicsServiceError(
-        "UnknownOperationException", 404, f"{method} {path} is no operation of HealthOmics"
-    )
+    found = _match(method, path)
+    if found is None:
+        says = f"{method} {path} is no operation of HealthOmics"
+        raise OmicsServiceError("UnknownOperationException", 404, says)
+    name, match = found
+    return operation_model(name), {key: unquote(value) for key, value in match.groupdict().items()}
 
 
 def is_emulated(method: str, path: str) -> bool:
@@ -90,7 +104,5 @@ def is_emulated(method: str, path: str) -> bool:
 
     :param path: as it was sent.
     """
-    return any(
-        candidate == method and name in _RESOURCE_OF and pattern.fullmatch(path)
-        for candidate, pattern, name in _routes()
-    )
+    found = _match(method, path)
+    return found is not None and found[0] in _RESOURCE_OF

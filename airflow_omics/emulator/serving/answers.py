@@ -10,6 +10,7 @@ import sys
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -97,9 +98,14 @@ def answer(request: Incoming) -> Answer:
     WORLD.requests.add(seen)
     result.headers.setdefault("Content-Type", "application/json")
     result.headers["x-amzn-RequestId"] = request_id
-    result.headers["Date"] = http_date(WORLD.clock.now())
+    result.headers["Date"] = _date(int(WORLD.clock.now()))
     log.debug("%s -> %s %s", seen["operation"], seen["status"], seen["error"] or "")
     return result
+
+
+@lru_cache(maxsize=8)
+def _date(second: int) -> str:
+    return http_date(second)
 
 
 def _answer(request: Incoming, seen: dict[str, Any]) -> Answer:

@@ -9,7 +9,7 @@ import base64
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -30,12 +30,10 @@ def read(operation: OperationModel, path: Mapping[str, str], query: str, body: b
     shape = operation.input_shape
     if shape is None:
         return {}
-    texts = parse_qs(query, keep_blank_values=True)
+    texts = parse_qs(query, keep_blank_values=True) if query else {}
     document = _document(body) if operation.http["method"] in ("POST", "PUT", "PATCH") else {}
     members: dict[str, Any] = {}
-    for name, member in shape.members.items():
-        location = member.serialization.get("location")
-        wire_name = member.serialization.get("name", name)
+    for name, member, location, wire_name in _places(operation):
         if location == "uri" and wire_name in path:
             members[name] = path[wire_name]
         elif location == "querystring" and wire_name in texts:
@@ -53,6 +51,15 @@ def read(operation: OperationModel, path: Mapping[str, str], query: str, body: b
         errors = "error" if len(problems) == 1 else "errors"
         raise validation(f"{len(problems)} validation {errors} detected: {'; '.join(problems)}")
     return {name: _from_json(shape.members[name], name, value) for name, value in members.items()}
+
+
+@cache
+def _places(operation: OperationModel) -> tuple[tuple[str, Any, str | None, str], ...]:
+    """Return name, shape, location and name on the wire of each member of a request."""
+    return tuple(
+        (name, member, member.serialization.get("location"), member.serialization.get("name", name))
+        for name, member in operation.input_shape.members.items()
+    )
 
 
 def _from_json(shape: Any, name: str, value: Any) -> Any:
@@ -168,32 +175,48 @@ def _problems_within(shape: Any, name: str, value: Any) -> list[str]:
 # -- writing an answer ---------------------------------------------------------------------------------------
 
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
+
+
 def timestamp(moment: float) -> str:
     """Return a moment as the service writes it: UTC, with as many of 0, 3 or 6 decimals as it needs."""
-    value = datetime.fromtimestamp(round(moment, 6), UTC)
-    text = value.strftime("%Y-%m-%dT%H:%M:%S")
+    value = datetime.fromtimestamp(round(moment, 6), UTC).replace(tzinfo=None)
     if value.microsecond == 0:
-        return f"{text}Z"
-    if value.microsecond % 1000 == 0:
-        return f"{text}.{value.microsecond // 1000:03d}Z"
-    return f"{text}.{value.microsecond:06d}Z"
+        return f"{value.isoformat(timespec='seconds')}Z"
+    decimals = "milliseconds" if value.microsecond % 1000 == 0 else "microseconds"
+    return f"{value.isoformat(timespec=decimals)}Z"
 
 
 def shaped(shape: Any, value: Any) -> Any:
     """Return ``value`` as JSON, cut down to what the model knows."""
+    writer = _writer(shape)
+    return value if writer is None else writer(value)
+
+
+@cache
+def _writer(shape: Any) -> Callable[[Any], Any] | None:
+    """Return what makes JSON of a value of this shape; None if the value is JSON already."""
     kind = shape.type_name
     if kind == "structure" and not getattr(shape, "is_document_type", False):
-        members = shape.members
-        return {
-            members[name].serialization.get("name", name): shaped(members[name], inner)
-            for name, inner in value.items()
-            if name in members
-        }
+        members: dict[str, tuple[str, Callable[[Any], Any] | None] | None] = dict.fromkeys(shape.members)
+
+        def structure(value: Mapping[str, Any]) -> dict[str, Any]:
+            written = {}
+            for name, inner in value.items():
+                if name not in members:
+                    continue
+                known = members[name]
+                if known is None:  # looked up at first use, since a shape may hold itself
+                    member = shape.members[name]
+                    known = members[name] = member.serialization.get("name", name), _writer(member)
+                wire_name, writer = known
+                written[wire_name] = inner if writer is None else writer(inner)
+            return written
+
+        return structure
     if kind == "list":
-        return [shaped(shape.member, inner) for inner in value]
-    if kind == "timestamp":
-        return timestamp(value)
-    return value
+        return lambda value: [shaped(shape.member, inner) for inner in value]
+    return timestamp if kind == "timestamp" else None
 
 
 def write(operation: OperationModel, answer: Mapping[str, Any]) -> tuple[int, bytes]:
@@ -203,4 +226,4 @@ def write(operation: OperationModel, answer: Mapping[str, Any]) -> tuple[int, by
     # A body after a 204 would be taken for the beginning of the next answer.
     if shape is None or status == 204:
         return status, b""
-    return status, json.dumps(shaped(shape, answer), separators=(",", ":")).encode()
+    return status, _ENCODER.encode(shaped(shape, answer)).encode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid as uuids
+from functools import lru_cache
 from typing import Protocol
 
 LOG_GROUP = "/aws/omics/WorkflowLog"
@@ -52,7 +53,12 @@ def principal(place: Place) -> str:
 
 def stable_uuid(place: Place, kind: str, name: str) -> str:
     """Return the UUID of a thing that the emulator does not keep, the same each time."""
-    return str(uuids.uuid5(_NAMESPACE, arn(place, kind, name)))
+    return _uuid_of(arn(place, kind, name))
+
+
+@lru_cache
+def _uuid_of(text: str) -> str:
+    return str(uuids.uuid5(_NAMESPACE, text))
 
 
 def image_uri(place: Place, image: str) -> str:
@@ -60,6 +66,7 @@ def image_uri(place: Place, image: str) -> str:
     return image.replace("{registry}", f"{place.account_id}.dkr.ecr.{place.region_name}.amazonaws.com")
 
 
+@lru_cache
 def sha256(text: str) -> str:
     """Return a digest as the service writes it, the same for the same text."""
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
