@@ -122,6 +122,10 @@ def test_engine_and_main_are_found(
         (WDL.encode(), {}, "Invalid zip file"),
         (ZIP[:40], {}, "Invalid zip file"),
         (ZIP.replace(b"File reads", b"File weeds"), {}, "Invalid zip file"),
+        # A version of zip to come, a place before the beginning, and a way to pack that nobody has.
+        (ZIP.replace(b"PK\x01\x02\x14\x03\x14", b"PK\x01\x02\x14\x03\xc0"), {}, "Invalid zip file"),
+        (ZIP[:-6] + b"\xff\xff\xff\x00\x00\x00", {}, "Invalid zip file"),
+        (ZIP.replace(b"\x00\x00\x00\x00!\x00", b"\x63\x00\x00\x00!\x00"), {}, "Invalid zip file"),
         (ZIP, {"main": "other.wdl"}, "Main file other.wdl is not in the definition"),
         (
             ZIP,

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import lzma
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -30,6 +32,17 @@ _NOTHING = {
 }
 # These are the words of the service.
 _NO_ZIP = "Invalid zip file"
+# What zipfile raises for one that is cut off, damaged, encrypted, or packed in a way that it does not know.
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)
 ENGINES = (*_NOTHING, "WDL_LENIENT")
 
 
@@ -132,7 +145,7 @@ def _paths(content: bytes) -> list[str]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             return [path for path in archive.namelist() if not path.endswith("/")]
-    except (zipfile.BadZipFile, ValueError):
+    except _BROKEN:
         raise _Wrong(_NO_ZIP) from None
 
 
@@ -140,8 +153,7 @@ def _text(content: bytes, path: str) -> str:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             return archive.read(path).decode(errors="replace")
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):
-        # It is cut off, packed in a way that nobody knows, or encrypted.
+    except _BROKEN:
         raise _Wrong(_NO_ZIP) from None
 
 
@@ -181,7 +193,7 @@ def _main(paths: list[str], given: str | None, engine: str | None) -> str:
 # -- parameters of WDL ---------------------------------------------------------------------------------------
 
 _INPUT = re.compile(
-    r"^\s*(?P<type>[A-Z]\w*\s*[+?]*)\s+(?P<name>[A-Za-z]\w*)\s*(?P<default>=|$)", re.MULTILINE
+    r"^[ \t]*(?P<type>[A-Z]\w*[+?]*)[ \t]+(?P<name>[A-Za-z]\w*)[ \t]*(?P<default>=|$)", re.MULTILINE
 )
 
 
@@ -191,31 +203,46 @@ def wdl_parameters(text: str) -> dict[str, Any] | None:
     An input with a default or of an optional type is optional. Only what can be seen without parsing WDL is.
     """
     bare = re.sub(r'"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|#.*', "", text)
-    workflow = re.search(r"^\s*workflow\s+\w+\s*\{", bare, re.MULTILINE)
-    if workflow is None:
+    workflow = re.search(r"^[ \t]*workflow[ \t]+\w+\s*\{", bare, re.MULTILINE)
+    section = None if workflow is None else _input_section(bare, workflow.end())
+    if section is None:
         return None
-    body = _braced(bare[workflow.end() :])
-    # A call in it has an input section of its own.
-    sections = (match.end() for match in re.finditer(r"\binput\s*\{", body))
-    begin = next((end for end in sections if body[:end].count("{") == body[:end].count("}") + 1), None)
-    if begin is None:
-        return None
-    flat = _braced(body[begin:])
-    for pattern in (r"\{[^{}]*\}", r"\([^()]*\)", r"\[[^\[\]]*\]"):
-        while (fewer := re.sub(pattern, "", flat)) != flat:
-            flat = fewer
     found = {
-        match["name"]: {"optional": match["type"].rstrip().endswith("?") or match["default"] == "="}
-        for match in _INPUT.finditer(flat)
+        match["name"]: {"optional": match["type"].endswith("?") or match["default"] == "="}
+        for match in _INPUT.finditer(_outermost(bare, section))
     }
     return found or None
 
 
-def _braced(text: str) -> str:
-    """Return what comes before the brace that ends a block."""
-    depth = 1
-    for match in re.finditer(r"[{}]", text):
-        depth += 1 if match[0] == "{" else -1
-        if depth == 0:
-            return text[: match.start()]
-    return text
+def _input_section(text: str, begin: int) -> int | None:
+    """Return where the input section of a block begins; None if it has none.
+
+    :param begin: where the block begins.
+    """
+    depth = 0
+    for match in re.finditer(r"(\binput\s*)?[{}]", text[begin:]):
+        # A call in the block has an input section of its own.
+        if match[1] and depth == 0 and match[0].endswith("{"):
+            return begin + match.end()
+        depth += 1 if match[0].endswith("{") else -1
+        if depth < 0:
+            break
+    return None
+
+
+def _outermost(text: str, begin: int) -> str:
+    """Return what a block has outside of all brackets within it.
+
+    :param begin: where the block begins.
+    """
+    depth, parts = 0, []
+    for match in re.finditer(r"[{(\[]|[})\]]|[^{}()\[\]]+", text[begin:]):
+        if match[0] in "{([":
+            depth += 1
+        elif match[0] in "})]":
+            depth -= 1
+            if depth < 0:
+                break
+        elif depth == 0:
+            parts.append(match[0])
+    return "".join(parts)
