@@ -189,17 +189,21 @@ class Emulator:
         max_cpus: int | None = None,
         max_gpus: int | None = None,
         max_duration: int | None = None,
+        limits: bool = True,
         account_id: str | None = None,
         region_name: str | None = None,
     ) -> None:
-        """Set what GetRunGroup answers for a run group. It limits no run: a life says how long a run waits.
+        """Make a run group with an id of your own, or another one under an id that there is.
+
+        It limits its runs as one that CreateRunGroup made: those that are there already as well.
 
         :param run_group_id: its id, such as a run's ``runGroupId``.
         :param name: its name.
         :param max_runs: runs at once.
         :param max_cpus: vCPUs at once.
         :param max_gpus: GPUs at once.
-        :param max_duration: minutes a run may take.
+        :param max_duration: minutes a run may be RUNNING.
+        :param limits: False for a group that GetRunGroup answers, and that limits no run.
         :param account_id: defaults to moto's account.
         :param region_name: defaults to ``AWS_DEFAULT_REGION``, or us-east-1.
         """
@@ -210,8 +214,11 @@ class Emulator:
             "maxGpus": max_gpus,
             "maxDuration": max_duration,
         }
+        if not isinstance(limits, bool):
+            raise ValueError(f"limits is {limits!r}; give True or False")
         with WORLD.lock:
-            run_groups.describe(default_backend(account_id, region_name), run_group_id, group)
+            backend = default_backend(account_id, region_name)
+            run_groups.describe(backend, run_group_id, group, limits=limits)
 
     @control()
     def workflow(

@@ -209,6 +209,23 @@ def test_every_answer_about_configurations_fits_the_model(wire: Wire, server: Em
     assert wire.call("GetConfiguration", "/configuration/lab")["status"] == "DELETING"
 
 
+def test_every_answer_about_run_groups_fits_the_model(wire: Wire) -> None:
+    limits = {"maxRuns": 1, "maxCpus": 2, "maxGpus": 3, "maxDuration": 4}
+    group = wire.call(
+        "CreateRunGroup", "/runGroup", {"requestId": "1", "name": "a", "tags": {"b": "c"}, **limits}
+    )
+    wire.call("CreateRunGroup", "/runGroup", {"requestId": "2"})
+    path = f"/runGroup/{group['id']}"
+    answer = wire.call("GetRunGroup", path)
+    assert set(answer) == set(MODEL.operation_model("GetRunGroup").output_shape.members)
+    first, second = wire.call("ListRunGroups", "/runGroup")["items"]
+    assert set(first) == set(answer) - {"tags"}
+    assert set(second) == {"arn", "id", "creationTime"}
+    assert "nextToken" in wire.call("ListRunGroups", "/runGroup?maxResults=1")
+    assert wire.call("UpdateRunGroup", path, {"maxRuns": 2}) is None
+    assert wire.call("DeleteRunGroup", path) is None
+
+
 def test_start_run_has_the_members_of_the_recorded_sample(wire: Wire) -> None:
     recorded = sample("cli_start_run.json")
     answer = wire.start(

@@ -30,16 +30,19 @@ class Run:
     __slots__ = (
         "arn",
         "cut",
+        "deadline",
         "due",
         "gone",
         "history",
         "id",
         "life",
         "members",
+        "most",
         "plan",
         "quiet",
         "reason",
         "says",
+        "scheduled",
         "seq",
         "ticks",
         "uses",
@@ -80,7 +83,12 @@ class Run:
         self.uses = uses
         """What it uses of what was made here, such as a workflow; lives know nothing of it."""
         self.written: dict[str, int] = {}
-        self.due = created[0]
+        self.most = math.inf
+        """Seconds that it may spend in RUNNING, by its run group."""
+        self.deadline = math.inf
+        """The moment of service time at which ``most`` is over."""
+        self.due = self.scheduled = created[0]
+        """When something happens next; when the next stage begins, if nothing comes between."""
         self._enter(*created)
 
     @property
@@ -105,13 +113,23 @@ class Run:
         self.history.append(Entry(service, reported, stage.status))
         if stage.status in (VANISHED, REUSED):
             self.gone = True
+        if stage.status in LEFT_RUNNING:
+            self.deadline = math.inf
+        elif stage.status == "RUNNING" and self.deadline == math.inf:
+            self.deadline = service + self.most
         more = self.left
-        self.due = service + stage.seconds if stage.seconds is not None and more else math.inf
+        self.scheduled = service + stage.seconds if stage.seconds is not None and more else math.inf
+        self.due = min(self.scheduled, self.deadline)
 
     @property
     def left(self) -> int:
         """How many stages are still to come."""
         return len(self.plan) - len(self.history) if self.plan is self.life.stages else len(self.plan)
+
+    @property
+    def to_come(self) -> Sequence[Stage]:
+        """The stages that are still to come."""
+        return self.plan[len(self.history) :] if self.plan is self.life.stages else self.plan
 
     def bring_up_to_date(
         self, now: float, reported: Callable[[float], float], transition: Mapping[str, Any]
@@ -136,7 +154,66 @@ class Run:
                 self._enter(moment, reported(moment))
             return
         while self.due <= now and not self.gone:
-            self._enter(self.due, reported(self.due))
+            # What both fall due at one moment, the script has it.
+            if self.deadline < self.scheduled:
+                self._time_out(reported)
+            else:
+                self._enter(self.due, reported(self.due))
+
+    # -- a run group's limits --------------------------------------------------------------------------------
+
+    def hold(self) -> None:
+        """Keep the run in its status, whatever its script says, until :meth:`release`."""
+        self.due = math.inf
+
+    def release(self, moment: float) -> None:
+        """Let a run that was held enter its next stage at a moment of service time."""
+        self.due = self.scheduled = moment
+
+    def limit(self, most: float, moment: float) -> None:
+        """Set how many seconds the run may spend in RUNNING, also if it is there already.
+
+        :param moment: the present, in service time. A run that is over the limit ends now.
+        """
+        self.most = most
+        began = self.entered("RUNNING")
+        if began is not None and self.left_running is None:
+            self.deadline = max(began.service + most, moment)
+            self.due = min(self.scheduled, self.deadline)
+
+    def _time_out(self, reported: Callable[[float], float]) -> None:
+        self.reason = "RUN_TIMED_OUT"
+        self.says = f"Run timeout after {self.most / 60:.0f} minutes."
+        self.cut = True
+        self.replan(
+            (Stage("STOPPING", self._stopping), Stage("FAILED")), (self.deadline, reported(self.deadline))
+        )
+
+    @property
+    def _stopping(self) -> float:
+        """How long the run is STOPPING if its script does not come to its own end."""
+        own = next((stage.seconds for stage in self.life.stages if stage.status == "STOPPING"), None)
+        return self.life.cancel_seconds if own is None else own
+
+    def reaches(self, *statuses: str) -> float:
+        """Return when the run comes to one of ``statuses``, as things stand; infinite if never.
+
+        :return: the moment, in service time. The present status does not count.
+        """
+        moment, deadline = self.scheduled, self.deadline
+        stages: Sequence[Stage] = self.to_come
+        while stages or deadline < moment:
+            if deadline < moment:
+                stages, moment = (Stage("STOPPING", self._stopping), Stage("FAILED")), deadline
+            stage, stages = stages[0], stages[1:]
+            if stage.status in statuses:
+                return moment
+            if stage.status in LEFT_RUNNING:
+                deadline = math.inf
+            elif stage.status == "RUNNING" and deadline == math.inf:
+                deadline = moment + self.most
+            moment = moment + stage.seconds if stage.seconds is not None and stages else math.inf
+        return math.inf
 
     def tick(self, moment: tuple[float, float], transition: Mapping[str, Any]) -> None:
         """Count a GetRun towards a ``manual`` transition of moto's state manager.

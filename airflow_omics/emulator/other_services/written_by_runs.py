@@ -21,11 +21,13 @@ from airflow_omics.emulator.wire.names import LOG_GROUP, Place
 from airflow_omics.emulator.world import moto_stores
 from airflow_omics.emulator.world.shared import WORLD
 
+# The account's quota on the time of a run, if its run group has none.
+_LONGEST_MINUTES = 10080
 _LOG_OF_STATUS = {
     "PENDING": (("CREATING_RUN", "Creating your workflow run."),),
     "STARTING": (
         ("STARTING_RUN", "Provisioning infrastructure for your workflow run."),
-        ("SET_WORKFLOW_TIMEOUT", "Your workflow will be timed out after: 10080 minutes."),
+        ("SET_WORKFLOW_TIMEOUT", "Your workflow will be timed out after: {minutes} minutes."),
     ),
     "RUNNING": (("RUNNING_WORKFLOW", "Your workflow is now running."),),
     "STOPPING": (("STOPPING_RUN", "Stopping your workflow run."),),
@@ -74,9 +76,11 @@ def _end(run: Run) -> float:
 
 def _lines(run: Run, now: float) -> Iterator[LogLine]:
     stream = f"run/{run.id}"
+    minutes = _LONGEST_MINUTES if math.isinf(run.most) else round(run.most / 60)
     for entry in run.history:
         for code, message in _LOG_OF_STATUS.get(entry.status, ()):
-            yield _run_line(stream, entry.reported, entry.status, code, message)
+            text = message.format(minutes=minutes)
+            yield _run_line(stream, entry.reported, entry.status, code, text)
     for moment, text in engine_lines(run, now):
         yield LogLine(moment, f"{stream}/engine", text)
     for task in run_tasks.present_tasks(run):

@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow_omics.emulator.lives.run import Run
 from airflow_omics.emulator.lives.script import Life
-from airflow_omics.emulator.service import runs_uses
+from airflow_omics.emulator.service import run_groups, runs_uses
 from airflow_omics.emulator.service.runs_state import Runs
 from airflow_omics.emulator.wire.exceptions import validation
 from airflow_omics.emulator.world.shared import WORLD
@@ -58,6 +58,7 @@ def _completed(runs: Runs, members: Mapping[str, Any]) -> dict[str, Any]:
         _take_over(members, runs.get(members["runId"]).members)
     if "workflowId" not in members:
         raise validation("either workflowId or runId must be given")
+    run_groups.check(runs.backend, members)
     if members.get("networkingMode") == "VPC" and "configurationName" not in members:
         raise validation("configurationName is required when networkingMode is VPC")
     runs_uses.prepare(runs.backend, members)

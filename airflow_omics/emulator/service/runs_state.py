@@ -14,6 +14,7 @@ from airflow_omics.emulator.service import runs_uses
 from airflow_omics.emulator.service.common.backend import OmicsBackend, backends
 from airflow_omics.emulator.service.common.repeats import Repeats
 from airflow_omics.emulator.service.common.table import Table
+from airflow_omics.emulator.service.runs_queue import Queue
 from airflow_omics.emulator.world.shared import STATE_MODEL, WORLD
 
 KIND = "run"
@@ -34,6 +35,7 @@ class Runs:
         self.repeats: Repeats[Run] = Repeats("run")
         self.unwritten: dict[int, Run] = {}
         """Runs whose logs and outputs are not fully written yet."""
+        self._queues: dict[Any, Queue] = {}
 
     # -- making runs -----------------------------------------------------------------------------------------
 
@@ -54,6 +56,8 @@ class Runs:
         :param created: service time and reported time of its creation; the present if it is None.
         :param quiet: whether it writes no logs and no outputs.
         """
+        moment = created or WORLD.clock.read()
+        self.advance_groups(moment[0])
         run_id = run_id or self._table.new_id()
         self._seq += 1
         run = Run(
@@ -63,7 +67,7 @@ class Runs:
             seq=self._seq,
             members=members,
             life=life,
-            created=created or WORLD.clock.read(),
+            created=moment,
             quiet=quiet,
             uses=runs_uses.found(self.backend, members),
         )
@@ -71,7 +75,53 @@ class Runs:
         self._order.append(run)
         if not quiet:
             self.unwritten[run.seq] = run
+        self._changed(run, moment[0])
         return run
+
+    # -- run groups that have limits -------------------------------------------------------------------------
+
+    def _queue_of(self, members: Mapping[str, Any]) -> Queue | None:
+        return self._queues.get(members.get("runGroupId")) if self._queues else None
+
+    def of_group(self, run_group_id: str) -> Iterator[Run]:
+        """Yield the runs of a run group that can be found, each as it is now."""
+        for run in self.after(0):
+            if not run.gone and run.members.get("runGroupId") == run_group_id:
+                yield run
+
+    def limit_group(self, run_group_id: str, limits: Mapping[str, int]) -> None:
+        """Let a run group have limits from now on, for the runs that it has and for those to come.
+
+        :param limits: the limits, by the API's names; none if there are none any more.
+        """
+        queue, now = self._queues.get(run_group_id), WORLD.clock.service()
+        if queue is not None:
+            queue.advance(now)
+        elif limits:
+            queue = Queue(self._settle)
+            for run in list(self.of_group(run_group_id)):
+                queue.place(run, now)
+            self._queues[run_group_id] = queue
+        if queue is not None:
+            queue.limit(limits, now)
+
+    def forget_group(self, run_group_id: str) -> None:
+        """Let a run group have no limits; none of its runs is active."""
+        self._queues.pop(run_group_id, None)
+
+    def advance_groups(self, now: float) -> None:
+        """Let every run go that its run group has held back until now, in service time."""
+        if self._queues and state_manager.get_transition(STATE_MODEL)["progression"] == "clock":
+            for queue in list(self._queues.values()):
+                queue.advance(now)
+
+    def _settle(self, run: Run, moment: float) -> None:
+        self.bring_up_to_date(run, moment)
+
+    def _changed(self, run: Run, moment: float) -> None:
+        queue = self._queue_of(run.members)
+        if queue is not None:
+            queue.place(run, moment)
 
     # -- reading them ----------------------------------------------------------------------------------------
 
@@ -85,6 +135,9 @@ class Runs:
         """
         now = WORLD.clock.service() if now is None else now
         known = state_manager.get_transition(STATE_MODEL) if transition is None else transition
+        queue = self._queue_of(run.members)
+        if queue is not None and known["progression"] == "clock":
+            queue.advance(now)
         run.bring_up_to_date(now, WORLD.clock.reported, known)
         self._after(run, now, transition)
 
@@ -118,17 +171,23 @@ class Runs:
         """
         run = self._table.get(run_id)
         self.bring_up_to_date(run)
-        if tick and self._table.find(run_id) is run:
-            run.tick(WORLD.clock.read(), state_manager.get_transition(STATE_MODEL))
+        if self._queues:
+            # Its run group may have given the id to another run.
+            self.find(run_id)
+        transition = state_manager.get_transition(STATE_MODEL)
+        if tick and transition["progression"] == "manual" and self._table.find(run_id) is run:
+            run.tick(WORLD.clock.read(), transition)
             self._after(run, WORLD.clock.service(), None)
+            self._changed(run, WORLD.clock.service())
         return self._table.get(run_id)
 
     def find(self, run_id: str) -> Run | None:
         """Return a run as it is now, or None."""
-        run = self._table.find(run_id)
-        if run is not None:
+        run, before = self._table.find(run_id), None
+        while run is not None and run is not before:
             self.bring_up_to_date(run)
-        return self._table.find(run_id)
+            run, before = self._table.find(run_id), run
+        return run
 
     def after(self, seq: int) -> Iterator[Run]:
         """Yield the runs after one, in order of creation, each as it is now.
@@ -139,6 +198,7 @@ class Runs:
         """
         now, transition = WORLD.clock.service(), state_manager.get_transition(STATE_MODEL)
         by_clock = transition["progression"] == "clock"
+        self.advance_groups(now)
         # One that is gone may be taken out of the order meanwhile, which makes another list.
         order = self._order
         index = bisect_right(order, seq, key=lambda run: run.seq)
@@ -154,19 +214,24 @@ class Runs:
     def replan(self, run: Run, stages: tuple[Stage, ...]) -> None:
         """Let a run enter ``stages[0]`` now and go on with the others, whatever its script says."""
         moment = WORLD.clock.read()
+        if self._queues:
+            self.bring_up_to_date(run, moment[0])
         if stages[-1].status in TERMINAL - {"COMPLETED"} and run.ended is None:
             run.cut = True
         if stages[0].status == "COMPLETED" and run.entered("RUNNING") is None:
             run.replan((Stage("RUNNING"),), moment)
         run.replan(stages, moment)
+        self._changed(run, moment[0])
 
     def remove(self, run: Run) -> None:
         """Let a run not be found from now on."""
         self._drop(run)
+        self._changed(run, WORLD.clock.service())
 
     def reuse(self, run: Run, life: Life) -> Run:
         """Give the id of a run to another one, created now."""
         self._drop(run)
+        self._changed(run, WORLD.clock.service())
         return self.add(run.members, life, run_id=run.id, quiet=run.quiet)
 
 
