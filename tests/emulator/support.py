@@ -59,6 +59,15 @@ def zipped(files: dict[str, str]) -> bytes:
     return content.getvalue()
 
 
+def said(call: Callable[..., Any], **members: Any) -> str:
+    """Call an operation, and return what its error says; nothing if it has none."""
+    try:
+        call(**members)
+    except ClientError as error:
+        return str(error)
+    return ""
+
+
 def refused(call: Callable[..., Any], **members: Any) -> tuple[str, int, str]:
     """Call an operation that must be refused; return error code, HTTP status and message."""
     with pytest.raises(ClientError) as caught:

@@ -226,6 +226,38 @@ def test_every_answer_about_run_groups_fits_the_model(wire: Wire) -> None:
     assert wire.call("DeleteRunGroup", path) is None
 
 
+def test_every_answer_about_run_caches_fits_the_model(wire: Wire, server: EmulatorServer) -> None:
+    given = {"requestId": "1", "cacheS3Location": "s3://omics-cache", "cacheBehavior": "CACHE_ALWAYS"}
+    cache = wire.call(
+        "CreateRunCache", "/runCache", {**given, "name": "a", "description": "b", "tags": {"c": "d"}}
+    )
+    wire.call("CreateRunCache", "/runCache", {"requestId": "2", "cacheS3Location": "s3://omics-cache/x"})
+    path = f"/runCache/{cache['id']}"
+    answer = wire.call("GetRunCache", path)
+    assert set(answer) == set(MODEL.operation_model("GetRunCache").output_shape.members)
+    first, second = wire.call("ListRunCaches", "/runCache")["items"]
+    assert (
+        set(second)
+        == set(first) - {"name"}
+        == set(answer)
+        - {
+            "name",
+            "tags",
+            "description",
+            "cacheBucketOwnerId",
+        }
+    )
+    assert wire.call("UpdateRunCache", path, {"cacheBehavior": "CACHE_ON_FAILURE"}) is None
+    for request_id in ("3", "4"):
+        run = wire.start(requestId=request_id, cacheId=cache["id"], cacheBehavior="CACHE_ALWAYS")
+        server.control.advance(86_400)
+        wire.call("GetRun", f"/run/{run['id']}")
+        for task in wire.call("ListRunTasks", f"/run/{run['id']}/task")["items"]:
+            assert task["cacheHit"] is (request_id == "4")
+            wire.call("GetRunTask", f"/run/{run['id']}/task/{task['taskId']}")
+    assert wire.call("DeleteRunCache", path) is None
+
+
 def test_start_run_has_the_members_of_the_recorded_sample(wire: Wire) -> None:
     recorded = sample("cli_start_run.json")
     answer = wire.start(

@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow_omics.emulator.lives.run import Run
 from airflow_omics.emulator.lives.script import Life
-from airflow_omics.emulator.service import run_groups, runs_uses
+from airflow_omics.emulator.service import run_caches, run_groups, runs_uses
 from airflow_omics.emulator.service.runs_state import Runs
 from airflow_omics.emulator.wire.exceptions import validation
 from airflow_omics.emulator.world.shared import WORLD
@@ -43,7 +43,7 @@ def start(runs: Runs, members: Mapping[str, Any]) -> Run:
     if earlier is not None:
         runs.bring_up_to_date(earlier)
         return earlier
-    run = runs.add(_completed(runs, members), WORLD.life_of(members.get("tags")))
+    run = run_caches.add_run(runs, _completed(runs, members), WORLD.life_of(members.get("tags")))
     runs.repeats.keep(members, run)
     return run
 
@@ -59,6 +59,7 @@ def _completed(runs: Runs, members: Mapping[str, Any]) -> dict[str, Any]:
     if "workflowId" not in members:
         raise validation("either workflowId or runId must be given")
     run_groups.check(runs.backend, members)
+    run_caches.check(runs.backend, members)
     if members.get("networkingMode") == "VPC" and "configurationName" not in members:
         raise validation("configurationName is required when networkingMode is VPC")
     runs_uses.prepare(runs.backend, members)
