@@ -10,10 +10,12 @@ from moto.moto_api import state_manager
 
 from airflow_omics.emulator.control_table import Control, control
 from airflow_omics.emulator.lives.script import REUSED, TERMINAL, VANISHED, Life, Stage
+from airflow_omics.emulator.other_services.events import deliver_due
 from airflow_omics.emulator.other_services.written_by_runs import write_due
 from airflow_omics.emulator.service import operations, run_groups, runs_start, workflows
 from airflow_omics.emulator.service.common.backend import default_backend
 from airflow_omics.emulator.service.runs_state import locate, runs_of
+from airflow_omics.emulator.world.event_policy import EventPolicy
 from airflow_omics.emulator.world.faults import LOG_OPERATIONS
 from airflow_omics.emulator.world.shared import CANCEL_POLICIES, REPEAT_POLICIES, STATE_MODEL, WORLD
 
@@ -95,6 +97,7 @@ class Emulator:
         life: str | None = None,
         *,
         logs: bool = False,
+        events: bool = False,
         account_id: str | None = None,
         region_name: str | None = None,
         **members: Any,
@@ -106,6 +109,7 @@ class Emulator:
         :param count: how many.
         :param life: the life of each; the default life if left out.
         :param logs: whether they write logs and outputs, which is slow for thousands.
+        :param events: whether EventBridge gets their events.
         :param account_id: defaults to moto's account.
         :param region_name: defaults to ``AWS_DEFAULT_REGION``, or us-east-1.
         :param members: members of StartRun in the API's spelling, and ``batchId``; ``{n}`` in ``name``
@@ -116,7 +120,7 @@ class Emulator:
         script = WORLD.life(life or WORLD.default_life)
         with WORLD.lock:
             runs = runs_of(default_backend(account_id, region_name))
-            return runs_start.start_many(runs, count, script, members, quiet=not logs)
+            return runs_start.start_many(runs, count, script, members, quiet=not logs, silent=not events)
 
     @control()
     def move(
@@ -321,6 +325,34 @@ class Emulator:
         WORLD.cancel_policy = policy
 
     @control()
+    def events(
+        self,
+        lost: float = 0.0,
+        doubled: float = 0.0,
+        late: float = 0.0,
+        late_seconds: float = 60.0,
+        out_of_order: float = 0.0,
+        bare: float = 0.0,
+    ) -> None:
+        """Set how EventBridge delivers the events to come: best effort, with what goes wrong by rate.
+
+        Each rate is a share of the events, 0 to 1. What is left out is 0: ``events()`` delivers each once, in
+        order. Chance is that of the emulator's seed.
+
+        :param lost: never arrive.
+        :param doubled: arrive twice.
+        :param late: arrive ``late_seconds`` after they happened.
+        :param late_seconds: service seconds.
+        :param out_of_order: arrive after the next one, or after ``late_seconds`` if there is none by then.
+        :param bare: say no more than ``omicsVersion``, ``arn`` and ``status``, as in 2023.
+        """
+        policy = EventPolicy(lost, doubled, late, late_seconds, out_of_order, bare)
+        with WORLD.lock:
+            # What has happened by now is delivered as it was said before.
+            deliver_due()
+            WORLD.event_policy = policy
+
+    @control()
     def strict(self, on: bool = True) -> None:
         """Set whether StartRun refuses a workflow, run group, run cache or configuration that nobody made.
 
@@ -356,7 +388,11 @@ class Emulator:
 
     @control()
     def settle(self) -> None:
-        """Write to CloudWatch Logs and S3 what runs have produced by now. Reading either does the same."""
+        """Write to CloudWatch Logs and S3 what runs have produced by now, and deliver the events.
+
+        Reading CloudWatch Logs, S3 or SQS does the same.
+        """
+        deliver_due()
         write_due()
 
     @control()

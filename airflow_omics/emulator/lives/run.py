@@ -44,6 +44,7 @@ class Run:
         "says",
         "scheduled",
         "seq",
+        "silent",
         "ticks",
         "uses",
         "uuid",
@@ -61,6 +62,7 @@ class Run:
         life: Life,
         created: tuple[float, float],
         quiet: bool = False,
+        silent: bool = False,
         uses: Any = None,
     ) -> None:
         self.id = id
@@ -80,6 +82,8 @@ class Run:
         self.ticks = 0
         self.quiet = quiet
         """Whether it writes no logs and no outputs."""
+        self.silent = silent
+        """Whether it has no events."""
         self.uses = uses
         """What it uses of what was made here, such as a workflow; lives know nothing of it."""
         self.written: dict[str, int] = {}

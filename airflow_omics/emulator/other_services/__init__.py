@@ -1,7 +1,8 @@
-"""What runs leave in CloudWatch Logs and S3, and requests to services that are not HealthOmics.
+"""What runs leave in CloudWatch Logs and S3, what EventBridge is told, and requests to other services.
 
 Floor: above ``service``.
 
-Doors: ``written_by_runs`` (logs and outputs that are due), ``cloudwatch_logs`` (corrections to moto) and
+Doors: ``written_by_runs`` (logs and outputs that are due), ``events`` (events that are due, and ``emit`` for
+one more), ``event_details`` (what they say), ``cloudwatch_logs`` and ``long_polls`` (corrections to moto) and
 ``requests`` (a request to any other service).
 """

@@ -55,6 +55,8 @@ def _delete_run(call: Call) -> dict[str, Any]:
     run = runs.get(call.members["id"])
     if run.status not in _DELETABLE:
         raise conflict(f"Run {run.id} is {run.status}; only a run that has ended can be deleted")
+    # For whoever is told of it; GetRun does not find the run any more.
+    runs.replan(run, (Stage("DELETED"),))
     runs.remove(run)
     return {}
 

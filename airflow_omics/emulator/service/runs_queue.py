@@ -111,6 +111,7 @@ class Queue:
                 del self._waiting[seq]
                 run.release(moment)
                 self._count(run)
+                self._settle(run, moment)
             heappop(self._ready)
 
     def _fits(self, run: Run) -> bool:

@@ -92,12 +92,13 @@ def _take_over(members: dict[str, Any], source: Mapping[str, Any]) -> None:
 
 
 def start_many(
-    runs: Runs, count: int, life: Life, members: Mapping[str, Any], *, quiet: bool = True
+    runs: Runs, count: int, life: Life, members: Mapping[str, Any], *, quiet: bool = True, silent: bool = True
 ) -> list[str]:
     """Start many runs without a request, and return their ids in order of creation.
 
     :param members: members of StartRun; ``{n}`` in ``name`` becomes the number of the run, from 1.
     :param quiet: whether they write no logs and no outputs.
+    :param silent: whether they have no events.
     """
     complete = {**_BULK_MEMBERS, **members}
     name = complete.get("name")
@@ -105,5 +106,5 @@ def start_many(
     for number in range(1, count + 1):
         if isinstance(name, str) and "{n}" in name:
             complete = {**complete, "name": name.replace("{n}", str(number))}
-        ids.append(runs.add(complete, life, quiet=quiet).id)
+        ids.append(runs.add(complete, life, quiet=quiet, silent=silent).id)
     return ids

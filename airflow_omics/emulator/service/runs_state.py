@@ -35,6 +35,8 @@ class Runs:
         self.repeats: Repeats[Run] = Repeats("run")
         self.unwritten: dict[int, Run] = {}
         """Runs whose logs and outputs are not fully written yet."""
+        self.unannounced: dict[int, Run] = {}
+        """Runs that are new or changed since somebody asked for their events."""
         self._queues: dict[Any, Queue] = {}
 
     # -- making runs -----------------------------------------------------------------------------------------
@@ -47,6 +49,7 @@ class Runs:
         run_id: str | None = None,
         created: tuple[float, float] | None = None,
         quiet: bool = False,
+        silent: bool = False,
     ) -> Run:
         """Add a run.
 
@@ -55,6 +58,7 @@ class Runs:
         :param run_id: its id; a new one if it is None.
         :param created: service time and reported time of its creation; the present if it is None.
         :param quiet: whether it writes no logs and no outputs.
+        :param silent: whether it has no events.
         """
         moment = created or WORLD.clock.read()
         self.advance_groups(moment[0])
@@ -69,6 +73,7 @@ class Runs:
             life=life,
             created=moment,
             quiet=quiet,
+            silent=silent,
             uses=runs_uses.found(self.backend, members),
         )
         self._table.put(run_id, run)
@@ -117,8 +122,12 @@ class Runs:
 
     def _settle(self, run: Run, moment: float) -> None:
         self.bring_up_to_date(run, moment)
+        if not run.silent:
+            self.unannounced[run.seq] = run
 
     def _changed(self, run: Run, moment: float) -> None:
+        if not run.silent:
+            self.unannounced[run.seq] = run
         queue = self._queue_of(run.members)
         if queue is not None:
             queue.place(run, moment)
@@ -148,7 +157,12 @@ class Runs:
             if last.status == REUSED:
                 life = WORLD.life(run.life.next_life)
                 heir = self.add(
-                    run.members, life, run_id=run.id, created=(last.service, last.reported), quiet=run.quiet
+                    run.members,
+                    life,
+                    run_id=run.id,
+                    created=(last.service, last.reported),
+                    quiet=run.quiet,
+                    silent=run.silent,
                 )
                 self.bring_up_to_date(heir, now, transition)
 
@@ -232,7 +246,7 @@ class Runs:
         """Give the id of a run to another one, created now."""
         self._drop(run)
         self._changed(run, WORLD.clock.service())
-        return self.add(run.members, life, run_id=run.id, quiet=run.quiet)
+        return self.add(run.members, life, run_id=run.id, quiet=run.quiet, silent=run.silent)
 
 
 def runs_of(backend: OmicsBackend) -> Runs:

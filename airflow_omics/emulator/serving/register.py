@@ -11,18 +11,23 @@ import logging
 import re
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import botocore.handlers
 import moto.backend_index
 import moto.backends
 
-from airflow_omics.emulator.other_services import cloudwatch_logs, written_by_runs
+from airflow_omics.emulator.other_services import cloudwatch_logs, events, long_polls, written_by_runs
 from airflow_omics.emulator.service.common import backend
 from airflow_omics.emulator.serving import urls
 
 log = logging.getLogger(__name__)
 _lock = threading.Lock()
+_MAKE_RULES = frozenset({"events", "eventbridge", "cloudformation"})
+_WRITTEN_BY_RUNS = frozenset({"s3", "logs", "cloudwatch-logs"})
+HAVE_OURS = frozenset({"s3", "logs", "sqs", "events", "cloudformation"})
+"""Services that may be asked for what runs have written or told, by their names in signatures."""
 
 
 def register() -> bool:
@@ -42,15 +47,31 @@ def register() -> bool:
         backend.OmicsBackend.addresses = urls
         moto.backend_index.backend_url_patterns.append(("omics", re.compile(urls.HOST_PATTERN)))
 
-        def write_due(**_: Any) -> None:
-            written_by_runs.write_due()
-
-        # Clients made from here on see what the runs have written to CloudWatch Logs and S3 by the time they
-        # ask.
-        for service in ("cloudwatch-logs", "s3"):
-            botocore.handlers.BUILTIN_HANDLERS.append((f"before-call.{service}", write_due))
+        # Clients made from here on see what the runs have written and told by the time they ask.
+        for service in ("cloudwatch-logs", "s3", "sqs", "eventbridge", "cloudformation"):
+            botocore.handlers.BUILTIN_HANDLERS.append((f"before-call.{service}", _before(service)))
         cloudwatch_logs.adapt()
         return True
+
+
+def _before(service: str) -> Callable[..., None]:
+    def handler(**_: Any) -> None:
+        before_request(service)
+
+    return handler
+
+
+def before_request(service: str) -> None:
+    """Have everything there that a request to another service may look for.
+
+    :param service: its name in signatures, or in botocore's events.
+    """
+    if service == "sqs":
+        long_polls.adapt()
+    if service != "s3":
+        events.deliver_due(listening=service in _MAKE_RULES)
+    if service in _WRITTEN_BY_RUNS:
+        written_by_runs.write_due()
 
 
 def _moto_version() -> str:

@@ -9,13 +9,12 @@ import moto.moto_server.werkzeug_app as moto_app
 
 from airflow_omics.emulator.control import Emulator
 from airflow_omics.emulator.other_services import requests
-from airflow_omics.emulator.other_services.written_by_runs import write_due
 from airflow_omics.emulator.service.operations import is_emulated
 from airflow_omics.emulator.serving.answers import Answer, Incoming, answer, credential_scope
 from airflow_omics.emulator.serving.control_routes import controlled, is_control
+from airflow_omics.emulator.serving.register import HAVE_OURS, before_request
 
 _JSON = {"Content-Type": "application/json"}
-_WRITTEN_BY_RUNS = frozenset({"s3", "logs"})
 
 
 class EmulatorApplication:
@@ -26,10 +25,11 @@ class EmulatorApplication:
         self._control = Emulator()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        """Let moto answer; what runs have written is there before anyone reads logs or S3."""
+        """Let moto answer; what runs have written and told is there before anyone reads it."""
         scope = credential_scope(environ.get("HTTP_AUTHORIZATION", ""))
-        if scope is None or scope[2] in _WRITTEN_BY_RUNS:
-            write_due()
+        service = "s3" if scope is None else scope[2]
+        if service in HAVE_OURS:
+            before_request(service)
         if scope is not None:
             return requests.answer(self._moto, scope[2], environ, start_response)
         answered: Iterable[bytes] = self._moto(environ, start_response)

@@ -12,6 +12,7 @@ from airflow_omics.emulator.lives.library import DEFAULT_LIFE, LIVES
 from airflow_omics.emulator.lives.script import LIFE_TAG, Life
 from airflow_omics.emulator.wire.exceptions import validation
 from airflow_omics.emulator.world.clock import Clock
+from airflow_omics.emulator.world.event_policy import EventPolicy
 from airflow_omics.emulator.world.faults import FaultBook
 from airflow_omics.emulator.world.limits import Limits
 from airflow_omics.emulator.world.numbers import is_number
@@ -75,6 +76,7 @@ class World:
         self.default_life = DEFAULT_LIFE
         self.repeat_policy = "earlier"
         self.cancel_policy = "conflict"
+        self.event_policy = EventPolicy()
         self.creations = dict(_CREATIONS)
         """How the creation of things goes that are made from now on, by kind."""
         self.strict = False
