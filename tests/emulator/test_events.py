@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import calendar
+import contextlib
 import json
 import logging
+import random
 import re
 import threading
 import time
@@ -12,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from airflow_omics.emulator import Emulator, EmulatorServer, Life, Stage, Task, mock_omics
 
@@ -253,6 +256,17 @@ def test_a_deleted_run_has_an_event_and_one_that_vanishes_has_none(
     assert (event["detail"]["status"], event["detail"]["runId"]) == ("DELETED", runs[0]["id"])
 
 
+def test_nobody_says_that_the_tasks_of_a_run_that_is_gone_were_cancelled(
+    client: Any, queue: Callable[..., Queue], emulator: Emulator
+) -> None:
+    rule = queue()
+    run = start(client, "short")
+    emulator.advance(40)
+    emulator.vanish(run["id"])
+    emulator.advance(1000)
+    assert rule.statuses() == ["PENDING", "STARTING", "RUNNING", "PENDING", "STARTING", "RUNNING"]
+
+
 def test_the_run_that_takes_over_an_id_has_events_of_its_own(
     client: Any, queue: Callable[..., Queue], emulator: Emulator
 ) -> None:
@@ -272,8 +286,11 @@ def test_a_run_that_its_group_held_back_says_when_it_was_let_go(
     rule = queue(pattern={**RUNS, "detail": {"status": ["STARTING"]}})
     group_id = client.create_run_group(maxRuns=1)["id"]
     runs = [start(client, "short", runGroupId=group_id) for _ in range(2)]
-    emulator.advance(1000)
+    emulator.advance(15)
+    # The second run is looked at while it is held.
     events = rule.received()
+    emulator.advance(1000)
+    events += rule.received()
     assert [event["detail"]["runId"] for event in events] == [run["id"] for run in runs]
     assert seconds(events[1], began) in (130, 131)
 
@@ -492,6 +509,17 @@ def test_late_events_arrive_later_and_say_when_they_happened(
     assert rule.statuses() == ["RUNNING", "STOPPING", "COMPLETED"]
 
 
+def test_a_late_event_arrives_before_what_happens_later(
+    client: Any, queue: Callable[..., Queue], emulator: Emulator
+) -> None:
+    rule = queue(pattern=RUNS)
+    emulator.events(late=1, late_seconds=15)
+    start(client, "short")
+    emulator.events()
+    emulator.advance(1000)
+    assert rule.statuses() == ["STARTING", "PENDING", "RUNNING", "STOPPING", "COMPLETED"]
+
+
 def test_an_event_out_of_order_comes_after_the_next_one(
     client: Any, queue: Callable[..., Queue], emulator: Emulator
 ) -> None:
@@ -627,6 +655,62 @@ def test_a_queue_without_a_rule_waits_as_ever(server: EmulatorServer, connect: C
     before = time.monotonic()
     assert "Messages" not in sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1)
     assert time.monotonic() - before > 0.9
+
+
+# -- whoever looks, whenever ---------------------------------------------------------------------------------
+
+
+def story(seed: int, looks: bool) -> list[tuple[str, str, str, str]]:
+    """Play a random story of runs in a group that is too small, and return what a rule was told of it.
+
+    :param looks: whether somebody asks for events all the time, or only at the end.
+    """
+    dice = random.Random(seed)
+    lives = (
+        "short",
+        "completed-quickly",
+        "id-reused-while-running",
+        "deleted-then-gone",
+        "failed-service-error",
+    )
+    with mock_omics(seed=seed) as emulator:
+        client = aws()
+        emulator.freeze()
+        emulator.add_life(SHORT)
+        began = emulator.now()
+        rule = Queue(aws)
+        group_id = client.create_run_group(maxRuns=2, maxDuration=20)["id"]
+        runs: list[str] = []
+        found: list[dict[str, Any]] = []
+        for number in range(8):
+            members = {"requestId": str(number), "runGroupId": group_id}
+            runs.append(start(client, dice.choice(lives), **members)["id"])
+            if dice.random() < 0.3:
+                with contextlib.suppress(ClientError):
+                    client.cancel_run(id=dice.choice(runs))
+            left = dice.choice([0, 10, 100, 700])
+            for step in [left // 3, left - left // 3] if looks else [left]:
+                emulator.advance(step)
+                if looks:
+                    found += rule.received()
+        emulator.advance(20_000)
+        found += rule.received()
+        return [
+            (
+                str(seconds(event, began)),
+                event["detail-type"],
+                event["detail"].get("runId", ""),
+                event["detail"]["status"],
+            )
+            for event in found
+        ]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_it_does_not_matter_who_asks_when(seed: int) -> None:
+    quiet, watched = story(seed, looks=False), story(seed, looks=True)
+    assert sorted(quiet) == sorted(watched)
+    assert [int(moment) for moment, *_ in watched] == sorted(int(moment) for moment, *_ in watched)
 
 
 # -- what it costs -------------------------------------------------------------------------------------------

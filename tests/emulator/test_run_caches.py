@@ -153,6 +153,15 @@ def test_a_second_run_of_the_same_inputs_has_the_outputs_of_the_first(client: An
     assert client.get_run(id=second["id"])["status"] == "COMPLETED"
 
 
+def test_a_hit_is_completed_as_soon_as_it_is_there(client: Any, emulator: Emulator) -> None:
+    cache_id = new_cache(client, cacheBehavior="CACHE_ALWAYS")
+    ended(client, cacheId=cache_id)
+    second = start(client, parameters=INPUTS, cacheId=cache_id)
+    emulator.advance(562 + 25)
+    [task] = client.list_run_tasks(id=second["id"])["items"]
+    assert (task["name"], task["status"]) == ("AlignReads", "COMPLETED")
+
+
 def test_a_hit_stays_one_and_names_the_first_output(client: Any) -> None:
     cache_id = new_cache(client, cacheBehavior="CACHE_ALWAYS")
     ended(client, cacheId=cache_id)

@@ -352,6 +352,12 @@ def test_a_run_that_waits_for_ever_or_ends_in_pending_is_not_in_the_way(
     emulator.advance(100)
     assert statuses(client, runs) == ["PENDING", "CANCELLED", "COMPLETED"]
     assert at(runs[2]) == 20
+    # Nor does such a run need a place.
+    start(client, "running-forever", runGroupId=group_id)
+    emulator.advance(10)
+    last = start(client, "cancelled-while-pending", runGroupId=group_id)
+    emulator.advance(70)
+    assert client.get_run(id=last["id"])["status"] == "CANCELLED"
 
 
 def test_the_run_that_takes_over_an_id_waits_as_any_other(

@@ -84,8 +84,8 @@ class _Cache:
                 uri = task.script.cache_s3_uri or f"{self._location}/{run.id}/{task.id}/{task.uuid}/"
                 fresh.setdefault(_kind(task.script), []).append(uri)
         for kind, uris in fresh.items():
-            if len(uris) > len(found.get(kind, ())):
-                found[kind] = [*found.get(kind, ()), *uris[len(found.get(kind, ())) :]]
+            before = found.get(kind, [])
+            found[kind] = [*before, *uris[len(before) :]]
 
 
 class _Caches(Table[_Cache]):
