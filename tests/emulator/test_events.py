@@ -739,3 +739,60 @@ def test_it_costs_nothing_without_a_rule_and_little_with_one(
     emulator.advance(5000)
     emulator.settle()
     assert cost() < 0.05
+
+
+# -- workflows -----------------------------------------------------------------------------------------------
+
+WORKFLOWS = {**PATTERN, "detail-type": ["Workflow Status Change"]}
+
+
+def create_workflow(client: Any, content: bytes = b"no zip") -> Any:
+    return client.create_workflow(
+        name="cohort", engine="WDL", main="main.wdl", definitionZip=content, requestId="one"
+    )
+
+
+def test_a_workflow_has_an_event_for_each_status(
+    client: Any, emulator: Emulator, queue: Callable[..., Queue], began: float
+) -> None:
+    waiting = queue(pattern=WORKFLOWS)
+    emulator.creation("workflow", 40)
+    failing = create_workflow(client)
+    emulator.workflow("7", **HERE)
+    emulator.advance(60)
+    client.delete_workflow(id="7")
+    events = waiting.received()
+    details = [(seconds(event, began), event["detail"]) for event in events]
+    assert [(second, detail["workflowId"], detail["status"]) for second, detail in details] == [
+        (0, failing["id"], "CREATING"),
+        (0, "7", "ACTIVE"),
+        (40, failing["id"], "FAILED"),
+        (60, "7", "DELETED"),
+    ]
+    assert events[0]["resources"] == [failing["arn"]]
+    assert events[0]["detail"] == {
+        "omicsVersion": "1.0.0",
+        "arn": failing["arn"],
+        "status": "CREATING",
+        "uuid": failing["uuid"],
+        "workflowId": failing["id"],
+        "workflowName": "cohort",
+    }
+    assert waiting.received() == []
+
+
+def test_a_workflow_that_is_deleted_while_it_is_made_never_becomes_active(
+    client: Any, emulator: Emulator, queue: Callable[..., Queue]
+) -> None:
+    waiting = queue(pattern=WORKFLOWS)
+    emulator.creation("workflow", 40)
+    client.delete_workflow(id=create_workflow(client)["id"])
+    emulator.advance(60)
+    assert waiting.statuses() == ["CREATING", "DELETED"]
+
+
+def test_a_version_has_no_event(client: Any, emulator: Emulator, queue: Callable[..., Queue]) -> None:
+    waiting = queue(pattern=WORKFLOWS)
+    emulator.workflow("7", versions=["1.0.0"], **HERE)
+    emulator.advance(60)
+    assert waiting.statuses() == ["ACTIVE"]

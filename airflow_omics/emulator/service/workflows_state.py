@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_omics.emulator.lives.run import Entry
 from airflow_omics.emulator.service.common import kept
 from airflow_omics.emulator.service.common.backend import OmicsBackend, backend_for
 from airflow_omics.emulator.service.common.repeats import Repeats
@@ -31,6 +32,7 @@ class Workflow:
     :param decided: the service time at which it is CREATING no more.
     :param failure: why it is FAILED then; None if it is ACTIVE.
     :param workflow: the workflow that this is a version of; None if it is a workflow itself.
+    :param deleted: service time and reported time of its deletion; None if it is there.
     """
 
     id: str
@@ -42,6 +44,16 @@ class Workflow:
     decided: float
     failure: str | None = None
     workflow: Workflow | None = None
+    deleted: tuple[float, float] | None = None
+
+    @property
+    def history(self) -> list[Entry]:
+        """Its statuses from its creation on, also those to come."""
+        entries = [Entry(*self.created, "CREATING")] if self.decided > self.created[0] else []
+        if self.deleted is None or self.decided <= self.deleted[0]:
+            status = "ACTIVE" if self.failure is None else "FAILED"
+            entries.append(Entry(self.decided, WORLD.clock.reported(self.decided), status))
+        return entries if self.deleted is None else [*entries, Entry(*self.deleted, "DELETED")]
 
     @property
     def type(self) -> str:
@@ -88,6 +100,8 @@ class Workflows:
         self._backend = backend
         self._table: Table[Workflow] = Table(backend, KIND, "Workflow")
         self._versions: dict[str, Table[Workflow]] = {}
+        self.unannounced: list[Workflow] = []
+        """Workflows of which something has happened that EventBridge is not told of yet; no versions."""
         self.repeats: Repeats[Workflow] = Repeats("workflow")
         self.version_repeats: Repeats[Workflow] = Repeats("workflow version")
 
@@ -120,6 +134,7 @@ class Workflows:
         workflow_id = workflow_id or self._table.new_id()
         workflow = self._made(members, definition, workflow_id, self._table.arn(workflow_id), at_once)
         self._table.put(workflow_id, workflow)
+        self.unannounced.append(workflow)
         kind = f"{KIND}/{workflow_id}/version"
         self._versions[workflow_id] = Table(self._backend, kind, f"Version of workflow {workflow_id}")
         return workflow
@@ -168,6 +183,9 @@ class Workflows:
 
     def remove(self, workflow_id: str) -> None:
         """Forget a workflow and its versions."""
+        workflow = self._table.get(workflow_id)
+        workflow.deleted = WORLD.clock.read()
+        self.unannounced.append(workflow)
         self._table.remove(workflow_id)
         del self._versions[workflow_id]
 
