@@ -12,7 +12,7 @@ from airflow_omics.emulator.control_table import Control, control
 from airflow_omics.emulator.lives.script import REUSED, TERMINAL, VANISHED, Life, Stage
 from airflow_omics.emulator.other_services.events import deliver_due
 from airflow_omics.emulator.other_services.written_by_runs import write_due
-from airflow_omics.emulator.service import operations, run_groups, runs_start, workflows
+from airflow_omics.emulator.service import batches, operations, run_groups, runs_start, workflows
 from airflow_omics.emulator.service.common.backend import default_backend
 from airflow_omics.emulator.service.runs_state import locate, runs_of
 from airflow_omics.emulator.world.event_policy import EventPolicy
@@ -260,6 +260,38 @@ class Emulator:
             there is something wrong with it.
         """
         WORLD.set_creation(kind, seconds, failure)
+
+    # -- batches ---------------------------------------------------------------------------------------------
+
+    @control()
+    def batches(self, **rules: Any) -> None:
+        """Change how batches of runs behave: how fast they are, which members fail, what is answered.
+
+        :param rules: those to change, such as ``starts_per_second=5``; docs/use/emulator.md has them all.
+        """
+        WORLD.batches = WORLD.batches.changed(rules)
+
+    @control()
+    def move_batch(
+        self,
+        batch_id: str,
+        status: str,
+        failure_reason: str | None = None,
+        *,
+        account_id: str | None = None,
+        region_name: str | None = None,
+    ) -> str:
+        """Put one batch into a status now, where it stays, and return its uuid.
+
+        :param batch_id: the batch.
+        :param status: a status of the service; or ``VANISHED``, not found from now on; or ``REUSED``, its id
+            is another batch's that was just started, whose uuid is returned.
+        :param failure_reason: what GetBatch shows of one that is FAILED.
+        :param account_id: needed only if the id exists in several accounts.
+        :param region_name: needed only if the id exists in several Regions.
+        """
+        with WORLD.lock:
+            return batches.move(batch_id, status, failure_reason, account_id, region_name)
 
     # -- faults ----------------------------------------------------------------------------------------------
 

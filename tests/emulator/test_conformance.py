@@ -14,6 +14,7 @@ import pytest
 
 from airflow_omics.emulator import LIVES, EmulatorServer
 
+from .batches import needs_batches
 from .support import ROLE, sample, signed, zipped
 
 MODEL = botocore.session.Session().get_service_model("omics")
@@ -366,6 +367,37 @@ def test_get_run_task_has_the_members_of_the_recorded_task(wire: Wire, server: E
     here = recorded["logStream"].replace("6096280", run["id"]).replace("6657068", task_id)
     assert answer["logStream"] == here
     assert re.fullmatch(r"\d{7}", task_id)
+
+
+@needs_batches
+def test_every_answer_about_a_batch_fits_the_model(wire: Wire, server: EmulatorServer) -> None:
+    server.control.batches(fail={"b": "ThrottlingException"}, untried="listed")
+    request = {
+        "batchName": "cohort",
+        "defaultRunSetting": {
+            "workflowId": "1234567",
+            "roleArn": ROLE,
+            "outputUri": "s3://omics-outputs/runs",
+            "parameters": {"n": [1, None]},
+            "runTags": {"cohort": "7"},
+        },
+        "batchRunSettings": {"inlineSettings": [{"runSettingId": setting_id} for setting_id in "abc"]},
+    }
+    batch = wire.call("StartRunBatch", "/runBatch", {**request, "requestId": "one"})
+    other = wire.call("StartRunBatch", "/runBatch", {**request, "requestId": "two", "tags": {"a": "b"}})
+    for seconds in (0, 6, 30, 1, 2, 600):
+        server.control.advance(seconds)
+        wire.call("GetBatch", f"/runBatch/{batch['id']}")
+        wire.call("ListBatch", "/runBatch?maxItems=1")
+        wire.call("ListRunsInBatch", f"/runBatch/{batch['id']}/run")
+        wire.call("ListRuns", f"/run?batchId={batch['id']}")
+    assert wire.call("CancelRunBatch", "/runBatch/cancel", {"batchId": other["id"]}) == {}
+    server.control.advance(3600)
+    assert wire.call("GetBatch", f"/runBatch/{batch['id']}")["status"] == "PROCESSED"
+    assert wire.call("DeleteRunBatch", "/runBatch/delete", {"batchId": batch["id"]}) == {}
+    server.control.advance(60)
+    wire.call("ListRunsInBatch", f"/runBatch/{batch['id']}/run")
+    assert wire.call("DeleteBatch", f"/runBatch/{batch['id']}") is None
 
 
 @pytest.mark.parametrize(

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pathlib
 import re
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
 from airflow_omics.emulator import LIVES, Emulator
 from airflow_omics.emulator.__main__ import parser
+from airflow_omics.emulator.world.batches import BatchRules
 from airflow_omics.emulator.world.faults import KINDS
+
+from .batches import needs_batches
 
 PAGE = pathlib.Path(__file__).parents[2] / "docs" / "use" / "emulator.md"
 
@@ -37,6 +42,21 @@ def test_every_control_is_described(text: str) -> None:
     for name in vars(Emulator):
         if not name.startswith("_"):
             assert re.search(rf"`[^`]*\b{name}\b", text), name
+
+
+def test_every_rule_of_batches_is_described(text: str) -> None:
+    table = text.partition("<!-- batches -->")[2].partition("<!-- /batches -->")[0]
+    rows = re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE)
+    described = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    assert described == [rule.name for rule in dataclasses.fields(BatchRules)]
+
+
+@needs_batches
+def test_the_batch_of_the_page_is_processed(text: str) -> None:
+    code = text.partition("\n## Batches")[2].partition("```python\n")[2].partition("```")[0]
+    known: dict[str, Any] = {}
+    exec(compile(code, "emulator.md", "exec"), known)
+    assert known["record"]["status"] == "PROCESSED"
 
 
 def test_every_option_of_the_command_line_is_described(text: str) -> None:

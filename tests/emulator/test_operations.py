@@ -144,7 +144,7 @@ def test_an_operation_that_is_not_emulated_says_so(client: Any) -> None:
 def test_every_resource_has_a_test_file_of_its_name() -> None:
     folder = pathlib.Path(service.__path__[0])
     resources = [path.stem for path in folder.glob("*.py") if "\nRESOURCE = " in path.read_text()]
-    assert {"run_caches", "run_groups", "run_tasks", "runs", "tags"} <= set(resources)
+    assert {"batches", "run_caches", "run_groups", "run_tasks", "runs", "tags"} <= set(resources)
     for name in resources:
         assert pathlib.Path(__file__).with_name(f"test_{name}.py").exists(), name
 

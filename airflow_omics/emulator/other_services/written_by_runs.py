@@ -53,6 +53,7 @@ def write_due() -> None:
 
 
 def _write_due(place: Place, runs: Runs) -> None:
+    runs.bring_in()
     for run in list(runs.unwritten.values()):
         runs.bring_up_to_date(run)
     # Read again: a run that took over an id is among them now.

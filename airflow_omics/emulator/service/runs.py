@@ -76,9 +76,14 @@ def _list_runs(call: Call) -> dict[str, Any]:
     faults = WORLD.faults.pick_list()
     wanted = call.members.get("status")
     names = [name for name in ("name", "runGroupId", "batchId") if name in call.members]
+    if WORLD.batches.list_runs == "one filter" and "batchId" in names and wanted is not None:
+        raise validation("give either batchId or status, not both")
+    # A list that is wrong shows runs that do not match.
+    known = () if faults else (*names, "status")
+    filters = {name: call.members[name] for name in known if name in call.members}
 
     def after(seq: int) -> Iterator[tuple[int, dict[str, Any]]]:
-        for run in runs_of(call.backend).after(seq):
+        for run in runs_of(call.backend).after(seq, filters):
             if any(run.members.get(name) != call.members[name] for name in names):
                 continue
             entry = _shown_entry(run, faults)

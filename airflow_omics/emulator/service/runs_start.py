@@ -43,13 +43,16 @@ def start(runs: Runs, members: Mapping[str, Any]) -> Run:
     if earlier is not None:
         runs.bring_up_to_date(earlier)
         return earlier
-    run = run_caches.add_run(runs, _completed(runs, members), WORLD.life_of(members.get("tags")))
+    run = run_caches.add_run(runs, completed(runs, members), WORLD.life_of(members.get("tags")))
     runs.repeats.keep(members, run)
     return run
 
 
-def _completed(runs: Runs, members: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the members of a request with what the service adds to them."""
+def completed(runs: Runs, members: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the members of a request with what the service adds to them.
+
+    :raises OmicsServiceError: what StartRun refuses.
+    """
     members = dict(members)
     _check_output_uri(members.get("outputUri", ""))
     if "parameters" in members and "parametersUri" in members:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from moto.moto_api import state_manager
 
@@ -14,7 +14,9 @@ from airflow_omics.emulator.service import runs_uses
 from airflow_omics.emulator.service.common.backend import OmicsBackend, backends
 from airflow_omics.emulator.service.common.repeats import Repeats
 from airflow_omics.emulator.service.common.table import Table
+from airflow_omics.emulator.service.runs_later import Block, Later, Starter, Unmade, number
 from airflow_omics.emulator.service.runs_queue import Queue
+from airflow_omics.emulator.wire.exceptions import not_found
 from airflow_omics.emulator.world.shared import STATE_MODEL, WORLD
 
 KIND = "run"
@@ -27,9 +29,10 @@ class Runs:
 
     def __init__(self, backend: OmicsBackend) -> None:
         self.backend = backend
-        self._table: Table[Run] = Table(backend, KIND, "Run")
+        self._table: Table[Run | Unmade] = Table(backend, KIND, "Run")
         # In order of creation. Runs that are gone stay in it until there are many of them.
-        self._order: list[Run] = []
+        self._order: list[Run | Block] = []
+        self._starters: list[Starter] = []
         self._gone = 0
         self._seq = 0
         self.repeats: Repeats[Run] = Repeats("run")
@@ -60,14 +63,14 @@ class Runs:
         :param quiet: whether it writes no logs and no outputs.
         :param silent: whether it has no events.
         """
+        self.bring_in()
         moment = created or WORLD.clock.read()
         self.advance_groups(moment[0])
         run_id = run_id or self._table.new_id()
         self._seq += 1
-        run = Run(
+        run = self._new(
             id=run_id,
             uuid=WORLD.uuid(),
-            arn=self._table.arn(run_id),
             seq=self._seq,
             members=members,
             life=life,
@@ -76,12 +79,74 @@ class Runs:
             silent=silent,
             uses=runs_uses.found(self.backend, members),
         )
-        self._table.put(run_id, run)
         self._order.append(run)
-        if not quiet:
+        return self._put(run)
+
+    def _new(self, **fields: Any) -> Run:
+        return Run(arn=self._table.arn(fields["id"]), **fields)
+
+    def _put(self, run: Run) -> Run:
+        self._table.put(run.id, run)
+        if not run.quiet:
             self.unwritten[run.seq] = run
-        self._changed(run, moment[0])
+        self._changed(run, run.created.service)
         return run
+
+    # -- runs that start by themselves -----------------------------------------------------------------------
+
+    def add_later(self, starter: Starter) -> None:
+        """Let runs start by themselves from now on."""
+        self._starters.append(starter)
+
+    def bring_in(self) -> None:
+        """Give a place in the order to each run that has started by itself."""
+        for starter in list(self._starters):
+            later, begun, more = starter.begun()
+            if later is not None:
+                self._take_in(later, begun)
+            if not more:
+                self._starters.remove(starter)
+
+    def _take_in(self, later: Later, begun: int) -> None:
+        blocks = later.blocks
+        taken = blocks[-1].position + blocks[-1].count if blocks else 0
+        if begun <= taken:
+            return
+        if blocks and self._order[-1] is blocks[-1]:
+            blocks[-1].count += begun - taken
+        else:
+            blocks.append(Block(later, self._seq + 1, taken, begun - taken))
+            self._order.append(blocks[-1])
+        self._seq += begun - taken
+        if later.eager or not self.by_clock():
+            for position in range(taken, begun):
+                later.keep(position)
+
+    def by_clock(self) -> bool:
+        """Return whether the clock alone moves runs, as it does unless moto's state manager has a say."""
+        return bool(state_manager.get_transition(STATE_MODEL)["progression"] == "clock")
+
+    def show(self, later: Later, position: int) -> str:
+        """Return a new id for a run that started by itself, under which it is found from now on."""
+        run_id = self._table.new_id()
+        self._table.put(run_id, Unmade(later, position))
+        return run_id
+
+    def made(self, later: Later, position: int, *, keep: bool = False, **fields: Any) -> Run:
+        """Return a run that started by itself, as it was when it was created.
+
+        :param keep: whether it is this one from now on; otherwise it is good for one look.
+        :param fields: the arguments of :class:`Run` that are not known here.
+        """
+        run = self._new(seq=number(later.blocks, position), **fields)
+        if keep:
+            self.advance_groups(run.created.service)
+            self._put(run)
+        return run
+
+    def forget(self, run_id: str) -> None:
+        """Let an id not be found that was shown, and whose run was not made."""
+        self._table.remove(run_id)
 
     # -- run groups that have limits -------------------------------------------------------------------------
 
@@ -183,33 +248,40 @@ class Runs:
         :param tick: whether this call counts towards a ``manual`` transition.
         :raises OmicsServiceError: there is no such run; it is a ResourceNotFoundException.
         """
-        run = self._table.get(run_id)
-        self.bring_up_to_date(run)
-        if self._queues:
-            # Its run group may have given the id to another run.
-            self.find(run_id)
+        run = self.find(run_id)
         transition = state_manager.get_transition(STATE_MODEL)
-        if tick and transition["progression"] == "manual" and self._table.find(run_id) is run:
+        if tick and transition["progression"] == "manual" and run is not None:
             run.tick(WORLD.clock.read(), transition)
             self._after(run, WORLD.clock.service(), None)
             self._changed(run, WORLD.clock.service())
-        return self._table.get(run_id)
+        return self._found(run_id) or self._not_found(run_id)
+
+    def _not_found(self, run_id: str) -> NoReturn:
+        raise not_found(f"Run {run_id}")
+
+    def _found(self, run_id: str) -> Run | None:
+        found = self._table.find(run_id)
+        return found.later.keep(found.position) if isinstance(found, Unmade) else found
 
     def find(self, run_id: str) -> Run | None:
         """Return a run as it is now, or None."""
-        run, before = self._table.find(run_id), None
+        self.bring_in()
+        run, before = self._found(run_id), None
+        # Its run group may have given the id to another run.
         while run is not None and run is not before:
             self.bring_up_to_date(run)
-            run, before = self._table.find(run_id), run
+            run, before = self._found(run_id), run
         return run
 
-    def after(self, seq: int) -> Iterator[Run]:
+    def after(self, seq: int, wanted: Mapping[str, Any] | None = None) -> Iterator[Run]:
         """Yield the runs after one, in order of creation, each as it is now.
 
         Runs that are gone are among them, because a ListRuns that lags still shows them.
 
         :param seq: the number of the run to begin after.
+        :param wanted: filters of ListRuns: members of a batch that do not match them may be left out.
         """
+        self.bring_in()
         now, transition = WORLD.clock.service(), state_manager.get_transition(STATE_MODEL)
         by_clock = transition["progression"] == "clock"
         self.advance_groups(now)
@@ -219,6 +291,9 @@ class Runs:
         while index < len(order):
             run = order[index]
             index += 1
+            if isinstance(run, Block):
+                yield from run.after(seq, wanted or {})
+                continue
             if not run.gone and (not by_clock or run.due <= now):
                 self.bring_up_to_date(run, now, transition)
             yield run

@@ -138,8 +138,9 @@ def _answer(request: Incoming, seen: dict[str, Any]) -> Answer:
         if fault.kind != "lost-answer":
             return Answer(0, fault=fault)
     members = codec.read(operation, path, request.query, request.body)
-    if name == "StartRun":
-        seen.update(request_id=members.get("requestId"), name=members.get("name"))
+    if name == "StartRun" or "requestId" in members:
+        named = members.get("name", members.get("batchName"))
+        seen.update(request_id=members.get("requestId"), name=named)
     with WORLD.lock:
         result = operations.perform(name, Call(backend, members, request.host))
         status, body = codec.write(operation, result)
@@ -153,7 +154,7 @@ def _named(backend: OmicsBackend, resource: Resource, path: Mapping[str, str]) -
     """Return the ARN of what a request is about, as a denial names it."""
     if "resourceArn" in path:
         return path["resourceArn"]
-    name = next((path[key] for key in ("id", "workflowId", "name") if key in path), "*")
+    name = next((path[key] for key in ("id", "batchId", "workflowId", "name") if key in path), "*")
     version = f"/version/{path['versionName']}" if "versionName" in path else ""
     return names.arn(backend, resource.kind, name + version)
 

@@ -9,7 +9,7 @@ import base64
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -40,16 +40,15 @@ def read(operation: OperationModel, path: Mapping[str, str], query: str, body: b
             members[name] = _from_text(member, name, texts[wire_name])
         elif location is None and document.get(wire_name) is not None:
             members[name] = document[wire_name]
-    problems = [
+    wrong = [
         f"Value null at '{name}' failed to satisfy constraint: Member must not be null"
         for name in shape.required_members
         if name not in members
     ]
     for name, value in members.items():
-        problems += _problems(shape.members[name], name, value)
-    if problems:
-        errors = "error" if len(problems) == 1 else "errors"
-        raise validation(f"{len(problems)} validation {errors} detected: {'; '.join(problems)}")
+        wrong += _problems(shape.members[name], name, value)
+    if wrong:
+        raise refusal(wrong)
     return {name: _from_json(shape.members[name], name, value) for name, value in members.items()}
 
 
@@ -69,6 +68,20 @@ def _from_json(shape: Any, name: str, value: Any) -> Any:
         return base64.b64decode(value, validate=True)
     except ValueError:
         raise OmicsServiceError("SerializationException", 400, f"Value at '{name}' is not base64") from None
+
+
+def refusal(problems: Sequence[str]) -> OmicsServiceError:
+    """Return the ValidationException that lists what is wrong."""
+    errors = "error" if len(problems) == 1 else "errors"
+    return validation(f"{len(problems)} validation {errors} detected: {'; '.join(problems)}")
+
+
+def problems(shape: Any, name: str, value: Any) -> list[str]:
+    """Return what is wrong with a value, against a shape of the model.
+
+    :param name: how the errors call it.
+    """
+    return _problems(shape, name, value)
 
 
 def _document(body: bytes) -> dict[str, Any]:

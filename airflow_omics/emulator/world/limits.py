@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 
 from airflow_omics.emulator.world.numbers import is_number
 
@@ -22,6 +23,9 @@ class Limits:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self.sharers: dict[str, Callable[[str], int]] = {}
+        """By operation, what else uses its limit: it takes the account and Region, and returns how many calls
+        it has made there since it was last asked."""
         self.reset()
 
     def reset(self) -> None:
@@ -52,19 +56,35 @@ class Limits:
 
         :param scope: the account and Region.
         """
+        if self.per_second(operation) is None:
+            return False
+        others = self.sharers[operation](scope) if operation in self.sharers else 0
         with self._lock:
             if operation not in self._limits:
                 if self._of_each is None:
                     return False
                 self._limits[operation] = RateLimit(self._of_each)
             limit = self._limits[operation]
-            return limit is not None and not limit.take(scope)
+            if limit is None:
+                return False
+            for _ in range(min(others, limit.calls)):
+                limit.take(scope)
+            return not limit.take(scope)
+
+    def per_second(self, operation: str) -> float | None:
+        """Return the limit of an operation, in calls a second; None if it has none."""
+        with self._lock:
+            if operation not in self._limits:
+                return self._of_each
+            limit = self._limits[operation]
+            return None if limit is None else limit.per_second
 
 
 class RateLimit:
     """At most ``per_second`` calls in any second of real time, in each scope."""
 
     def __init__(self, per_second: float) -> None:
+        self.per_second = per_second
         # A rate below one a second is one call in a longer window.
         self.calls = max(1, int(per_second))
         self.window = self.calls / per_second

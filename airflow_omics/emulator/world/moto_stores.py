@@ -62,14 +62,27 @@ def get_object(place: Place, uri: str, owner: str | None = None) -> bytes | None
     :param uri: such as ``s3://bucket/key``.
     :param owner: the account that the bucket must be in; any if it is None.
     """
+    found = _object(place, uri, owner)
+    content: bytes | None = None if found is None else found.value
+    return content
+
+
+def etag_of(place: Place, uri: str) -> str | None:
+    """Return the ETag of an object of the emulator's S3, without quotes; None if it is not there.
+
+    :param uri: such as ``s3://bucket/key``.
+    """
+    found = _object(place, uri)
+    return None if found is None else str(found.etag).strip('"')
+
+
+def _object(place: Place, uri: str, owner: str | None = None) -> Any:
     bucket_name, _, key = uri.removeprefix("s3://").partition("/")
     everywhere: Any = get_backend("s3")
     partition, account_id = everywhere.bucket_accounts.get(bucket_name, (None, None))
     if partition != place.partition or owner not in (None, account_id):
         return None
-    found = everywhere[account_id][partition].get_object(bucket_name, key)
-    content: bytes | None = None if found is None else found.value
-    return content
+    return everywhere[account_id][partition].get_object(bucket_name, key)
 
 
 def put_objects(place: Place, bucket_name: str, objects: Mapping[str, bytes], moment: float) -> None:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from airflow_omics.emulator.lives.library import DEFAULT_LIFE, LIVES
 from airflow_omics.emulator.lives.script import LIFE_TAG, Life
 from airflow_omics.emulator.wire.exceptions import validation
+from airflow_omics.emulator.world.batches import BatchRules
 from airflow_omics.emulator.world.clock import Clock
 from airflow_omics.emulator.world.event_policy import EventPolicy
 from airflow_omics.emulator.world.faults import FaultBook
@@ -81,6 +82,7 @@ class World:
         """How the creation of things goes that are made from now on, by kind."""
         self.strict = False
         """Whether a request that names what nobody made is refused, such as a workflow."""
+        self.batches = BatchRules()
         self.seed: int | None = None
         self.random = random.Random()
 
