@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from heapq import heappop, heappush
 from typing import Any
 
-from airflow_omics.emulator.other_services import event_targets, run_events, workflow_events
+from airflow_omics.emulator.other_services import batch_events, event_targets, run_events, workflow_events
 from airflow_omics.emulator.other_services.event_details import BARE
 from airflow_omics.emulator.other_services.occurrence import Occurrence
 from airflow_omics.emulator.service.common.backend import OmicsBackend, backends
@@ -30,6 +30,7 @@ _SOURCE = "aws.omics"
 SOURCES: list[Callable[[OmicsBackend, float], Iterable[Occurrence]]] = [
     run_events.news,
     workflow_events.news,
+    batch_events.news,
 ]
 """What has events. Each gives what has happened in an account and Region since it was last asked, up to a
 moment of service time."""

@@ -44,6 +44,7 @@ def news(backend: OmicsBackend, now: float) -> Iterator[Occurrence]:
     :param now: the present, in service time.
     """
     runs, state = runs_of(backend), backend.state(_News)
+    runs.make_all()
     runs.advance_groups(now)
     # moto's own kinds of transition have no agenda.
     by_clock = state_manager.get_transition(STATE_MODEL)["progression"] == "clock"

@@ -76,6 +76,18 @@ class Batch:
         """Return the first entry into a status."""
         return next((entry for entry in self.history if entry.status == status), None)
 
+    @property
+    def said(self) -> dict[str, Any]:
+        """What its events say of it, besides status and counts, by the names of GetBatch."""
+        return {
+            "id": self.id,
+            "arn": self.arn,
+            "uuid": self.uuid,
+            "name": self.asked.get("batchName"),
+            "defaultRunSetting": self.asked["defaultRunSetting"],
+            "failureReason": self.failure_reason,
+        }
+
     def enter(self, status: str, moment: tuple[float, float]) -> None:
         """Enter a status.
 
@@ -265,6 +277,8 @@ class Batches:
     def __init__(self, backend: OmicsBackend) -> None:
         self._backend = backend
         self._table: Table[Batch] = Table(backend, KIND, "Batch")
+        self.removed: list[tuple[dict[str, Any], list[BatchEntry]]] = []
+        """What was said of the batches that are gone and how they went, until their events were sent."""
         self.repeats: Repeats[Batch] = Repeats("batch")
 
     def add(self, members: Mapping[str, Any], etag: str | None, batch_id: str | None = None) -> Batch:
@@ -306,6 +320,7 @@ class Batches:
 
     def remove(self, batch: Batch) -> None:
         """Let a batch not be found from now on; its runs stay."""
+        self.removed.append((batch.said, batch.history))
         self._table.remove(batch.id)
 
     def reuse(self, batch: Batch) -> Batch:

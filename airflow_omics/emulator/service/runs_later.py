@@ -62,12 +62,14 @@ class Block:
     :param first: the number of the first one in that order.
     :param position: the position of the first one.
     :param count: how many there are.
+    :ivar made: how many of them, from the first one on, were made for good.
     """
 
     gone = False
 
     def __init__(self, later: Later, first: int, position: int, count: int) -> None:
         self.later, self.first, self.position, self.count = later, first, position, count
+        self.made = 0
 
     @property
     def seq(self) -> int:

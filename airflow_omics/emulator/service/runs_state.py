@@ -33,6 +33,7 @@ class Runs:
         # In order of creation. Runs that are gone stay in it until there are many of them.
         self._order: list[Run | Block] = []
         self._starters: list[Starter] = []
+        self._laters: list[Later] = []
         self._gone = 0
         self._seq = 0
         self.repeats: Repeats[Run] = Repeats("run")
@@ -107,8 +108,19 @@ class Runs:
             if not more:
                 self._starters.remove(starter)
 
+    def make_all(self) -> None:
+        """Make each run for good that has started by itself, so that nothing that happens to it is missed."""
+        self.bring_in()
+        for later in self._laters:
+            for block in later.blocks:
+                while block.made < block.count:
+                    later.keep(block.position + block.made)
+                    block.made += 1
+
     def _take_in(self, later: Later, begun: int) -> None:
         blocks = later.blocks
+        if not blocks:
+            self._laters.append(later)
         taken = blocks[-1].position + blocks[-1].count if blocks else 0
         if begun <= taken:
             return
