@@ -23,6 +23,7 @@ from .batches import (
     put,
     runs,
     settings,
+    shown,
     status,
     statuses,
 )
@@ -363,6 +364,23 @@ def test_a_run_group_makes_members_at_once(client: Any, emulator: Emulator) -> N
     assert len(streams(client)) == 3
     assert {run["id"] for run in client.list_runs(runGroupId="42")["items"]} == streams(client)
     assert counts(client, batch)["completed"] == 3
+
+
+@pytest.mark.parametrize("looks", [1, 8])
+def test_a_run_group_holds_members(looks: int, client: Any, emulator: Emulator) -> None:
+    emulator.run_group("42", max_runs=2, region_name="us-west-2")
+    emulator.batches(starts_per_second=10)
+    batch = begin(client, 6, default={"runGroupId": "42"})
+    emulator.advance(VALIDATED + 1)
+    assert counts(client, batch) == {"successfulStart": 6, "pending": 6}
+    for _ in range(looks):
+        emulator.advance(4000 / looks)
+        shown(client, batch)
+    record = shown(client, batch)
+    assert (record["status"], counts(client, batch)["completed"]) == ("PROCESSED", 6)
+    # The second one waits 2 seconds from its submission on; three pairs then take 1200 seconds each.
+    seconds = (record["processedTime"] - record["creationTime"]).total_seconds()
+    assert seconds == pytest.approx(VALIDATED + 0.2 + 2 + 3 * 1200)
 
 
 def test_many_members_cost_little(client: Any, emulator: Emulator, frozen: str) -> None:

@@ -66,7 +66,7 @@ def test_every_option_of_the_command_line_is_described(text: str) -> None:
 
 def test_the_python_of_the_page_is_python(text: str) -> None:
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert len(blocks) == 6
+    assert len(blocks) == 7
     for block in blocks:
         compile(block, "emulator.md", "exec")
 
