@@ -24,7 +24,7 @@ DAYS ?= 7
 # (tests/support/slow.py).
 CHECKED := tests/public tests/unit tests/triggerer tests/emulator tests/scripts -m "not slow"
 
-.PHONY: help demo up check test lint docs matrix simulate screenshots chaos gates kills bench-emulator bench-parse bench-lines \
+.PHONY: help demo up check test lint docs matrix simulate contract screenshots chaos gates kills bench-emulator bench-parse bench-lines \
 	environment programs postgresql schemas clean
 
 help: ## Show this list
@@ -53,6 +53,12 @@ matrix: postgresql schemas ## Run the tests on every supported Airflow (ROWS='lo
 
 simulate: environment ## Play SEEDS=100 simulated weeks (DAYS=7) of gates, starts and accidents in virtual time
 	@$(RUN) -m tests.simulation.seeded --seeds $(SEEDS) --days $(DAYS)
+
+# OUTPUT is an S3 URI of yours. ROLE, REGION and JSON (a file) may be left out; YES=1 asks nothing.
+contract: environment ## Try on your AWS account what the emulator takes for granted (PROFILE=... OUTPUT=s3://...)
+	@$(RUN) -m tests.contract $(if $(PROFILE),--profile "$(PROFILE)") $(if $(REGION),--region "$(REGION)") \
+		$(if $(OUTPUT),--output "$(OUTPUT)") $(if $(ROLE),--role "$(ROLE)") \
+		$(if $(JSON),--json "$(JSON)") $(if $(YES),--yes)
 
 docs: environment ## Build the documentation site, in build/docs
 	@$(RUN) docs/tables.py

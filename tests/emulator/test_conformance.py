@@ -136,7 +136,7 @@ WHOLE = {
 BARE = {"requestId": "bare"}
 REPOSITORY = {
     "requestId": "repository",
-    "readmePath": "docs/README.md",
+    "readmePath": "readme/README.md",
     "definitionRepository": {"connectionArn": "arn:aws:x:y:123456789012:z", "fullRepositoryId": "a/b"},
     "definitionUri": "s3://nobodys/definition.zip",
 }
