@@ -39,7 +39,7 @@ def test_the_table_of_faults_is_complete(text: str) -> None:
 
 
 def test_every_control_is_described(text: str) -> None:
-    for name in vars(Emulator):
+    for name in dir(Emulator):
         if not name.startswith("_"):
             assert re.search(rf"`[^`]*\b{name}\b", text), name
 

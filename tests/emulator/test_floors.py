@@ -20,6 +20,7 @@ FLOORS = (
     ("service",),
     ("other_services",),
     ("control_table",),
+    ("controls",),
     ("control",),
     ("client", "serving"),
     ("__init__",),
