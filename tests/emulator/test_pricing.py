@@ -54,6 +54,36 @@ def test_a_resource_has_a_price_in_every_region(
     assert (attributes["regionCode"], attributes["workflowType"]) == (region, "Private")
 
 
+@pytest.mark.parametrize(
+    ("location", "region"),
+    [
+        ("US East (N. Virginia)", "us-east-1"),
+        ("EU (Ireland)", "eu-west-1"),
+        ("Israel (Tel Aviv)", "il-central-1"),
+    ],
+)
+def test_a_region_can_be_named_as_the_price_list_does(
+    location: str, region: str, connect: Callable[..., Any]
+) -> None:
+    # The HealthOmics MCP server asks so.
+    (text,) = connect("pricing", "us-east-1").get_products(
+        ServiceCode="AmazonOmics", Filters=equal(location=location, resourceType="omics.c.large")
+    )["PriceList"]
+    attributes = json.loads(text)["product"]["attributes"]
+    assert (attributes["regionCode"], attributes["location"]) == (region, location)
+    assert attributes["locationType"] == "AWS Region"
+
+
+def test_a_location_and_another_region_have_nothing_in_common(connect: Callable[..., Any]) -> None:
+    client = connect("pricing", "us-east-1")
+    for fields in (
+        {"location": "EU (Ireland)", "regionCode": "us-east-1"},
+        {"location": "Ireland"},
+        {"location": "eu-west-1"},
+    ):
+        assert client.get_products(ServiceCode="AmazonOmics", Filters=equal(**fields))["PriceList"] == []
+
+
 def test_a_whole_region_is_one_call_and_can_be_paged(
     server: EmulatorServer, connect: Callable[..., Any]
 ) -> None:
@@ -99,4 +129,4 @@ def test_the_one_service_that_has_prices_is_described(
     answer = connect("pricing", "us-east-1").describe_services(**asked)
     (service,) = answer["Services"]
     assert service["ServiceCode"] == "AmazonOmics"
-    assert {"regionCode", "resourceType", "workflowType"} <= set(service["AttributeNames"])
+    assert {"location", "regionCode", "resourceType", "workflowType"} <= set(service["AttributeNames"])

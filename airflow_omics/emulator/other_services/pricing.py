@@ -23,6 +23,17 @@ _UNKNOWN_SIZES = frozenset({"32xlarge", "48xlarge"})
 _GPUS = {"omics.g5.2xlarge": 1.6362, "omics.g6.8xlarge": 2.7194, "omics.g6.16xlarge": 4.5857}
 # USD for a GB and hour.
 _STORAGE = {"Run Storage": 0.0001918, "Dynamic Run Storage": 0.000411, "Ephemeral Storage": 0.000133}
+# What the price list calls the Regions in which HealthOmics is; some have another name elsewhere.
+_LOCATIONS = {
+    "us-east-1": "US East (N. Virginia)",
+    "us-west-2": "US West (Oregon)",
+    "ap-northeast-2": "Asia Pacific (Seoul)",
+    "ap-southeast-1": "Asia Pacific (Singapore)",
+    "eu-central-1": "EU (Frankfurt)",
+    "eu-west-1": "EU (Ireland)",
+    "eu-west-2": "EU (London)",
+    "il-central-1": "Israel (Tel Aviv)",
+}
 _EFFECTIVE = "2026-07-01T00:00:00Z"
 
 
@@ -58,7 +69,8 @@ def _get_products(request: Mapping[str, Any]) -> dict[str, Any]:
             says = f"the emulator filters prices by TERM_MATCH and EQUALS alone, not by {each.get('Type')!r}"
             raise OmicsServiceError("NotImplemented", 501, says)
     wanted = {each.get("Field"): each.get("Value") for each in filters}
-    region = str(wanted.get("regionCode", "us-east-1"))
+    located = [code for code, location in _LOCATIONS.items() if location == wanted.get("location")]
+    region = str(wanted.get("regionCode") or next(iter(located), "us-east-1"))
     offers = [
         offer
         for offer in _offers(region)
@@ -102,6 +114,8 @@ def _offers(region: str) -> Iterator[dict[str, Any]]:
                 "productFamily": family,
                 "attributes": {
                     "servicecode": SERVICE_CODE,
+                    **({"location": _LOCATIONS[region]} if region in _LOCATIONS else {}),
+                    "locationType": "AWS Region",
                     "regionCode": region,
                     "resourceType": resource,
                     "workflowType": "Private",
