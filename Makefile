@@ -12,6 +12,8 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 RUN := .venv/bin/python
 # Arguments for pytest: `make test ARGS='-k gate'`.
 ARGS ?=
+# `make clients CLIENTS='aws-cli javascript'` drives some of them.
+CLIENTS ?=
 # `make gates TAKEOVER=1` kills a triggerer instead.
 TAKEOVER ?=
 # What Airflow keeps its own state in for `make demo` and `make up`: sqlite, or postgresql.
@@ -24,8 +26,8 @@ DAYS ?= 7
 # (tests/support/slow.py).
 CHECKED := tests/public tests/unit tests/triggerer tests/emulator tests/scripts -m "not slow"
 
-.PHONY: help demo up check test lint docs matrix simulate contract screenshots chaos gates kills bench-emulator bench-parse bench-lines \
-	environment programs postgresql schemas clean
+.PHONY: help demo up check test lint docs matrix clients simulate contract screenshots chaos gates kills bench-emulator bench-parse bench-lines \
+	environment programs postgresql aws-cli schemas clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -48,8 +50,11 @@ lint: environment ## Run ruff and mypy
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m mypy
 
-matrix: postgresql schemas ## Run the tests on every supported Airflow (ROWS='lowest 3.0' picks some)
+matrix: postgresql aws-cli schemas ## Run the tests on every supported Airflow (ROWS='lowest 3.0' picks some)
 	@$(RUN) -m scripts.matrix $(ROWS)
+
+clients: environment ## Drive public clients against the local HealthOmics (CLIENTS='aws-cli javascript' picks some)
+	@$(RUN) -m scripts.clients $(CLIENTS)
 
 simulate: environment ## Play SEEDS=100 simulated weeks (DAYS=7) of gates, starts and accidents in virtual time
 	@$(RUN) -m tests.simulation.seeded --seeds $(SEEDS) --days $(DAYS)
@@ -91,11 +96,14 @@ environment:
 		echo "airflow-omics needs Python 3.11, 3.12 or 3.13, and none of them is on the PATH." >&2; exit 1; fi
 	@$(PYTHON) -m scripts.environment
 
-programs: environment ## Bring the servers of PostgreSQL and Redis, and Chromium, if they are missing
-	@$(RUN) -m scripts.programs postgresql redis driver chromium
+programs: environment ## Bring the servers of PostgreSQL and Redis, Chromium and the AWS CLI, if they are missing
+	@$(RUN) -m scripts.programs postgresql redis driver chromium aws-cli
 
 postgresql: environment
 	@$(RUN) -m scripts.programs postgresql
+
+aws-cli: environment
+	@$(RUN) -m scripts.programs aws-cli
 
 schemas: environment
 	@$(RUN) -m scripts.schemas

@@ -1,4 +1,4 @@
-"""``make programs``: bring the servers of PostgreSQL and Redis, and Chromium, or say at once what to install.
+"""``make programs``: bring the programs that tests need, or say at once what to install.
 
 ``python -m scripts.programs postgresql`` brings one of them.
 """

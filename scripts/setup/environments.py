@@ -1,4 +1,4 @@
-"""Make a virtual environment that holds exactly what one file of constraints/ pins, and this package.
+"""Make a virtual environment that holds exactly what one file of constraints/ pins, mostly with this package.
 
 What is pinned is installed once for each set of pins and kept, by their hash, in the cache. A checkout's own
 environment is a copy of that by hard links, which takes two seconds, with the checkout's package added.
@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from scripts.setup.commands import SetupError
@@ -33,7 +33,7 @@ def make(row: str, path: Path, python: str = sys.executable) -> Path:
     :param python: the Python that it is made with.
     :raises SetupError: naming the log that says why.
     """
-    interpreter = path / "bin" / "python"
+    interpreter = _interpreter(path)
     stamp = path / "made-from"
     pinned = _hash_of_pins(row, python)
     wanted = _hash(pinned, repr(_project()), str(REPOSITORY))
@@ -54,9 +54,39 @@ def make(row: str, path: Path, python: str = sys.executable) -> Path:
     return interpreter
 
 
-def _keep(tool: Installer, row: str, pinned: str, python: str, log: Path) -> Path:
-    """Install what is pinned unless the cache has it; return the folder."""
-    kept = CACHE / "environments" / f"{row}-{pinned[:16]}"
+def make_apart(name: str, distribution: str) -> Path:
+    """Make an environment without this package, in the cache, unless it is there; return its folder.
+
+    Any Python may be in it: what is installed there is run as a program of its own.
+
+    :param name: path of a file in ``constraints/``, without ``.txt``, and of what is kept in the cache.
+    :param distribution: what the file pins, with all that it depends on.
+    :raises SetupError: naming the log that says why.
+    """
+    if (there := find_apart(name, distribution)) is not None:
+        return there
+    pinned = _hash_of_requirements(name, distribution)
+    log = OUTPUT / f"install-{name.replace('/', '-')}.log"
+    log.unlink(missing_ok=True)
+    if not _interpreter(kept := _kept_at(name, pinned)).exists():
+        kept.joinpath("complete").unlink(missing_ok=True)
+    return _keep(installer(), name, pinned, sys.executable, log, [distribution])
+
+
+def find_apart(name: str, distribution: str) -> Path | None:
+    """Return the folder of what :func:`make_apart` made; None if it is not there, or its Python is gone."""
+    kept = _kept_at(name, _hash_of_requirements(name, distribution))
+    return kept if (kept / "complete").exists() and _interpreter(kept).exists() else None
+
+
+def _keep(
+    tool: Installer, row: str, pinned: str, python: str, log: Path, wanted: Sequence[str] | None = None
+) -> Path:
+    """Install what is pinned unless the cache has it; return the folder.
+
+    :param wanted: what the pins are for; what this package depends on, if left out.
+    """
+    kept = _kept_at(row, pinned)
     stamp = kept / "complete"
     with _alone(kept):
         if not stamp.exists():
@@ -67,9 +97,17 @@ def _keep(tool: Installer, row: str, pinned: str, python: str, log: Path) -> Pat
             # The file is complete for the Python that it was resolved with. What another Python needs
             # besides comes with the second step.
             tool.install(kept, log, "--no-deps", "--requirement", requirements)
-            tool.install(kept, log, "--constraint", requirements, *_dependencies())
+            tool.install(
+                kept, log, "--constraint", requirements, *(_dependencies() if wanted is None else wanted)
+            )
             stamp.touch()
     return kept
+
+
+def _kept_at(row: str, pinned: str) -> Path:
+    """Return where an environment is kept; those in folders of ``constraints/`` in a folder of that name."""
+    folder = CACHE if "/" in row else CACHE / "environments"
+    return folder / f"{row}-{pinned[:16]}"
 
 
 @contextlib.contextmanager
@@ -102,6 +140,14 @@ def _link(original: Path, copy: Path) -> None:
         copy.hardlink_to(original)
     except OSError:  # Another disk, or a file system without hard links.
         shutil.copy2(original, copy)
+
+
+def _interpreter(environment: Path) -> Path:
+    return environment / "bin" / "python"
+
+
+def _hash_of_requirements(name: str, distribution: str) -> str:
+    return _hash(_RECIPE, (CONSTRAINTS / f"{name}.txt").read_text(), distribution)
 
 
 def _hash_of_pins(row: str, python: str) -> str:

@@ -1,6 +1,7 @@
-"""Find the programs that tests/stack needs besides Python, and bring what is missing.
+"""Find the programs that tests need besides Python, and bring what is missing.
 
-They are a PostgreSQL server, a Redis server and Chromium. One that is on the machine is taken as it is.
+They are a PostgreSQL server, a Redis server, Chromium and the AWS CLI. One that is on the machine is taken as
+it is, but for the AWS CLI, which is always that of ``constraints/``.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scripts.setup import system
+from scripts.setup import clients, system
 from scripts.setup.commands import SetupError, run, succeeds
 from scripts.setup.installer import installer
 from scripts.setup.places import CACHE, OUTPUT, pin
@@ -39,7 +40,7 @@ class Program:
     """What is looked for, and brought.
 
     :ivar title: what people call it.
-    :ivar package: the package of Debian and Ubuntu that holds it.
+    :ivar package: the package of Debian and Ubuntu that holds it; empty if that would not do.
     :ivar find: returns where it is, or raises MissingProgramError.
     :ivar others: what is tried before that package, by what is said of it; each is given a file for its log.
     """
@@ -106,6 +107,18 @@ def playwright_driver() -> None:
         raise MissingProgramError("playwright's driver does not run here")
 
 
+def aws_cli() -> Path:
+    """Return the path of ``aws``, which :func:`bring` put into the cache.
+
+    :raises MissingProgramError: if it is not there.
+    """
+    if (home := clients.find("aws-cli")) is None:
+        raise MissingProgramError(
+            f"aws-cli {clients.version('aws-cli')} is not in {CACHE}; bring it with `make aws-cli`"
+        )
+    return home / "bin" / "aws"
+
+
 def bring(name: str) -> None:
     """Bring a program unless it is there, and say so before.
 
@@ -117,8 +130,10 @@ def bring(name: str) -> None:
     failures: list[str] = []
     if _is_there(program):
         return
-    package = {f"the system's package {program.package}": lambda log: system.install(program.package, log)}
-    for source, fetch in {**program.others, **package}.items():
+    sources = dict(program.others)
+    if program.package:
+        sources[f"the system's package {program.package}"] = lambda log: system.install(program.package, log)
+    for source, fetch in sources.items():
         print(f"{program.title} is missing: trying {source} ...", flush=True)
         try:
             fetch(log)
@@ -128,9 +143,10 @@ def bring(name: str) -> None:
             if _is_there(program):
                 return
             failures.append(f"{source}: it does not run here")
+    by_hand = f"; install it, on Debian and Ubuntu with `apt-get install {program.package}`"
     raise MissingProgramError(
-        f"{program.title} is missing and could not be brought ({'; '.join(failures)}); install it, "
-        f"on Debian and Ubuntu with `apt-get install {program.package}`"
+        f"{program.title} is missing and could not be brought ({'; '.join(failures)})"
+        f"{by_hand if program.package else ''}"
     )
 
 
@@ -215,6 +231,11 @@ def _playwright_s_chromium() -> Path | None:
     return path if path.is_file() else None
 
 
+def _bring_aws_cli(log: Path) -> None:
+    # It has a log of its own.
+    clients.bring("aws-cli")
+
+
 PROGRAMS = {
     "postgresql": Program(
         "PostgreSQL's server",
@@ -228,5 +249,12 @@ PROGRAMS = {
     "driver": Program("What playwright's driver needs", "libatomic1", playwright_driver),
     "chromium": Program(
         "Chromium", "chromium", chromium, {"playwright's own build": _bring_playwright_s_chromium}
+    ),
+    # The one of a system may be too old to know an endpoint of one's own, or batches.
+    "aws-cli": Program(
+        "The AWS CLI",
+        "",
+        aws_cli,
+        {"what constraints/clients/aws-cli.txt pins": _bring_aws_cli},
     ),
 }

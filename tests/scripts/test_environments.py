@@ -55,11 +55,20 @@ class Checkout:
         (self.folder / "constraints" / "some.txt").write_text(f"library=={version}\n")
 
     def make(self) -> Path:
+        self._is_here()
+        return environments.make("some", self.folder / ".venv").parents[1]
+
+    def make_apart(self, version: str = "1.0") -> Path:
+        self._is_here()
+        (self.folder / "constraints" / "tools").mkdir(exist_ok=True)
+        (self.folder / "constraints" / "tools" / "tool.txt").write_text(f"tool=={version}\nlibrary==1.0\n")
+        return environments.make_apart("tools/tool", "tool")
+
+    def _is_here(self) -> None:
         self._monkeypatch.setattr(environments, "REPOSITORY", self.folder)
         self._monkeypatch.setattr(environments, "CONSTRAINTS", self.folder / "constraints")
         self._monkeypatch.setattr(environments, "OUTPUT", self.folder / ".cache")
         (self.folder / ".cache").mkdir(exist_ok=True)
-        return environments.make("some", self.folder / ".venv").parents[1]
 
 
 @pytest.fixture
@@ -130,6 +139,45 @@ def test_a_copy_shares_its_files_and_names_its_own_folder(installer: Installer, 
     assert (environment / "bin" / "python").readlink() == Path(sys.executable)
     assert (environment / "bin" / "tool").stat().st_mode & 0o777 == 0o755
     assert (kept / "bin" / "tool").read_text() == f"#!{kept}/bin/python\n"
+
+
+def test_what_is_apart_is_installed_once_for_all_checkouts_and_holds_nothing_of_this_package(
+    installer: Installer, checkout: Checkout, second: Checkout, tmp_path: Path
+) -> None:
+    kept = checkout.make_apart()
+    assert second.make_apart() == kept
+    assert kept.parent == tmp_path / "shared" / "tools"
+    requirements = str(checkout.folder / "constraints" / "tools" / "tool.txt")
+    assert [options for _, options in installer.installed] == [
+        ("--no-deps", "--requirement", requirements),
+        ("--constraint", requirements, "tool"),
+    ]
+
+
+def test_what_is_apart_is_another_with_other_pins_and_not_found_before_it_is_made(
+    installer: Installer, checkout: Checkout
+) -> None:
+    kept = checkout.make_apart()
+    assert environments.find_apart("tools/tool", "tool") == kept
+    (checkout.folder / "constraints" / "tools" / "tool.txt").write_text("tool==2.0\n")
+    assert environments.find_apart("tools/tool", "tool") is None
+    assert checkout.make_apart("2.0") != kept
+
+
+def test_what_is_apart_is_made_again_if_its_python_is_gone(installer: Installer, checkout: Checkout) -> None:
+    kept = checkout.make_apart()
+    (kept / "bin" / "python").unlink()
+    (kept / "bin" / "python").symlink_to("/nowhere/python")
+    assert environments.find_apart("tools/tool", "tool") is None
+    assert checkout.make_apart() == kept
+    assert (kept / "bin" / "python").exists()
+
+
+def test_what_is_apart_and_broke_off_is_not_found(installer: Installer, checkout: Checkout) -> None:
+    installer.breaks = True
+    with pytest.raises(SetupError, match="the network is down"):
+        checkout.make_apart()
+    assert environments.find_apart("tools/tool", "tool") is None
 
 
 def test_a_program_of_a_copy_runs_in_the_copy(tmp_path: Path) -> None:

