@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,9 @@ from botocore.exceptions import WaiterError
 from airflow_omics.emulator import EmulatorServer, Life, Stage, Task
 from airflow_omics.emulator.service.operations import OPERATIONS
 from airflow_omics.emulator.wire.model import service_model
+from scripts.setup import clients
 from scripts.setup.programs import aws_cli
-from tests.clients import table
+from tests.clients import KINDS, table
 from tests.clients.aws_cli import AwsCli
 from tests.clients.bench import take
 
@@ -54,6 +56,7 @@ def server(shared: EmulatorServer) -> EmulatorServer:
         ("wait run-completed", ()),
         ("logs get-log-events of a run, its engine, a task, the manifest", ()),
         ("get-run --export DEFINITION, and fetch it", ("CreateWorkflow",)),
+        ("start-run-batch, get-batch, list-batch, list-runs-in-batch", ("StartRunBatch",)),
         ("is told what is not emulated", ()),
     ],
 )
@@ -255,3 +258,20 @@ def test_a_waiter_of_boto3_ends_when_it_will_never_be_so(name: str, turning: Any
     about = make(turning, bad)
     with pytest.raises(WaiterError, match="terminal failure state"):
         turning.get_waiter(xform_name(name)).wait(**about, WaiterConfig=AT_ONCE)
+
+
+# -- the page ------------------------------------------------------------------------------------------------
+
+
+def test_the_page_says_what_every_client_does_at_its_version() -> None:
+    text = re.sub(r"\\([|<>*_\[\]])", r"\1", table.written())
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    versions = {row[0]: row[1] for row in rows if len(row) > 3}
+    del versions["client"]
+    assert versions == {kind.title: clients.version(name) for name, kind in KINDS.items()}
+    results = [row for row in rows if len(row) == 3 and row[0] in versions]
+    for kind in KINDS.values():
+        done = [name for title, steps, _ in results if title == kind.title for name in steps.split("; ")]
+        assert sorted(done) == sorted(one.name for one in kind.steps())
+    for *_, result in results:
+        assert result == "passed" or result.startswith("the client's own bug: "), result

@@ -159,6 +159,7 @@ def test_what_is_apart_is_another_with_other_pins_and_not_found_before_it_is_mad
 ) -> None:
     kept = checkout.make_apart()
     assert environments.find_apart("tools/tool", "tool") == kept
+    assert environments.find_apart("tools/tool", "library") is None
     (checkout.folder / "constraints" / "tools" / "tool.txt").write_text("tool==2.0\n")
     assert environments.find_apart("tools/tool", "tool") is None
     assert checkout.make_apart("2.0") != kept
