@@ -50,7 +50,7 @@ lint: environment ## Run ruff and mypy
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m mypy
 
-matrix: postgresql aws-cli schemas ## Run the tests on every supported Airflow (ROWS='lowest 3.0' picks some)
+matrix: postgresql schemas ## Run the tests on every supported Airflow (ROWS='lowest 3.0' picks some)
 	@$(RUN) -m scripts.matrix $(ROWS)
 
 clients: environment ## Drive public clients against the local HealthOmics (CLIENTS='aws-cli javascript' picks some)

@@ -383,9 +383,8 @@ def test_a_run_group_holds_members(looks: int, client: Any, emulator: Emulator) 
     assert seconds == pytest.approx(VALIDATED + 0.2 + 2 + 3 * 1200)
 
 
-def test_many_members_cost_little(client: Any, emulator: Emulator, frozen: str) -> None:
-    if frozen == "runs":
-        pytest.skip("a batch of so many makes no runs")
+@pytest.mark.parametrize("frozen", ["numbers"], indirect=True)
+def test_many_members_cost_little(client: Any, emulator: Emulator) -> None:
     emulator.batches(starts_per_second=10)
     batch = begin(client, put(settings(30_000)))
     emulator.advance(VALIDATED)

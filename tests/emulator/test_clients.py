@@ -27,6 +27,8 @@ from tests.clients.bench import take
 
 from .support import ROLE, start, zipped
 
+pytestmark = pytest.mark.any_airflow
+
 MANY = 103
 """More than one page of any size."""
 

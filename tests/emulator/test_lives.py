@@ -12,6 +12,8 @@ from airflow_omics.emulator import LIFE_TAG, LIVES, Emulator, Life, Stage, Task
 
 from .support import refused, start
 
+pytestmark = pytest.mark.any_airflow
+
 # Every failureReason of the user guide, "Run failure reasons", and that of StartRun's parametersUri.
 DOCUMENTED_REASONS = [
     "ALL_PROFILES_INSTANCE_RESERVATION_FAILED",

@@ -13,6 +13,8 @@ import textwrap
 
 import pytest
 
+pytestmark = pytest.mark.any_airflow
+
 CONFTEST = 'pytest_plugins = ["airflow_omics.emulator.pytest_plugin"]\n'
 
 

@@ -13,6 +13,8 @@ from airflow_omics.emulator import Emulator, EmulatorServer, Life, Stage, Task
 
 from .support import aws, refused, said, start
 
+pytestmark = pytest.mark.any_airflow
+
 LOCATION = "s3://omics-cache/cached"
 INPUTS = {"reads": "s3://reads/a.fastq", "n": 1}
 

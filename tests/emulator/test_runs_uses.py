@@ -10,6 +10,8 @@ import botocore.session
 import pytest
 
 from airflow_omics.emulator import Emulator
+from airflow_omics.emulator.service import runs_uses
+from airflow_omics.emulator.service.common.backend import backend_for
 
 from .support import ROLE, aws, refused, start, zipped
 
@@ -201,7 +203,7 @@ class TestStrict:
         assert start(client, workflowId=workflow_id, parameters={"cohort": "7"})["status"] == "PENDING"
 
     def test_parameters_in_s3_are_not_looked_at(self, client: Any, emulator: Emulator) -> None:
-        if "parametersUri" not in MODEL.operation_model("StartRun").input_shape.members:
-            pytest.skip("this botocore does not know parametersUri")
         emulator.strict()
-        assert start(client, workflowId=create(client), parametersUri="s3://in/p.json")["status"] == "PENDING"
+        # Past the wire: an older botocore does not know parametersUri.
+        given = {"workflowId": create(client), "workflowType": "PRIVATE", "parametersUri": "s3://in/p.json"}
+        runs_uses.prepare(backend_for("123456789012", "us-west-2"), given)

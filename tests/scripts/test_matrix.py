@@ -49,7 +49,6 @@ def test_who_starts_airflows_helps_when_none_is_left_to_start() -> None:
         ("3.0", "task-runner"),
         ("3.0", "unit"),
         ("2.11", "task-runner"),
-        ("2.11", "unit"),
     ]
 
 
