@@ -68,15 +68,13 @@ def make_apart(name: str, distribution: str) -> Path:
     pinned = _hash_of_requirements(name, distribution)
     log = OUTPUT / f"install-{name.replace('/', '-')}.log"
     log.unlink(missing_ok=True)
-    if not _interpreter(kept := _kept_at(name, pinned)).exists():
-        kept.joinpath("complete").unlink(missing_ok=True)
     return _keep(installer(), name, pinned, sys.executable, log, [distribution])
 
 
 def find_apart(name: str, distribution: str) -> Path | None:
-    """Return the folder of what :func:`make_apart` made; None if it is not there, or its Python is gone."""
+    """Return the folder of what :func:`make_apart` made; None if it is not there, or cannot run."""
     kept = _kept_at(name, _hash_of_requirements(name, distribution))
-    return kept if (kept / "complete").exists() and _interpreter(kept).exists() else None
+    return kept if _is_whole(kept) else None
 
 
 def _keep(
@@ -87,9 +85,8 @@ def _keep(
     :param wanted: what the pins are for; what this package depends on, if left out.
     """
     kept = _kept_at(row, pinned)
-    stamp = kept / "complete"
     with _alone(kept):
-        if not stamp.exists():
+        if not _is_whole(kept):
             print(f"installing what {row} pins, once; this takes half a minute or so ...", flush=True)
             shutil.rmtree(kept, ignore_errors=True)
             tool.make(kept, python, log)
@@ -100,14 +97,22 @@ def _keep(
             tool.install(
                 kept, log, "--constraint", requirements, *(_dependencies() if wanted is None else wanted)
             )
-            stamp.touch()
+            (kept / "complete").write_text(str(kept))
     return kept
+
+
+def _is_whole(kept: Path) -> bool:
+    """Return whether an environment was made to its end, here, with a Python that is still there."""
+    stamp = kept / "complete"
+    # Its programs name the folder that it was made in. Once that was not written down.
+    return stamp.exists() and stamp.read_text() in ("", str(kept)) and _interpreter(kept).exists()
 
 
 def _kept_at(row: str, pinned: str) -> Path:
     """Return where an environment is kept; those in folders of ``constraints/`` in a folder of that name."""
-    folder = CACHE if "/" in row else CACHE / "environments"
-    return folder / f"{row}-{pinned[:16]}"
+    # Not by way of a link, which one checkout may have and another not.
+    folder = CACHE.resolve()
+    return (folder if "/" in row else folder / "environments") / f"{row}-{pinned[:16]}"
 
 
 @contextlib.contextmanager

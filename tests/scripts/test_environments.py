@@ -174,6 +174,27 @@ def test_what_is_apart_is_made_again_if_its_python_is_gone(installer: Installer,
     assert (kept / "bin" / "python").exists()
 
 
+def test_what_is_apart_is_made_again_where_it_was_moved_to(
+    installer: Installer, checkout: Checkout, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # Its programs name the folder that they were installed in.
+    checkout.make_apart()
+    (tmp_path / "shared").rename(tmp_path / "elsewhere")
+    monkeypatch.setattr(environments, "CACHE", tmp_path / "elsewhere")
+    assert environments.find_apart("tools/tool", "tool") is None
+    kept = checkout.make_apart()
+    assert (kept / "bin" / "tool").read_text() == f"#!{kept}/bin/python\n"
+
+
+def test_what_is_apart_is_found_by_way_of_a_link(
+    installer: Installer, checkout: Checkout, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    kept = checkout.make_apart()
+    (tmp_path / "link").symlink_to(tmp_path / "shared")
+    monkeypatch.setattr(environments, "CACHE", tmp_path / "link")
+    assert environments.find_apart("tools/tool", "tool") == kept
+
+
 def test_what_is_apart_and_broke_off_is_not_found(installer: Installer, checkout: Checkout) -> None:
     installer.breaks = True
     with pytest.raises(SetupError, match="the network is down"):
