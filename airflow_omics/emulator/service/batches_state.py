@@ -13,7 +13,7 @@ from airflow_omics.emulator.service import batches_settings
 from airflow_omics.emulator.service.batches_flows import COUNTED
 from airflow_omics.emulator.service.batches_members import Members
 from airflow_omics.emulator.service.batches_settings import SettingsError
-from airflow_omics.emulator.service.common.backend import OmicsBackend, backends
+from airflow_omics.emulator.service.common.backend import OmicsBackend, located
 from airflow_omics.emulator.service.common.repeats import Repeats
 from airflow_omics.emulator.service.common.table import Table
 from airflow_omics.emulator.service.runs_state import runs_of
@@ -338,18 +338,5 @@ def batches_of(backend: OmicsBackend) -> Batches:
 
 
 def locate(batch_id: str, account_id: str | None, region_name: str | None) -> tuple[Batches, Batch]:
-    """Return a batch, wherever it is, and the batches that it is one of.
-
-    :param account_id: the account to look in; every one if it is None.
-    :param region_name: the Region to look in; every one if it is None.
-    :raises ValueError: there is none, or more than one.
-    """
-    everywhere = [batches_of(backend) for backend in backends(account_id, region_name)]
-    found = [(each, batch) for each in everywhere if (batch := each.find(str(batch_id))) is not None]
-    if not found:
-        raise ValueError(f"batch {batch_id!r} is not in the emulator")
-    if len(found) > 1:
-        raise ValueError(
-            f"batch {batch_id!r} is in several accounts or Regions; give account_id and region_name"
-        )
-    return found[0]
+    """Return a batch, wherever it is, and the batches that it is one of; see :func:`located`."""
+    return located("batch", batch_id, batches_of, account_id, region_name)

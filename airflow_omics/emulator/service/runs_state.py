@@ -11,7 +11,7 @@ from moto.moto_api import state_manager
 from airflow_omics.emulator.lives.run import Entry, Run
 from airflow_omics.emulator.lives.script import REUSED, TERMINAL, VANISHED, Life, Stage
 from airflow_omics.emulator.service import runs_uses
-from airflow_omics.emulator.service.common.backend import OmicsBackend, backends
+from airflow_omics.emulator.service.common.backend import OmicsBackend, located
 from airflow_omics.emulator.service.common.repeats import Repeats
 from airflow_omics.emulator.service.common.table import Table
 from airflow_omics.emulator.service.runs_later import Block, Later, Starter, Unmade, number
@@ -342,16 +342,5 @@ def runs_of(backend: OmicsBackend) -> Runs:
 
 
 def locate(run_id: str, account_id: str | None, region_name: str | None) -> tuple[Runs, Run]:
-    """Return a run, wherever it is, and the runs that it is one of.
-
-    :param account_id: the account to look in; every one if it is None.
-    :param region_name: the Region to look in; every one if it is None.
-    :raises ValueError: there is none, or more than one.
-    """
-    everywhere = [runs_of(backend) for backend in backends(account_id, region_name)]
-    found = [(runs, run) for runs in everywhere if (run := runs.find(str(run_id))) is not None]
-    if not found:
-        raise ValueError(f"run {run_id!r} is not in the emulator")
-    if len(found) > 1:
-        raise ValueError(f"run {run_id!r} is in several accounts or Regions; give account_id and region_name")
-    return found[0]
+    """Return a run, wherever it is, and the runs that it is one of; see :func:`located`."""
+    return located("run", run_id, runs_of, account_id, region_name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from moto.core.base_backend import BackendDict, BaseBackend
 from moto.core.models import DEFAULT_ACCOUNT_ID
@@ -13,6 +13,7 @@ from airflow_omics.emulator.wire.exceptions import validation
 from airflow_omics.emulator.wire.model import loader
 
 _State = TypeVar("_State")
+_Kept = TypeVar("_Kept", bound="_Finds")
 
 
 class OmicsBackend(BaseBackend):
@@ -91,3 +92,34 @@ def backends(account_id: str | None = None, region_name: str | None = None) -> I
         assert isinstance(backend, OmicsBackend)
         if account_id in (None, account_key) and region_name in (None, region_key):
             yield backend
+
+
+class _Finds(Protocol):
+    def find(self, thing_id: str, /) -> Any:
+        """Return the thing with this id, or None."""
+
+
+def located(
+    noun: str,
+    thing_id: str,
+    kept: Callable[[OmicsBackend], _Kept],
+    account_id: str | None,
+    region_name: str | None,
+) -> tuple[_Kept, Any]:
+    """Return a thing, wherever it is, and what it is kept in there.
+
+    :param noun: how errors spell its kind.
+    :param kept: returns what things of this kind are kept in, in an account and Region.
+    :param account_id: the account to look in; every one if it is None.
+    :param region_name: the Region to look in; every one if it is None.
+    :raises ValueError: there is none, or more than one.
+    """
+    everywhere = [kept(backend) for backend in backends(account_id, region_name)]
+    found = [(each, thing) for each in everywhere if (thing := each.find(str(thing_id))) is not None]
+    if not found:
+        raise ValueError(f"{noun} {thing_id!r} is not in the emulator")
+    if len(found) > 1:
+        raise ValueError(
+            f"{noun} {thing_id!r} is in several accounts or Regions; give account_id and region_name"
+        )
+    return found[0]
