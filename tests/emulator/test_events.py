@@ -783,6 +783,16 @@ def test_a_workflow_has_an_event_for_each_status(
     assert waiting.received() == []
 
 
+def test_a_workflow_s_earlier_events_are_not_sent_again_when_it_is_deleted(
+    client: Any, emulator: Emulator, queue: Callable[..., Queue]
+) -> None:
+    waiting = queue(pattern=WORKFLOWS)
+    emulator.workflow("7", **HERE)
+    assert waiting.statuses() == ["ACTIVE"]
+    client.delete_workflow(id="7")
+    assert waiting.statuses() == ["DELETED"]
+
+
 def test_a_workflow_that_is_deleted_while_it_is_made_never_becomes_active(
     client: Any, emulator: Emulator, queue: Callable[..., Queue]
 ) -> None:

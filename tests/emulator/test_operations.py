@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import pathlib
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from typing import Any
 
@@ -162,3 +165,21 @@ def test_keys_that_iam_has_made_belong_to_their_account(
     run = start(session.client("omics", endpoint_url=server.endpoint_url, config=config))
     assert run["arn"] == f"arn:aws:omics:us-west-2:111122223333:run/{run['id']}"
     assert start(connect())["arn"].split(":")[4] == "123456789012"
+
+
+@pytest.mark.parametrize("region", ["aws-global", "us-nowhere-1"])
+def test_what_is_no_region_is_refused(region: str, server: EmulatorServer) -> None:
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        signed(f"{server.endpoint_url}/run", region=region)
+    assert caught.value.code == 400
+    assert json.load(caught.value) == {"message": f"Region {region!r} is not an AWS Region"}
+
+
+def test_the_path_of_an_operation_that_is_not_emulated_is_another_s_if_nobody_signed(
+    server: EmulatorServer, connect: Callable[..., Any]
+) -> None:
+    s3 = connect("s3", "us-east-1")
+    s3.create_bucket(Bucket="shares")
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(urllib.request.Request(f"{server.endpoint_url}/shares", b"{}", method="POST"))
+    assert b"Missing Authentication Token" not in caught.value.read()
