@@ -13,7 +13,7 @@ from botocore.config import Config
 
 from airflow_omics.emulator import LIFE_TAG, EmulatorServer
 from tests.contract.__main__ import main
-from tests.contract.world import LOG_GROUP
+from tests.contract.world import LOG_GROUP, Settings, World
 
 QUICK = {"poll": 0.02, "settles": 0.0, "within": 20.0}
 LIVES = {
@@ -201,3 +201,26 @@ def test_an_output_that_cannot_be_used_is_one_sentence(
 ) -> None:
     assert contract("--output", output) == 2
     assert capsys.readouterr().err.startswith(f"the contract could not be tried: {says}")
+
+
+def test_a_request_that_should_be_refused_and_is_not_differs(
+    server: EmulatorServer, others: Callable[[], Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = others()
+    server.control.strict(False)  # the emulator takes any workflow then
+    assert contract() == 1
+    assert "\nDIFFERS StartRun of a workflow that nobody has: accepted\n" in capsys.readouterr().out
+    assert others() == before
+
+
+def test_log_streams_of_a_run_whose_id_only_begins_alike_stay(aws: Callable[[str], Any]) -> None:
+    logs = aws("logs")
+    logs.create_log_group(logGroupName=LOG_GROUP)
+    for name in ("run/12", "run/12/engine", "manifest/run/12/uuid", "run/123", "run/123/task/12"):
+        logs.create_log_stream(logGroupName=LOG_GROUP, logStreamName=name)
+    aws("s3").create_bucket(Bucket="lab", CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
+    world = World(boto3.Session(), Settings("s3://lab/runs"), lambda text: None, WITHOUT_PREFIX)
+    world.adopt("12", "fails")
+    assert world.clean_up() == []
+    left = logs.describe_log_streams(logGroupName=LOG_GROUP)["logStreams"]
+    assert {stream["logStreamName"] for stream in left} == {"run/123", "run/123/task/12"}

@@ -280,10 +280,10 @@ class World:
             # Deleting it may have been part of the contract.
             if code_of(error) != "ResourceNotFoundException":
                 raise
-        for prefix in (f"run/{run_id}", f"manifest/run/{run_id}/"):
-            self._remove_streams(prefix, run_id)
+        for prefix in (f"run/{run_id}", f"manifest/run/{run_id}"):
+            self._remove_streams(prefix)
 
-    def _remove_streams(self, prefix: str, run_id: str) -> None:
+    def _remove_streams(self, prefix: str) -> None:
         try:
             found = self.logs.describe_log_streams(logGroupName=LOG_GROUP, logStreamNamePrefix=prefix)
         except self.logs.exceptions.ResourceNotFoundException:
@@ -291,7 +291,7 @@ class World:
         for stream in found["logStreams"]:
             name = stream["logStreamName"]
             # The streams of run 12 begin as those of run 123 do.
-            if run_id in name.split("/"):
+            if f"{name}/".startswith(f"{prefix}/"):
                 self.logs.delete_log_stream(logGroupName=LOG_GROUP, logStreamName=name)
 
     def _remove_objects(self) -> None:
