@@ -99,3 +99,13 @@ def test_the_runs_of_a_large_batch_have_theirs_from_when_a_rule_was_made(
     emulator.advance(60)
     # Those that had ended before the rule was made have had theirs.
     assert len(queue.statuses()) == 20
+
+
+def test_a_rule_for_batches_alone_makes_no_runs(client: Any, emulator: Emulator, began: float) -> None:
+    queue = Queue(aws, pattern=BATCHES)
+    begin(client, put(settings(1100)))
+    emulator.advance(VALIDATED + 1100 + COMPLETED)
+    assert queue.statuses()[-1] == "PROCESSED"
+    # One that was made would have written its outputs.
+    aws("s3", "us-east-1").create_bucket(Bucket="omics-outputs")
+    assert "Contents" not in aws("s3", "us-east-1").list_objects_v2(Bucket="omics-outputs")

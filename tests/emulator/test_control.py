@@ -407,3 +407,52 @@ def test_a_clock_that_was_turned_wrongly_over_http_still_goes(
         assert status == 400
         assert answer["error"].startswith(f"{argument} is ")
     assert start(omics)["status"] == "PENDING"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"region_name": "mars-1"}, "region_name is 'mars-1'; give a Region of AWS, such as us-east-1"),
+        ({"account_id": "lab"}, "account_id is 'lab'; give a text of 12 digits"),
+        ({"priority": "high"}, "StartRun would refuse such a run: .*'priority'.* must be of type integer"),
+        ({"tags": "x"}, "StartRun would refuse such a run: .*'tags'.* must be of type map"),
+        ({"runGroupId": []}, "StartRun would refuse such a run: .*'runGroupId'.* must be of type string"),
+    ],
+)
+def test_runs_that_would_break_later_answers_are_not_started(
+    arguments: dict[str, Any], says: str, control: Control
+) -> None:
+    with pytest.raises(ValueError, match=f"(?i)^{says}"):
+        control.start_runs(1, **arguments)
+    assert control.start_runs(1, priority=7)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ((5,), "operation 5 is none of HealthOmics"),
+        (("GetRun", "x"), "count is 'x'; give a number of requests, such as 3"),
+        (("GetRun", 1, -1), "timeout is -1; give real seconds, such as 10"),
+    ],
+)
+def test_what_cannot_be_waited_for(arguments: tuple[Any, ...], says: str, control: Control) -> None:
+    with pytest.raises(ValueError, match=says):
+        control.wait_for(*arguments)
+
+
+def test_a_kind_of_fault_that_is_no_text(control: Control) -> None:
+    with pytest.raises(ValueError, match=r"fault kind is \['hang'\]; the kinds are throttle, "):
+        control.fault("GetRun", ["hang"])  # type: ignore[arg-type]
+
+
+def test_one_process_has_one_server() -> None:
+    with EmulatorServer() as first:
+        (run_id,) = first.control.start_runs(1)
+        for second in (EmulatorServer(), first):
+            with pytest.raises(
+                RuntimeError, match=f"an emulator is running at {first.endpoint_url}; stop it"
+            ):
+                second.start()
+        first.control.move(run_id, "COMPLETED")
+    with EmulatorServer() as again:
+        assert again.control.counts() == {}

@@ -808,3 +808,17 @@ def test_a_version_has_no_event(client: Any, emulator: Emulator, queue: Callable
     emulator.workflow("7", versions=["1.0.0"], **HERE)
     emulator.advance(60)
     assert waiting.statuses() == ["ACTIVE"]
+
+
+# -- rules that trouble others -------------------------------------------------------------------------------
+
+
+def test_a_rule_whose_pattern_cannot_be_matched_costs_the_others_nothing(
+    client: Any, emulator: Emulator, queue: Callable[..., Queue], caplog: pytest.LogCaptureFixture
+) -> None:
+    queue("a-rule-before", pattern={"detail": {"status": [{"prefix": 5}]}})
+    good = queue("rule", pattern=RUNS)
+    start(client, "short")
+    emulator.advance(200)
+    assert good.statuses() == ["PENDING", "STARTING", "RUNNING", "STOPPING", "COMPLETED"]
+    assert "the pattern of rule a-rule-before cannot be matched" in caplog.text

@@ -114,7 +114,8 @@ class RunControls:
 
         :param rules: those to change, such as ``starts_per_second=5``; docs/use/emulator.md has them all.
         """
-        WORLD.batches = WORLD.batches.changed(rules)
+        with WORLD.lock:
+            WORLD.batches = WORLD.batches.changed(rules)
 
     @control()
     def move_batch(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from airflow_omics.emulator.other_services import event_details
@@ -21,10 +21,11 @@ class _Told:
         self.entries: dict[str, int] = {}
 
 
-def news(backend: OmicsBackend, now: float) -> Iterator[Occurrence]:
+def news(backend: OmicsBackend, now: float, wanted: Collection[str]) -> Iterator[Occurrence]:
     """Yield what has happened to batches of an account and Region since this was last asked.
 
     :param now: the present, in service time.
+    :param wanted: the detail-types that somebody wants. These are few, and none is left out.
     """
     batches, told = batches_of(backend), backend.state(_Told).entries
     for _, batch in batches.after(0):

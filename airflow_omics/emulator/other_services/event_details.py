@@ -15,6 +15,8 @@ from airflow_omics.emulator.wire.names import Place
 
 RUN, TASK = "Run Status Change", "Task Status Change"
 WORKFLOW, BATCH = "Workflow Status Change", "RunBatch Status Change"
+TYPES = (RUN, TASK, WORKFLOW, BATCH)
+"""Every detail-type that there are events of."""
 BARE = ("omicsVersion", "arn", "status")
 """What an event of 2023 says, and no more."""
 _VERSION = {"omicsVersion": "1.0.0"}

@@ -21,7 +21,11 @@ def send(rules: Iterable[Any], event: Mapping[str, Any]) -> None:
     :param event: as a target gets it.
     """
     for rule in rules:
-        if not rule.event_pattern.matches_event(event):
+        try:
+            if not rule.event_pattern.matches_event(event):
+                continue
+        except Exception as error:  # moto takes patterns that it cannot match
+            log.warning("the pattern of rule %s cannot be matched: %r", rule.name, error)
             continue
         for target in list(rule.targets):
             try:

@@ -12,13 +12,13 @@ from __future__ import annotations
 import logging
 import sys
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from heapq import heappop, heappush
 from typing import Any
 
 from airflow_omics.emulator.other_services import batch_events, event_targets, run_events, workflow_events
-from airflow_omics.emulator.other_services.event_details import BARE
+from airflow_omics.emulator.other_services.event_details import BARE, TYPES
 from airflow_omics.emulator.other_services.occurrence import Occurrence
 from airflow_omics.emulator.service.common.backend import OmicsBackend, backends
 from airflow_omics.emulator.wire.names import Place
@@ -27,13 +27,13 @@ from airflow_omics.emulator.world.shared import WORLD
 log = logging.getLogger(__name__)
 
 _SOURCE = "aws.omics"
-SOURCES: list[Callable[[OmicsBackend, float], Iterable[Occurrence]]] = [
+SOURCES: list[Callable[[OmicsBackend, float, Collection[str]], Iterable[Occurrence]]] = [
     run_events.news,
     workflow_events.news,
     batch_events.news,
 ]
 """What has events. Each gives what has happened in an account and Region since it was last asked, up to a
-moment of service time."""
+moment of service time; it may leave out what is of a detail-type that nobody wants."""
 
 
 def deliver_due(*, listening: bool = False) -> None:
@@ -69,13 +69,19 @@ def rules_of(place: Place) -> list[Any]:
     if models is None:
         return []
     bus = models.events_backends[place.account_id][place.region_name].event_buses["default"]
-    return [rule for rule in bus.rules.values() if rule.state == "ENABLED" and _may_match(rule)]
-
-
-def _may_match(rule: Any) -> bool:
     # Those of other services are the many, and asking moto of each event what matches takes its time.
-    sources = rule.event_pattern.get_pattern().get("source", [_SOURCE])
-    return _SOURCE in sources or not all(isinstance(source, str) for source in sources)
+    return [
+        rule
+        for rule in list(bus.rules.values())
+        if rule.state == "ENABLED" and _allowed(rule, "source", (_SOURCE,))
+    ]
+
+
+def _allowed(rule: Any, member: str, values: Collection[str]) -> Collection[str]:
+    """Return those of the values of a member of events that a rule may match."""
+    pattern = rule.event_pattern.get_pattern().get(member, values)
+    plain = isinstance(pattern, list) and all(isinstance(value, str) for value in pattern)
+    return [value for value in values if value in pattern] if plain else values
 
 
 def anyone_listens() -> bool:
@@ -98,20 +104,22 @@ class _Announcer:
 
     def deliver(self, now: float, listening: bool) -> None:
         """Deliver what has happened by ``now``, in service time."""
-        if not rules_of(self._backend):
+        rules = rules_of(self._backend)
+        if not rules:
             self.given, self._due, self._held, self._passed = [], [], {}, []
             if listening:
-                self._news(now)
+                self._news(now, TYPES)
             return
-        for occurrence in self._news(now):
+        wanted = {kind for rule in rules for kind in _allowed(rule, "detail-type", TYPES)}
+        for occurrence in self._news(now, TYPES if listening else wanted):
             self._deliver_held(occurrence.service)
             self._take(occurrence)
         self._deliver_held(now)
 
-    def _news(self, now: float) -> list[Occurrence]:
+    def _news(self, now: float, wanted: Collection[str]) -> list[Occurrence]:
         found, self.given = self.given, []
         for source in SOURCES:
-            found.extend(source(self._backend, now))
+            found.extend(source(self._backend, now, wanted))
         return sorted(found, key=lambda occurrence: occurrence.service)
 
     def _take(self, occurrence: Occurrence) -> None:

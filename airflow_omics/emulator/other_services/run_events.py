@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from heapq import heappop, heappush
 
 from moto.moto_api import state_manager
@@ -38,11 +38,15 @@ class _News:
         """When something happens to a run next, if nothing comes between: moment and number of the run."""
 
 
-def news(backend: OmicsBackend, now: float) -> Iterator[Occurrence]:
+def news(backend: OmicsBackend, now: float, wanted: Collection[str]) -> Iterator[Occurrence]:
     """Yield what has happened to runs and tasks of an account and Region since this was last asked.
 
     :param now: the present, in service time.
+    :param wanted: the detail-types that somebody wants: without these, the runs of a large batch are not made
+        for their events.
     """
+    if event_details.RUN not in wanted and event_details.TASK not in wanted:
+        return
     runs, state = runs_of(backend), backend.state(_News)
     runs.make_all()
     runs.advance_groups(now)

@@ -5,7 +5,7 @@ AWS documents no event of a version, and none is sent.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from airflow_omics.emulator.other_services import event_details
 from airflow_omics.emulator.other_services.occurrence import Occurrence
@@ -21,10 +21,11 @@ class _Told:
         self.entries: dict[Workflow, int] = {}
 
 
-def news(backend: OmicsBackend, now: float) -> Iterator[Occurrence]:
+def news(backend: OmicsBackend, now: float, wanted: Collection[str]) -> Iterator[Occurrence]:
     """Yield what has happened to workflows of an account and Region since this was last asked.
 
     :param now: the present, in service time.
+    :param wanted: the detail-types that somebody wants. These are few, and none is left out.
     """
     workflows, told = workflows_of(backend), backend.state(_Told).entries
     for workflow in workflows.unannounced:

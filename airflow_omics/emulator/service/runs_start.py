@@ -12,7 +12,9 @@ from airflow_omics.emulator.lives.run import Run
 from airflow_omics.emulator.lives.script import Life
 from airflow_omics.emulator.service import run_caches, run_groups, runs_uses
 from airflow_omics.emulator.service.runs_state import Runs
+from airflow_omics.emulator.wire import codec
 from airflow_omics.emulator.wire.exceptions import validation
+from airflow_omics.emulator.wire.model import operation_model
 from airflow_omics.emulator.world.shared import WORLD
 
 # What a rerun (``runId`` in StartRun) does not take over. It takes over all else, members to come included.
@@ -102,7 +104,12 @@ def start_many(
     :param members: members of StartRun; ``{n}`` in ``name`` becomes the number of the run, from 1.
     :param quiet: whether they write no logs and no outputs.
     :param silent: whether they have no events.
+    :raises ValueError: a member has a value that StartRun refuses.
     """
+    known = operation_model("StartRun").input_shape.members
+    given = {name: value for name, value in members.items() if name in known and value is not None}
+    if wrong := [what for name, value in given.items() for what in codec.problems(known[name], name, value)]:
+        raise ValueError(f"StartRun would refuse such a run: {'; '.join(wrong)}")
     complete = {**_BULK_MEMBERS, **members}
     name = complete.get("name")
     ids = []

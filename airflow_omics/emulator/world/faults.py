@@ -111,6 +111,8 @@ class FaultBook:
         :param operation: the name of one that is emulated or in :data:`LOG_OPERATIONS`, or ``*``.
         :raises ValueError: the fault makes no sense.
         """
+        if not isinstance(kind, str):
+            raise ValueError(f"fault kind is {kind!r}; the kinds are {', '.join(KINDS)}")
         kind = _NAMED.get(kind, kind)
         _check_kind(kind, operation)
         if not (is_number(rate) and 0 <= rate <= 1):

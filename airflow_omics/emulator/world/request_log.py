@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from airflow_omics.emulator.wire.model import service_model
+from airflow_omics.emulator.world.numbers import is_number
 
 CAPACITY = 20_000
 """How many requests are kept; the counts go on beyond it."""
@@ -53,7 +54,13 @@ class RequestLog:
         """Block until ``count`` requests were seen; return how many there are.
 
         :raises TimeoutError: they were not seen within ``timeout`` real seconds.
+        :raises ValueError: an argument is wrong.
         """
+        if isinstance(count, bool) or not isinstance(count, int):
+            raise ValueError(f"count is {count!r}; give a number of requests, such as 3")
+        # A comparison with NaN is never true.
+        if not (is_number(timeout) and 0 <= timeout <= threading.TIMEOUT_MAX):
+            raise ValueError(f"timeout is {timeout!r}; give real seconds, such as 10")
         if operation is not None:
             _checked(operation)
         deadline = time.monotonic() + timeout
@@ -77,7 +84,7 @@ def _checked(operation: str) -> None:
     :raises ValueError: nothing is ever kept under this name; the error gives a similar one.
     """
     names = service_model().operation_names
-    if operation in ("*", UNKNOWN) or operation in names or ":" in operation:
+    if operation in ("*", UNKNOWN) or operation in names or ":" in str(operation):
         return
     like = {name.lower(): name for name in names}
     meant = [like[name] for name in get_close_matches(str(operation).lower(), like, 1)]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from moto.core.base_backend import BackendDict, BaseBackend
 from moto.core.models import DEFAULT_ACCOUNT_ID
 
-from airflow_omics.emulator.wire.exceptions import validation
+from airflow_omics.emulator.wire.exceptions import OmicsServiceError, validation
 from airflow_omics.emulator.wire.model import loader
 
 _State = TypeVar("_State")
@@ -74,11 +75,16 @@ def default_backend(account_id: str | None, region_name: str | None) -> OmicsBac
 
     :param account_id: moto's account if it is None.
     :param region_name: the Region of the environment, or else us-east-1, if it is None.
+    :raises ValueError: it is no account id, or no Region of AWS.
     """
-    return backend_for(
-        account_id or os.environ.get("MOTO_ACCOUNT_ID") or DEFAULT_ACCOUNT_ID,
-        region_name or os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION") or "us-east-1",
-    )
+    account = account_id or os.environ.get("MOTO_ACCOUNT_ID") or DEFAULT_ACCOUNT_ID
+    if not (isinstance(account, str) and re.fullmatch(r"[0-9]{12}", account)):
+        raise ValueError(f"account_id is {account_id!r}; give a text of 12 digits")
+    by_default = os.environ.get("AWS_DEFAULT_REGION") or os.environ.get("AWS_REGION") or "us-east-1"
+    try:
+        return backend_for(account, region_name or by_default)
+    except (OmicsServiceError, TypeError):
+        raise ValueError(f"region_name is {region_name!r}; give a Region of AWS, such as us-east-1") from None
 
 
 def backends(account_id: str | None = None, region_name: str | None = None) -> Iterator[OmicsBackend]:
