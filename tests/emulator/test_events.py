@@ -822,3 +822,17 @@ def test_a_rule_whose_pattern_cannot_be_matched_costs_the_others_nothing(
     emulator.advance(200)
     assert good.statuses() == ["PENDING", "STARTING", "RUNNING", "STOPPING", "COMPLETED"]
     assert "the pattern of rule a-rule-before cannot be matched" in caplog.text
+
+
+def test_a_rule_for_tasks_gets_no_events_of_before_it_was_made(
+    client: Any, emulator: Emulator, queue: Callable[..., Queue]
+) -> None:
+    ended = queue("runs", pattern=RUNS)
+    start(client, "short")
+    # The run is RUNNING from second 20 on; its task is created at 25, and RUNNING from 35 to 55.
+    emulator.advance(40)
+    assert ended.statuses() == ["PENDING", "STARTING", "RUNNING"]
+    tasks = queue("tasks", pattern=TASKS)
+    emulator.advance(100)
+    assert tasks.statuses() == ["COMPLETED"]
+    assert ended.statuses() == ["STOPPING", "COMPLETED"]

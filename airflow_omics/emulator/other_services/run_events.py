@@ -36,6 +36,8 @@ class _News:
         self.seen: dict[int, _Seen] = {}
         self.agenda: list[tuple[float, int]] = []
         """When something happens to a run next, if nothing comes between: moment and number of the run."""
+        self.follows_tasks = False
+        """Whether the tasks of every run were followed when this was last asked."""
 
 
 def news(backend: OmicsBackend, now: float, wanted: Collection[str]) -> Iterator[Occurrence]:
@@ -50,16 +52,21 @@ def news(backend: OmicsBackend, now: float, wanted: Collection[str]) -> Iterator
     runs, state = runs_of(backend), backend.state(_News)
     runs.make_all()
     runs.advance_groups(now)
-    # moto's own kinds of transition have no agenda.
-    by_clock = state_manager.get_transition(STATE_MODEL)["progression"] == "clock"
-    due = {} if by_clock else {seq: seen.run for seq, seen in state.seen.items()}
+    tasks = event_details.TASK in wanted
+    # moto's own kinds of transition have no agenda, and it has no tasks that nobody wanted before.
+    by_agenda = state_manager.get_transition(STATE_MODEL)["progression"] == "clock"
+    by_agenda = by_agenda and state.follows_tasks >= tasks
+    state.follows_tasks = tasks
+    due = {} if by_agenda else {seq: seen.run for seq, seen in state.seen.items()}
     while due := {**due, **_due(runs, state, now)}:
         for seq, run in sorted(due.items()):
             seen = state.seen.setdefault(seq, _Seen(run))
             runs.bring_up_to_date(run, now)
             yield from _of_run(run, seen)
-            yield from _of_tasks(backend, run, seen, now)
-            upcoming = min(run.due, next_entry(run, now))
+            upcoming = run.due
+            if tasks:
+                yield from _of_tasks(backend, run, seen, now)
+                upcoming = min(upcoming, next_entry(run, now))
             if run.gone:
                 del state.seen[seq]
             elif upcoming < math.inf:
