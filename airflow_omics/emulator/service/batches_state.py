@@ -37,7 +37,7 @@ class BatchEntry(NamedTuple):
     service: float
     reported: float
     status: str
-    counts: Mapping[str, Any]
+    counts: dict[str, Any]
 
 
 class Batch:
@@ -65,6 +65,7 @@ class Batch:
         self._problem: str | None = None
         self._outcome = ""
         self._counted = 0
+        self._uncounted: list[BatchEntry] = []
         self.enter("CREATING", WORLD.clock.read())
 
     @property
@@ -89,7 +90,7 @@ class Batch:
         }
 
     def enter(self, status: str, moment: tuple[float, float]) -> None:
-        """Enter a status.
+        """Enter a status; :meth:`count` sees to the counts.
 
         :param moment: service time and reported time.
         """
@@ -97,11 +98,21 @@ class Batch:
             self._next = moment[0] + self.rules.creating_seconds
         elif status == "PENDING":
             self._next = moment[0] + self.rules.pending_seconds
-        counts = {} if status == "CREATING" else self.counts(moment[0], status)
-        self.history.append(BatchEntry(*moment, status, counts))
+        self._uncounted.append(BatchEntry(*moment, status, {}))
+        self.history.append(self._uncounted[-1])
 
     def _enter_at(self, status: str, service: float) -> None:
         self.enter(status, (service, WORLD.clock.reported(service)))
+
+    def count(self) -> None:
+        """Count what is where for each status that was entered, once the members that are due are runs.
+
+        It brings these up to the present, which the members that are due before it must not miss.
+        """
+        for entry in self._uncounted:
+            if entry.status != "CREATING":
+                entry.counts.update(self.counts(entry.service, entry.status))
+        self._uncounted = []
 
     # -- the way through the statuses ------------------------------------------------------------------------
 
@@ -163,6 +174,7 @@ class Batch:
                 self._enter_at("PROCESSED", end)
         elif self.status in ("STOPPING", "RUNS_DELETING") and self._next <= now:
             self._enter_at(self._outcome, self._next)
+        self.count()
 
     def _rate(self) -> float:
         """Return how many members are submitted in a service second: no more than StartRun's own limit."""
@@ -173,8 +185,8 @@ class Batch:
         return min(self.rules.starts_per_second, limit / pace)
 
     def starts_to_count(self) -> int:
-        """Return how many members were submitted since this was last asked."""
-        tried = self.begun()[1]
+        """Return how many members were submitted since this was last asked, once they were taken in."""
+        tried = 0 if self.members is None else self.members.tried(WORLD.clock.service())
         fresh, self._counted = tried - self._counted, tried
         return fresh
 
@@ -221,6 +233,7 @@ class Batch:
         if self.members is not None:
             self._next = self.members.cancel(moment[0], WORLD.batches.cancel_failures)
         self.enter("STOPPING", moment)
+        self.count()
 
     def delete_runs(self) -> None:
         """Delete the runs of the members."""
@@ -229,6 +242,7 @@ class Batch:
         deleted = self.members is None or self.members.delete(moment[0], WORLD.batches.delete_failures)
         self._outcome = "RUNS_DELETED" if deleted else "RUNS_DELETE_FAILED"
         self.enter("RUNS_DELETING", moment)
+        self.count()
 
     def move(self, status: str, failure_reason: str | None) -> None:
         """Enter a status now, and stay there."""
@@ -240,6 +254,7 @@ class Batch:
             self.failure_reason = failure_reason or self.rules.failure_reason
             self.may_retry = self.failure_reason == self.rules.failure_reason
         self.enter(status, moment)
+        self.count()
 
     # -- counts ----------------------------------------------------------------------------------------------
 
@@ -329,6 +344,7 @@ class Batches:
 
     def starts_to_count(self) -> int:
         """Return how many members were submitted since this was last asked."""
+        runs_of(self._backend).bring_in()
         return sum(batch.starts_to_count() for _, batch in self._table.after(0))
 
 

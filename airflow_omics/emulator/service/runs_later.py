@@ -42,6 +42,9 @@ class Starter(Protocol):
     def begun(self) -> tuple[Later | None, int, bool]:
         """Return the runs, how many have started by now, failed ones included, and whether more follow."""
 
+    def count(self) -> None:
+        """See to what was left for when those that have started have their place in the order."""
+
 
 class Unmade(NamedTuple):
     """What an id stands for that was shown, before its run is made."""

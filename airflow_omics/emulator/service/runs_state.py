@@ -34,6 +34,7 @@ class Runs:
         self._order: list[Run | Block] = []
         self._starters: list[Starter] = []
         self._laters: list[Later] = []
+        self._bringing_in = False
         self._gone = 0
         self._seq = 0
         self.repeats: Repeats[Run] = Repeats("run")
@@ -101,12 +102,20 @@ class Runs:
 
     def bring_in(self) -> None:
         """Give a place in the order to each run that has started by itself."""
-        for starter in list(self._starters):
-            later, begun, more = starter.begun()
-            if later is not None:
-                self._take_in(later, begun)
-            if not more:
-                self._starters.remove(starter)
+        # Making one of them can add another run, which asks for it in the middle of it.
+        if self._bringing_in:
+            return
+        self._bringing_in = True
+        try:
+            for starter in list(self._starters):
+                later, begun, more = starter.begun()
+                if later is not None:
+                    self._take_in(later, begun)
+                starter.count()
+                if not more:
+                    self._starters.remove(starter)
+        finally:
+            self._bringing_in = False
 
     def make_all(self) -> None:
         """Make each run for good that has started by itself, so that nothing that happens to it is missed."""
