@@ -78,3 +78,17 @@ def test_members_whose_ids_are_reused_meanwhile(client: Any, emulator: Emulator)
     entered = [event["detail"]["status"] for event in queue.received()]
     assert entered[:4] == ["CREATING", "PENDING", "SUBMITTING", "INPROGRESS"]
     assert len(entered) == len(set(entered))
+
+
+@pytest.mark.parametrize("look", [True, False])
+def test_limits_that_change_take_effect_then(
+    look: bool, group: str, client: Any, emulator: Emulator, waits: Callable[[Any], list[int]]
+) -> None:
+    batch = begin(client, 5, default={"runGroupId": group})
+    emulator.advance(VALIDATED + 565)
+    if look:
+        client.list_runs()
+    client.update_run_group(id=group, maxRuns=5)
+    emulator.advance(RUNNING)
+    # The first was created a second after VALIDATED, and so on; the others were let go at the update.
+    assert waits(batch) == [RUNNING, *(565 + RUNNING - 2 - submitted for submitted in (2, 3, 4, 5))]

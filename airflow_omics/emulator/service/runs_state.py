@@ -185,6 +185,7 @@ class Runs:
 
         :param limits: the limits, by the API's names; none if there are none any more.
         """
+        self.bring_in()
         queue, now = self._queues.get(run_group_id), WORLD.clock.service()
         if queue is not None:
             queue.advance(now)
