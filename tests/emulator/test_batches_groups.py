@@ -10,7 +10,7 @@ import pytest
 from airflow_omics.emulator import LIFE_TAG, Emulator
 
 from .batches import COMPLETED, RUNNING, VALIDATED, begin, needs_batches, runs, settings, shown
-from .support import aws
+from .support import ROLE, aws
 from .test_batch_events import BATCHES
 from .test_events import Queue
 
@@ -92,3 +92,36 @@ def test_limits_that_change_take_effect_then(
     emulator.advance(RUNNING)
     # The first was created a second after VALIDATED, and so on; the others were let go at the update.
     assert waits(batch) == [RUNNING, *(565 + RUNNING - 2 - submitted for submitted in (2, 3, 4, 5))]
+
+
+@LOOKS
+def test_two_batches_in_one_group_take_turns(
+    looks: list[int], group: str, client: Any, emulator: Emulator
+) -> None:
+    for name in ("a", "b"):
+        begin(client, 3, default={"runGroupId": group, "name": name})
+    for seconds in looks:
+        emulator.advance(seconds)
+        client.list_runs()
+    emulator.advance(6 * TAKEN)
+    listed = client.list_runs(runGroupId=group)["items"]
+    assert "".join(run["name"] for run in sorted(listed, key=lambda run: run["startTime"])) == "ababab"
+
+
+@LOOKS
+def test_members_of_two_small_batches_are_listed_in_order_of_creation(
+    looks: list[int], client: Any, emulator: Emulator
+) -> None:
+    emulator.freeze()
+    begin(client, 3, default={"name": "a"})
+    emulator.advance(0.5)
+    begin(client, 3, default={"name": "b"})
+    for seconds in looks:
+        emulator.advance(seconds)
+        client.list_runs()
+    client.start_run(workflowId="1234567", roleArn=ROLE, outputUri="s3://omics-outputs/runs", name="c")
+    emulator.advance(1)
+    listed = client.list_runs()["items"]
+    assert "".join(run["name"] for run in listed) == "abababc"
+    created = [run["creationTime"] for run in listed]
+    assert created == sorted(created)

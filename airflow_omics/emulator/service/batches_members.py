@@ -130,7 +130,8 @@ class Members:
         names = [name for name in ("batchId", "runGroupId") if name in wanted]
         if any(self.settings.common.get(name) != wanted[name] for name in names):
             return ()
-        if "status" not in wanted or self._cut_at > -math.inf or not self._runs.by_clock():
+        # Where each is made, all of them have to be looked at.
+        if "status" not in wanted or self._cut_at > -math.inf or self.eager or not self._runs.by_clock():
             return range(first, end)
         now, status = WORLD.clock.service(), str(wanted["status"])
         spans = [span for flow in self._flows.values() for span in flow.spans(status, now)]

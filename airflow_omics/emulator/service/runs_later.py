@@ -6,6 +6,7 @@ A run costs a kilobyte or two, and a batch has up to 100,000. So a member is a n
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from heapq import merge
 from typing import Any, NamedTuple, Protocol
 
 from airflow_omics.emulator.lives.run import Run
@@ -20,6 +21,9 @@ class Later(Protocol):
     @property
     def eager(self) -> bool:
         """Whether each is made as soon as it has started."""
+
+    def moment(self, position: int) -> float:
+        """Return the moment of service time at which a run starts."""
 
     def keep(self, position: int) -> Run | None:
         """Make a run for good; None if there is none."""
@@ -100,3 +104,28 @@ def number(blocks: list[Block], position: int) -> int:
         if block.position <= position:
             return block.first + position - block.position
     raise LookupError(f"position {position} has not started")
+
+
+def taken_in(later: Later) -> int:
+    """Return how many have a place in the order of creation."""
+    return later.blocks[-1].position + later.blocks[-1].count if later.blocks else 0
+
+
+def in_order(begun: Iterable[tuple[Later, int]]) -> Iterator[tuple[Later, int]]:
+    """Yield runs and up to which of them are next to take in, so that the earlier are before the later.
+
+    Those that are not made at once stay together, as one stretch costs no more than one run.
+
+    :param begun: runs, and how many of them have started.
+    """
+    stretches = [_stretches(rank, later, end) for rank, (later, end) in enumerate(begun)]
+    return ((later, end) for _, _, end, later in merge(*stretches))
+
+
+def _stretches(rank: int, later: Later, begun: int) -> Iterator[tuple[float, int, int, Later]]:
+    taken = taken_in(later)
+    if later.eager:
+        for position in range(taken, begun):
+            yield later.moment(position), rank, position + 1, later
+    elif taken < begun:
+        yield later.moment(taken), rank, begun, later

@@ -14,7 +14,15 @@ from airflow_omics.emulator.service import runs_uses
 from airflow_omics.emulator.service.common.backend import OmicsBackend, located
 from airflow_omics.emulator.service.common.repeats import Repeats
 from airflow_omics.emulator.service.common.table import Table
-from airflow_omics.emulator.service.runs_later import Block, Later, Starter, Unmade, number
+from airflow_omics.emulator.service.runs_later import (
+    Block,
+    Later,
+    Starter,
+    Unmade,
+    in_order,
+    number,
+    taken_in,
+)
 from airflow_omics.emulator.service.runs_queue import Queue
 from airflow_omics.emulator.wire.exceptions import not_found
 from airflow_omics.emulator.world.shared import STATE_MODEL, WORLD
@@ -107,13 +115,13 @@ class Runs:
             return
         self._bringing_in = True
         try:
-            for starter in list(self._starters):
-                later, begun, more = starter.begun()
-                if later is not None:
-                    self._take_in(later, begun)
+            starters = self._starters
+            found = [starter.begun() for starter in starters]
+            for later, begun in in_order((later, begun) for later, begun, _ in found if later is not None):
+                self._take_in(later, begun)
+            for starter in starters:
                 starter.count()
-                if not more:
-                    self._starters.remove(starter)
+            self._starters = [starter for starter, (*_, more) in zip(starters, found, strict=True) if more]
         finally:
             self._bringing_in = False
 
@@ -130,9 +138,7 @@ class Runs:
         blocks = later.blocks
         if not blocks:
             self._laters.append(later)
-        taken = blocks[-1].position + blocks[-1].count if blocks else 0
-        if begun <= taken:
-            return
+        taken = taken_in(later)
         if blocks and self._order[-1] is blocks[-1]:
             blocks[-1].count += begun - taken
         else:
