@@ -15,6 +15,7 @@ from airflow_omics.emulator.controls.runs import RunControls
 from airflow_omics.emulator.lives.script import Life
 from airflow_omics.emulator.other_services.events import deliver_due
 from airflow_omics.emulator.other_services.written_by_runs import write_due
+from airflow_omics.emulator.service.batches import new_rate
 from airflow_omics.emulator.world.shared import STATE_MODEL, WORLD
 
 
@@ -44,12 +45,14 @@ class Emulator(RunControls, ResourceControls, FaultControls):
     @control()
     def set_pace(self, pace: float) -> None:
         """Let the clock run at ``pace``, also after :meth:`freeze`; answers show wall-clock time again."""
-        WORLD.clock.set_pace(pace)
+        with new_rate():
+            WORLD.clock.set_pace(pace)
 
     @control()
     def freeze(self) -> None:
         """Stop the clock; only :meth:`advance` moves it now."""
-        WORLD.clock.freeze()
+        with new_rate():
+            WORLD.clock.freeze()
 
     @control()
     def advance(self, seconds: float) -> None:

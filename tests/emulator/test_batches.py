@@ -459,6 +459,33 @@ class TestFaults:
             assert counts(client, batch)["successfulStart"] == submitted
             emulator.advance(1)
 
+    @pytest.mark.parametrize("look", [True, False])
+    def test_a_limit_slows_members_from_when_it_is_set(
+        self, look: bool, client: Any, emulator: Emulator
+    ) -> None:
+        batch = begin(client, 10)
+        submitted = []
+        # Until then, 3 are submitted without a limit, 2 with it, and 3 without it again.
+        for seconds, limit in ((VALIDATED + 3, 0.5), (4, None), (3, None)):
+            emulator.advance(seconds)
+            if look:
+                submitted.append(counts(client, batch)["successfulStart"])
+            emulator.limit("StartRun", limit)
+        assert submitted in ([3, 5, 8], [])
+        assert counts(client, batch)["successfulStart"] == 8
+
+    def test_a_pace_changes_what_the_limit_means_from_then_on(self, client: Any, emulator: Emulator) -> None:
+        emulator.limit("StartRun", 1)
+        emulator.batches(starts_per_second=10)
+        batch = begin(client, 100)
+        emulator.advance(VALIDATED + 5)
+        # Ten members in a second of such a clock are far fewer than one in a real second.
+        emulator.set_pace(1e-4)
+        assert counts(client, batch)["successfulStart"] == 5
+        emulator.freeze()
+        emulator.advance(2)
+        assert counts(client, batch)["successfulStart"] == 7
+
 
 class TestRules:
     """Wrong rules are refused in one sentence."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow_omics.emulator.control_table import control
 from airflow_omics.emulator.other_services.events import deliver_due
-from airflow_omics.emulator.service import operations
+from airflow_omics.emulator.service import batches, operations
 from airflow_omics.emulator.world.event_policy import EventPolicy
 from airflow_omics.emulator.world.faults import LOG_OPERATIONS
 from airflow_omics.emulator.world.shared import CANCEL_POLICIES, REPEAT_POLICIES, WORLD
@@ -55,7 +55,9 @@ class FaultControls:
         A call beyond it gets ThrottlingException. The service's default quota is 10 for most operations and 1
         for StartRun: https://docs.aws.amazon.com/omics/latest/dev/api-quotas.html
         """
-        WORLD.limits.set(operations.checked(operation), per_second)
+        name = operations.checked(operation)
+        with batches.new_rate():
+            WORLD.limits.set(name, per_second)
 
     @control()
     def repeat_request_id(self, policy: str) -> None:

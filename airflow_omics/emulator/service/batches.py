@@ -7,6 +7,7 @@ whose names begin with ``batches_`` are parts of this resource. A botocore befor
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from airflow_omics.emulator.lives.script import REUSED, VANISHED
@@ -265,6 +266,23 @@ def move(
     else:
         batch.move(status, failure_reason)
     return batch.uuid
+
+
+@contextmanager
+def new_rate() -> Iterator[None]:
+    """Let members be submitted at another rate from now on: the one that is in force after the block.
+
+    Those that were due before it were submitted at the old one, also if nobody has looked.
+    """
+    with WORLD.lock:
+        _bring_in()
+        yield
+        _bring_in()
+
+
+def _bring_in() -> None:
+    for backend in backends():
+        runs_of(backend).bring_in()
 
 
 def _tags_of(backend: OmicsBackend, batch_id: str) -> dict[str, str]:
