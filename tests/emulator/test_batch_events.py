@@ -81,6 +81,33 @@ def test_a_batch_that_is_deleted_before_anyone_asks_has_had_its_events(
     assert queue.received() == []
 
 
+@pytest.mark.parametrize("look", [True, False])
+def test_a_batch_that_vanished_has_no_events_from_then_on(
+    look: bool, client: Any, emulator: Emulator, began: float
+) -> None:
+    queue = Queue(aws, pattern=BATCHES)
+    batch = begin(client, 1)
+    emulator.advance(VALIDATED)
+    emulator.move_batch(batch["id"], "VANISHED")
+    events = queue.received() if look else []
+    emulator.advance(VALIDATED)
+    events += queue.received()
+    assert [event["detail"]["status"] for event in events] == ["CREATING", "PENDING", "SUBMITTING"]
+
+
+def test_a_batch_whose_id_is_reused_has_had_its_events(client: Any, emulator: Emulator, began: float) -> None:
+    queue = Queue(aws, pattern=BATCHES)
+    batch = begin(client, 1)
+    emulator.advance(VALIDATED)
+    uuid = emulator.move_batch(batch["id"], "REUSED")
+    emulator.advance(VALIDATED + 1)
+    details = [event["detail"] for event in queue.received()]
+    seen = ["CREATING", "PENDING", "SUBMITTING"]
+    assert [detail["status"] for detail in details if detail["uuid"] == batch["uuid"]] == seen
+    assert [detail["status"] for detail in details if detail["uuid"] == uuid] == [*seen, "INPROGRESS"]
+    assert {detail["batchId"] for detail in details} == {batch["id"]}
+
+
 def test_its_runs_have_their_own_events(client: Any, emulator: Emulator, began: float) -> None:
     queue = Queue(aws, pattern={**PATTERN, "detail-type": ["Run Status Change"]})
     begin(client, 2)

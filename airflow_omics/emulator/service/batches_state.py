@@ -334,12 +334,14 @@ class Batches:
             yield own, batch
 
     def remove(self, batch: Batch) -> None:
-        """Let a batch not be found from now on; its runs stay."""
-        self.removed.append((batch.said, batch.history))
+        """Let a batch not be found from now on; its runs stay, and those of its members that follow start."""
+        # What it enters from now on has no events.
+        self.removed.append((batch.said, list(batch.history)))
         self._table.remove(batch.id)
 
     def reuse(self, batch: Batch) -> Batch:
         """Give the id of a batch to another one that was asked for in the same way, created now."""
+        self.remove(batch)
         return self.add(batch.asked, batch.settings_etag, batch.id)
 
     def starts_to_count(self) -> int:
