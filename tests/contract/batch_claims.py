@@ -8,9 +8,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from .claims import Finding
-from .world import TAG, World, code_of, refusal_of
+from .world import BATCH_ENDED, TAG, World, code_of, refusal_of
 
-_OVER = ("PROCESSED", "CANCELLED", "FAILED")
 _EITHER = ("ConflictException", "ValidationException")
 
 
@@ -32,29 +31,23 @@ def tried(world: World) -> Iterator[Finding]:
         "batchRunSettings": {"inlineSettings": [{"runSettingId": "one"}, {"runSettingId": "two"}]},
     }
     try:
-        batch = world.omics.start_run_batch(**request)
+        batch_id = world.start_batch(request)
     except ClientError as error:
         yield Finding("b", "StartRunBatch of two runs", f"refused with {code_of(error)}", False)
         return
-    world.say(f"started batch {batch['id']}")
-    world.also_undo(f"batch {batch['id']}", lambda: world.omics.delete_batch(batchId=batch["id"]))
-    yield _repeated(world, request, batch["id"])
-    yield from _watched(world, batch["id"])
-    yield from _refusals(world, batch["id"])
+    yield _repeated(world, request, batch_id)
+    yield from _watched(world, batch_id)
+    yield from _refusals(world, batch_id)
 
 
 def _repeated(world: World, request: dict[str, Any], batch_id: str) -> Finding:
     claim = "the same StartRunBatch again"
     try:
-        again = world.omics.start_run_batch(**request)["id"]
+        again = world.start_batch(request)
     except ClientError as error:
         return Finding("b", claim, code_of(error), code_of(error) in _EITHER)
     if again == batch_id:
         return Finding("b", claim, "the earlier batch", True)
-    world.also_undo(f"batch {again}", lambda: world.omics.delete_batch(batchId=again))
-    for run in world.omics.list_runs_in_batch(batchId=again)["runs"]:
-        if "runId" in run:
-            world.adopt(run["runId"], "batch")
     return Finding("b", claim, "another batch", True)
 
 
@@ -63,24 +56,21 @@ def _watched(world: World, batch_id: str) -> Iterator[Finding]:
     summaries: list[dict[str, int]] = []
 
     def look() -> dict[str, Any]:
-        answer: dict[str, Any] = world.omics.get_batch(batchId=batch_id)
+        answer: dict[str, Any] = world.patient(lambda: world.omics.get_batch(batchId=batch_id))
         if answer["status"] not in seen:
             seen.append(answer["status"])
         if summary := answer.get("runSummary"):
             summaries.append(summary)
         return answer
 
-    batch = world.until(look, lambda answer: answer["status"] in _OVER)
-    members = world.omics.list_runs_in_batch(batchId=batch_id)["runs"]
-    for member in members:
-        if "runId" in member:
-            world.adopt(member["runId"], "batch")
+    batch = world.until(look, lambda answer: answer["status"] in BATCH_ENDED)
+    members = world.adopt_members(batch_id)
     yield Finding("b", "a batch of two runs that fail", ", ".join(seen), batch["status"] == "PROCESSED")
     totals = [sum(summary.values()) for summary in summaries]
     lags = "steps back" if totals != sorted(totals) else "only rises"
     says = f"{batch.get('runSummary', 'absent')} in the end; its sum {lags}"
     yield Finding("b", "its runSummary", says, sum(batch.get("runSummary", {}).values()) in (0, 2))
-    runs = {world.omics.get_run(id=member["runId"])["status"] for member in members if "runId" in member}
+    runs = {world.record(run_id)["status"] for run_id in members}
     yield Finding(None, "the status of its runs", ", ".join(sorted(runs)), runs == {"FAILED"})
 
 

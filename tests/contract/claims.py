@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .world import ENDED, LOG_GROUP, World, code_of, refusal_of
+from .world import ENDED, LOG_GROUP, NOT_FOUND, World, code_of, refusal_of
 
 POINTS = {
     "1": "what a repeated requestId gets, and for how long",
@@ -31,7 +31,7 @@ class Finding(NamedTuple):
     :param point: the number of the open point that it settles, or None.
     :param claim: what was tried, or claimed.
     :param says: what the service did.
-    :param holds: whether it did what the emulator can do as well; None if this could not be tried.
+    :param holds: whether it did what is claimed, as the emulator can; None if this could not be tried.
     """
 
     point: str | None
@@ -56,17 +56,18 @@ def tried(world: World) -> Iterator[Finding]:
 
 def _readable(world: World, run_id: str, begun: float) -> Finding:
     refused: set[str] = set()
-    while time.monotonic() - begun < 120:
+    while time.monotonic() - begun < world.settings.known_within:
         try:
             status = world.omics.get_run(id=run_id)["status"]
         except ClientError as error:
             refused.add(code_of(error))
-            time.sleep(0.5)
+            time.sleep(min(0.5, world.settings.poll))
             continue
         before = f"{' and '.join(sorted(refused))} until then" if refused else "never refused"
         says = f"readable as {status} after {time.monotonic() - begun:.0f} s, {before}"
-        return Finding("2", "GetRun right after StartRun", says, refused <= {"ResourceNotFoundException"})
-    return Finding("2", "GetRun right after StartRun", f"refused for two minutes: {sorted(refused)}", False)
+        return Finding("2", "GetRun right after StartRun", says, refused <= {NOT_FOUND})
+    says = f"refused for {world.settings.known_within:g} s with {' and '.join(sorted(refused))}"
+    return Finding("2", "GetRun right after StartRun", says, False)
 
 
 def _repeated(world: World, run_id: str) -> Iterator[Finding]:
@@ -90,9 +91,14 @@ def _again(world: World, run_id: str, changed: dict[str, Any]) -> str:
 
 
 def _cancelled(world: World, run_id: str) -> Finding:
-    before = world.omics.get_run(id=run_id)["status"]
+    try:
+        before = world.record(run_id)["status"]
+    except ClientError as error:
+        return Finding(
+            "6", "CancelRun in PENDING", f"not tried: GetRun is refused with {code_of(error)}", None
+        )
     claim = f"CancelRun in {before}"
-    if code := refusal_of(lambda: world.omics.cancel_run(id=run_id)):
+    if code := refusal_of(lambda: world.patient(lambda: world.omics.cancel_run(id=run_id))):
         return Finding("6", claim, f"refused with {code}", False)
     again = refusal_of(lambda: world.omics.cancel_run(id=run_id)) or "accepted"
     record = world.ended(run_id)
@@ -125,9 +131,16 @@ def _failed(world: World, started: dict[str, Any]) -> Iterator[Finding]:
     record = world.ended(started["id"])
     reason = record.get("failureReason")
     says = f"{record['status']} with {reason or 'no failureReason'}"
+    ended = "CancelRun of a run that has ended"
+    if record["status"] not in ENDED:
+        says = f"still {record['status']} after {world.settings.within:g} s"
+        yield Finding(None, "a run that fails before its first task", says, False)
+        yield Finding("4", ended, "not tried: the run has not ended", None)
+        return
     yield Finding(None, "a run that fails before its first task", says, record["status"] == "FAILED")
     same = all(record.get(name) == started[name] for name in ("id", "arn", "uuid"))
-    order = record["creationTime"] <= record.get("startTime", record["creationTime"]) <= record["stopTime"]
+    times = [record[name] for name in ("creationTime", "startTime", "stopTime") if name in record]
+    order = times == sorted(times) and "creationTime" in record and "stopTime" in record
     says = "as in StartRun's answer, times in order" if same and order else f"not so: {record}"
     yield Finding(None, "id, arn, uuid and times of its record", says, same and order)
     tasks = world.omics.list_run_tasks(id=started["id"])["items"]
@@ -135,7 +148,7 @@ def _failed(world: World, started: dict[str, Any]) -> Iterator[Finding]:
     yield _streams(world, started["id"])
     code = refusal_of(lambda: world.omics.cancel_run(id=started["id"])) or "accepted"
     holds = code in ("ConflictException", "ValidationException")
-    yield Finding("4", "CancelRun of a run that has ended", code, holds)
+    yield Finding("4", ended, code, holds)
 
 
 def _streams(world: World, run_id: str) -> Finding:
@@ -158,7 +171,7 @@ def _refusals(world: World) -> Iterator[Finding]:
     expected: dict[str, tuple[Callable[[], object], str]] = {
         "GetRun of an id that nobody has": (
             lambda: world.omics.get_run(id="9" * 18),
-            "ResourceNotFoundException",
+            NOT_FOUND,
         ),
         "GetRun of 'abc'": (lambda: world.omics.get_run(id="abc"), "ValidationException"),
         "ListRuns with a token of nobody": (
@@ -167,7 +180,7 @@ def _refusals(world: World) -> Iterator[Finding]:
         ),
         "StartRun of a workflow that nobody has": (
             lambda: world.start("nobody", workflowId="9" * 18),
-            "ResourceNotFoundException",
+            NOT_FOUND,
         ),
     }
     for claim, (call, code) in expected.items():
@@ -177,7 +190,7 @@ def _refusals(world: World) -> Iterator[Finding]:
 
 def _deleted(world: World, run_id: str) -> Iterator[Finding]:
     claim = "GetRun after DeleteRun"
-    if code := refusal_of(lambda: world.omics.delete_run(id=run_id)):
+    if code := refusal_of(lambda: world.delete_run(run_id)):
         yield Finding("2", claim, f"DeleteRun is refused with {code}", False)
         return
     seen: list[str] = []
@@ -189,13 +202,13 @@ def _deleted(world: World, run_id: str) -> Iterator[Finding]:
             now = code_of(error)
         if now not in seen:
             seen.append(now)
-        if now == "ResourceNotFoundException":
+        if now == NOT_FOUND:
             break
         time.sleep(min(2.0, world.settings.poll))
-    holds = set(seen) <= {"DELETED", "ResourceNotFoundException", *ENDED}
+    holds = set(seen) <= {"DELETED", NOT_FOUND, *ENDED}
     yield Finding("2", claim, ", then ".join(seen), holds)
     says = _again(world, run_id, {})
-    holds = says in ("the earlier run", "another run", "ResourceNotFoundException", *_REPEAT_ERRORS)
+    holds = says in ("the earlier run", "another run", NOT_FOUND, *_REPEAT_ERRORS)
     yield Finding("1", "the same StartRun again, after DeleteRun", says, holds)
 
 

@@ -13,9 +13,10 @@ from botocore.config import Config
 
 from airflow_omics.emulator import LIFE_TAG, EmulatorServer
 from tests.contract.__main__ import main
+from tests.contract.clean_up import clean_up
 from tests.contract.world import LOG_GROUP, Settings, World
 
-QUICK = {"poll": 0.02, "settles": 0.0, "within": 20.0}
+QUICK = {"poll": 0.02, "settles": 0.0, "within": 20.0, "known_within": 5.0}
 LIVES = {
     part: {LIFE_TAG: life}
     for part, life in {
@@ -221,6 +222,7 @@ def test_log_streams_of_a_run_whose_id_only_begins_alike_stay(aws: Callable[[str
     aws("s3").create_bucket(Bucket="lab", CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
     world = World(boto3.Session(), Settings("s3://lab/runs"), lambda text: None, WITHOUT_PREFIX)
     world.adopt("12", "fails")
-    assert world.clean_up() == []
+    world.deleted.add("12")
+    assert clean_up(world) == []
     left = logs.describe_log_streams(logGroupName=LOG_GROUP)["logStreams"]
     assert {stream["logStreamName"] for stream in left} == {"run/123", "run/123/task/12"}

@@ -1,13 +1,15 @@
-"""What a contract makes in an account: one role, one workflow, a few runs. All of it is taken away again."""
+"""What a contract makes in an account: a role, a workflow, a few runs. ``clean_up`` takes all of it away."""
 
 from __future__ import annotations
 
 import io
 import json
+import re
 import secrets
 import time
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +21,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 LOG_GROUP = "/aws/omics/WorkflowLog"
 TAG = "airflow-omics:contract"
 ENDED = ("COMPLETED", "FAILED", "CANCELLED", "DELETED")
+BATCH_ENDED = ("PROCESSED", "CANCELLED", "FAILED", "RUNS_DELETED", "RUNS_DELETE_FAILED")
+NOT_FOUND = "ResourceNotFoundException"
+_ROLE = re.compile(r"arn:[\w-]+:iam::\d{12}:role/\S+")
 # There is no xs[0], and no task: the run fails before it would have needed an instance.
 _DEFINITION = """version 1.0
 
@@ -54,6 +59,7 @@ class Settings:
     :param poll: seconds between two looks.
     :param within: seconds in which a run must have ended.
     :param settles: seconds until a new role can be used.
+    :param known_within: seconds in which the service must know what it has started.
     :param tags: tags of a run by its part of the contract, for the emulator's lives.
     """
 
@@ -62,6 +68,7 @@ class Settings:
     poll: float = 15.0
     within: float = 3600.0
     settles: float = 15.0
+    known_within: float = 120.0
     tags: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
@@ -71,6 +78,7 @@ class World:
     :param session: credentials and Region.
     :param config: more settings of the clients.
     :param say: prints a line of progress.
+    :raises ContractError: a setting is none of that kind.
     """
 
     def __init__(
@@ -93,10 +101,19 @@ class World:
         self.key = f"{key}/{self.name}".lstrip("/")
         self.prefix = f"s3://{self.bucket}/{self.key}"
         self.role = settings.role
+        if self.role is not None and not _ROLE.fullmatch(self.role):
+            example = "arn:aws:iam::123456789012:role/runs"
+            raise ContractError(f"ROLE is {self.role!r}; give the ARN of a service role, such as {example}")
         self.workflow_id = ""
         self.runs: dict[str, str] = {}
         """Run id to the part of the contract that it is of."""
-        self._undo: list[tuple[str, Callable[[], object]]] = []
+        self.deleting: set[str] = set()
+        """Ids of what the service was asked to delete."""
+        self.deleted: set[str] = set()
+        """Ids of runs whose deletion it has accepted."""
+        self.batches: set[str] = set()
+        self.asked: dict[tuple[str, str], bool] = {}
+        """Kind and name of what the service was asked to make, and whether it has answered."""
 
     # -- before ----------------------------------------------------------------------------------------------
 
@@ -139,38 +156,44 @@ class World:
         content = io.BytesIO()
         with zipfile.ZipFile(content, "w") as archive:
             archive.writestr("main.wdl", _DEFINITION)
-        made = self.omics.create_workflow(
-            name=self.name,
-            engine="WDL",
-            main="main.wdl",
-            definitionZip=content.getvalue(),
-            tags={TAG: self.token},
-            requestId=self.name,
-        )
-        self.workflow_id = made["id"]
-        self._undo.append((f"workflow {made['id']}", lambda: self.omics.delete_workflow(id=made["id"])))
+        with self._asks("workflow", self.name):
+            made = self.omics.create_workflow(
+                name=self.name,
+                engine="WDL",
+                main="main.wdl",
+                definitionZip=content.getvalue(),
+                tags={TAG: self.token},
+                requestId=self.name,
+            )
+            self.workflow_id = made["id"]
         self.say(f"made workflow {made['id']}")
-        found: dict[str, Any] = self.until(
-            lambda: self.omics.get_workflow(id=made["id"]), lambda answer: answer["status"] != "CREATING"
-        )
+        found = self.made_workflow(made["id"])
         if found["status"] != "ACTIVE":
             says = found.get("statusMessage", "without a statusMessage")
             raise ContractError(f"workflow {made['id']} is {found['status']}: {says}")
+
+    def made_workflow(self, workflow_id: str) -> dict[str, Any]:
+        """Wait until a workflow is made, or cannot be, and return its record."""
+        record: dict[str, Any] = self.until(
+            lambda: self.patient(lambda: self.omics.get_workflow(id=workflow_id)),
+            lambda answer: answer["status"] != "CREATING",
+        )
+        return record
 
     def _make_role(self) -> None:
         partition = "aws-cn" if self.region.startswith("cn-") else "aws"
         arns = f"arn:{partition}:s3:::{self.bucket}"
         group = f"arn:{partition}:logs:{self.region}:{self.account}:log-group:{LOG_GROUP}"
-        made = self.iam.create_role(
-            RoleName=self.name,
-            AssumeRolePolicyDocument=_policy(
-                Principal={"Service": "omics.amazonaws.com"},
-                Action="sts:AssumeRole",
-                Condition={"StringEquals": {"aws:SourceAccount": self.account}},
-            ),
-            Tags=[{"Key": TAG, "Value": self.token}],
-        )
-        self._undo.append((f"role {self.name}", lambda: self.iam.delete_role(RoleName=self.name)))
+        with self._asks("role", self.name):
+            made = self.iam.create_role(
+                RoleName=self.name,
+                AssumeRolePolicyDocument=_policy(
+                    Principal={"Service": "omics.amazonaws.com"},
+                    Action="sts:AssumeRole",
+                    Condition={"StringEquals": {"aws:SourceAccount": self.account}},
+                ),
+                Tags=[{"Key": TAG, "Value": self.token}],
+            )
         self.iam.put_role_policy(
             RoleName=self.name,
             PolicyName="runs",
@@ -183,12 +206,6 @@ class World:
                 },
                 {"Action": "logs:PutLogEvents", "Resource": f"{group}:log-stream:*"},
             ),
-        )
-        self._undo.append(
-            (
-                f"policy of role {self.name}",
-                lambda: self.iam.delete_role_policy(RoleName=self.name, PolicyName="runs"),
-            )
         )
         self.role = made["Role"]["Arn"]
         self.say(f"made role {self.role}")
@@ -213,19 +230,74 @@ class World:
 
         :param members: what differs from :meth:`members`.
         """
-        answer: dict[str, Any] = self.omics.start_run(**{**self.members(part), **members})
-        if answer["id"] not in self.runs:
-            self.runs[answer["id"]] = part
+        asked = {**self.members(part), **members}
+        with self._asks("run", asked["name"]):
+            answer: dict[str, Any] = self.omics.start_run(**asked)
+            known = answer["id"] in self.runs
+            self.adopt(answer["id"], part)
+        if not known:
             self.say(f"started run {answer['id']}: {part}")
         return answer
+
+    def start_batch(self, request: Mapping[str, Any]) -> str:
+        """Start a batch, and return its id."""
+        with (
+            self._asks("batch", request["batchName"]),
+            self._asks("run", request["defaultRunSetting"]["name"]),
+        ):
+            batch_id = str(self.omics.start_run_batch(**request)["id"])
+            known = batch_id in self.batches
+            self.batches.add(batch_id)
+        if not known:
+            self.say(f"started batch {batch_id}")
+        return batch_id
 
     def adopt(self, run_id: str, part: str) -> None:
         """Take a run that the service has started for the contract for one of its own."""
         self.runs.setdefault(run_id, part)
 
-    def also_undo(self, what: str, undo: Callable[[], object]) -> None:
-        """Take away something else at the end, before what was made earlier."""
-        self._undo.append((what, undo))
+    def adopt_members(self, batch_id: str) -> list[str]:
+        """Adopt the runs that a batch has started by now, and return their ids."""
+        pages = self.omics.get_paginator("list_runs_in_batch").paginate(batchId=batch_id)
+        found = [member["runId"] for page in pages for member in page["runs"] if "runId" in member]
+        for run_id in found:
+            self.adopt(run_id, "batch")
+        return found
+
+    def delete_run(self, run_id: str) -> None:
+        """Delete a run, and remember it: GetRun may not know it from then on."""
+        self.deleting.add(run_id)
+        self.omics.delete_run(id=run_id)
+        self.deleted.add(run_id)
+
+    @contextmanager
+    def _asks(self, kind: str, name: str) -> Iterator[None]:
+        """Note what the service is asked to make, before it is: the answer can be lost."""
+        earlier = self.asked.get((kind, name))
+        self.asked[kind, name] = False
+        try:
+            yield
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] < 500:
+                del self.asked[kind, name]
+                if earlier is not None:
+                    self.asked[kind, name] = earlier
+            raise
+        self.asked[kind, name] = earlier is not False
+
+    def patient(self, call: Callable[[], Any]) -> Any:
+        """Return the answer of a call, and call again while the service does not know the thing yet.
+
+        :raises ClientError: it is refused otherwise, or the thing is not known in time.
+        """
+        end = time.monotonic() + self.settings.known_within
+        while True:
+            try:
+                return call()
+            except ClientError as error:
+                if code_of(error) != NOT_FOUND or time.monotonic() >= end:
+                    raise
+            time.sleep(min(0.5, self.settings.poll))
 
     def until(
         self, look: Callable[[], Any], is_it: Callable[[Any], bool], within: float | None = None
@@ -241,64 +313,17 @@ class World:
                 return answer
             time.sleep(self.settings.poll)
 
+    def record(self, run_id: str) -> dict[str, Any]:
+        """Return what GetRun says of a run that was started, if it does not know it yet a while later."""
+        record: dict[str, Any] = self.patient(lambda: self.omics.get_run(id=run_id))
+        return record
+
     def ended(self, run_id: str) -> dict[str, Any]:
         """Wait until a run has ended, and return its record; the last one if it does not end in time."""
         record: dict[str, Any] = self.until(
-            lambda: self.omics.get_run(id=run_id), lambda answer: answer["status"] in ENDED
+            lambda: self.record(run_id), lambda answer: answer["status"] in ENDED
         )
         return record
-
-    # -- after -----------------------------------------------------------------------------------------------
-
-    def clean_up(self) -> list[str]:
-        """Take away all that was made, and return a sentence for each thing that could not be."""
-        left: list[str] = []
-        for run_id in self.runs:
-            self._take_away(f"run {run_id}", lambda run_id=run_id: self._remove_run(run_id), left)  # type: ignore[misc]
-        for what, undo in reversed(self._undo):
-            self._take_away(what, undo, left)
-        self._take_away(f"objects below {self.prefix}/", self._remove_objects, left)
-        return left
-
-    def _take_away(self, what: str, undo: Callable[[], object], left: list[str]) -> None:
-        try:
-            undo()
-        except (BotoCoreError, ClientError, ContractError) as error:
-            left.append(f"{what} is left, remove it by hand: {error}")
-        else:
-            self.say(f"removed {what}")
-
-    def _remove_run(self, run_id: str) -> None:
-        try:
-            if self.omics.get_run(id=run_id)["status"] not in (*ENDED, "STOPPING"):
-                self.omics.cancel_run(id=run_id)
-            status = self.ended(run_id)["status"]
-            if status not in ENDED:
-                raise ContractError(f"it is still {status}")
-            self.omics.delete_run(id=run_id)
-        except ClientError as error:
-            # Deleting it may have been part of the contract.
-            if code_of(error) != "ResourceNotFoundException":
-                raise
-        for prefix in (f"run/{run_id}", f"manifest/run/{run_id}"):
-            self._remove_streams(prefix)
-
-    def _remove_streams(self, prefix: str) -> None:
-        try:
-            found = self.logs.describe_log_streams(logGroupName=LOG_GROUP, logStreamNamePrefix=prefix)
-        except self.logs.exceptions.ResourceNotFoundException:
-            return
-        for stream in found["logStreams"]:
-            name = stream["logStreamName"]
-            # The streams of run 12 begin as those of run 123 do.
-            if f"{name}/".startswith(f"{prefix}/"):
-                self.logs.delete_log_stream(logGroupName=LOG_GROUP, logStreamName=name)
-
-    def _remove_objects(self) -> None:
-        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=f"{self.key}/")
-        for page in pages:
-            if keys := [{"Key": found["Key"]} for found in page.get("Contents", ())]:
-                self.s3.delete_objects(Bucket=self.bucket, Delete={"Objects": keys, "Quiet": True})
 
 
 def split(uri: str) -> tuple[str, str]:
