@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
-from airflow_omics.emulator import LIFE_TAG, Emulator
+from airflow_omics.emulator import LIFE_TAG, Emulator, mock_omics
 
 from .batches import COMPLETED, RUNNING, VALIDATED, begin, needs_batches, runs, settings, shown
 from .support import ROLE, aws
@@ -125,3 +128,86 @@ def test_members_of_two_small_batches_are_listed_in_order_of_creation(
     assert "".join(run["name"] for run in listed) == "abababc"
     created = [run["creationTime"] for run in listed]
     assert created == sorted(created)
+
+
+# -- whoever looks, whenever ---------------------------------------------------------------------------------
+
+LIVES = (
+    "completed",
+    "completed-quickly",
+    "failed-assume-role-failed",
+    "vanishes-while-running",
+    "id-reused-while-running",
+    "cancelled-while-pending",
+    "deleted-then-gone",
+)
+
+
+def story(seed: int, looks: bool) -> tuple[list[Any], list[Any]]:
+    """Play a random story of batches in run groups, and return what the runs and the batches came to.
+
+    :param looks: whether somebody looks at them all the time, or only at the end.
+    """
+    dice, glance = random.Random(seed), random.Random(seed + 1)
+    with mock_omics(seed=seed) as emulator:
+        client = aws()
+        emulator.freeze()
+        began = emulator.now()
+        groups = [client.create_run_group(requestId=name, maxRuns=2)["id"] for name in "gh"]
+        batches: list[Any] = []
+        for number in range(16):
+            action = dice.choice(["batch", "batch", "update", "limit", "cancel", "run"])
+            default = dice.choice([{"runGroupId": dice.choice(groups)}, {}])
+            if action == "batch" or not batches:
+                given = [
+                    {
+                        **each,
+                        "name": f"{number}-{each['runSettingId']}",
+                        "runTags": {LIFE_TAG: dice.choice(LIVES)},
+                    }
+                    for each in settings(dice.randrange(1, 8))
+                ]
+                batches.append(begin(client, given, default=default, requestId=str(number)))
+            elif action == "update":
+                client.update_run_group(id=dice.choice(groups), maxRuns=dice.randrange(1, 4))
+            elif action == "limit":
+                emulator.limit("StartRun", dice.choice([0.25, 0.5, None]))
+            elif action == "cancel":
+                with contextlib.suppress(ClientError):
+                    client.cancel_run_batch(batchId=dice.choice(batches)["id"])
+            else:
+                emulator.start_runs(
+                    1, dice.choice(LIVES), region_name="us-west-2", name=str(number), **default
+                )
+            left = dice.choice([0, 1, 20, 37, 300, 900])
+            while left:
+                step = min(left, glance.choice([1, 7, 50])) if looks else left
+                emulator.advance(step)
+                left -= step
+                if looks:
+                    glance.choice([client.list_runs, client.list_batch])()
+                    shown(client, glance.choice(batches))
+        emulator.advance(50_000)
+
+        def times(record: Any, *names: str) -> list[float | None]:
+            moments = [record.get(name) for name in names]
+            return [None if moment is None else round(moment.timestamp() - began, 2) for moment in moments]
+
+        # A run that takes over an id has no place of its own in the order before somebody looks.
+        ended = sorted(
+            (run["name"], run["status"], *times(run, "creationTime", "startTime", "stopTime"))
+            for page in client.get_paginator("list_runs").paginate()
+            for run in page["items"]
+        )
+        every = [shown(client, batch) for batch in batches]
+        return ended, [
+            (each["status"], each.get("runSummary"), *times(each, "submittedTime", "processedTime"))
+            for each in every
+        ]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_it_does_not_matter_who_looks_when(seed: int) -> None:
+    quiet, watched = story(seed, looks=False), story(seed, looks=True)
+    assert len(quiet[0]) > 5
+    assert quiet == watched

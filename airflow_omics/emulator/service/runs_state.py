@@ -135,6 +135,9 @@ class Runs:
                     block.made += 1
 
     def _take_in(self, later: Later, begun: int) -> None:
+        if later.eager:
+            # A run that has taken over an id before is older.
+            self.advance_groups(later.moment(begun - 1))
         blocks = later.blocks
         if not blocks:
             self._laters.append(later)
