@@ -87,6 +87,28 @@ def test_ctrl_c_in_a_batch_leaves_nothing(
     assert everything() == before
 
 
+@needs_batches
+def test_the_runs_of_a_batch_are_removed_if_runs_cannot_be_listed(
+    server: EmulatorServer,
+    everything: Callable[[], Any],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    before = everything()
+
+    def refused(*_: Any) -> None:
+        server.control.fault("ListRuns", "access-denied")
+        server.control.advance(60)  # the batch has started its runs
+        server.control.set_pace(1200)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tests.contract.batch_claims._watched", refused)
+    assert contract() == 1
+    assert "-batch may be left, look for it: " in capsys.readouterr().out
+    server.control.clear_faults()
+    assert everything() == before
+
+
 @pytest.mark.parametrize(
     "call", ["iam.CreateRole", "omics.CreateWorkflow", "omics.StartRun", "omics.StartRunBatch"]
 )
@@ -252,6 +274,27 @@ def test_ctrl_c_during_the_clean_up_ends_it_when_all_is_done(
         contract()
     assert everything() == before
     assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_ctrl_c_again_and_again_does_not_end_the_clean_up(
+    everything: Callable[[], Any], after: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = everything()
+
+    def again(**_: Any) -> None:
+        after("omics.GetRun", again)
+        signal.raise_signal(signal.SIGINT)
+
+    def first(*_: Any) -> None:
+        after("omics.GetRun", again)
+        raise KeyboardInterrupt
+
+    # What is known from the start on can be struck again and again.
+    after("omics.GetRun", lambda **_: None)
+    monkeypatch.setattr(claims, "_cancelled", first)
+    with pytest.raises(KeyboardInterrupt):
+        contract()
+    assert everything() == before
 
 
 def test_what_was_found_before_ctrl_c_is_written(
