@@ -443,16 +443,3 @@ def test_what_cannot_be_waited_for(arguments: tuple[Any, ...], says: str, contro
 def test_a_kind_of_fault_that_is_no_text(control: Control) -> None:
     with pytest.raises(ValueError, match=r"fault kind is \['hang'\]; the kinds are throttle, "):
         control.fault("GetRun", ["hang"])  # type: ignore[arg-type]
-
-
-def test_one_process_has_one_server() -> None:
-    with EmulatorServer() as first:
-        (run_id,) = first.control.start_runs(1)
-        for second in (EmulatorServer(), first):
-            with pytest.raises(
-                RuntimeError, match=f"an emulator is running at {first.endpoint_url}; stop it"
-            ):
-                second.start()
-        first.control.move(run_id, "COMPLETED")
-    with EmulatorServer() as again:
-        assert again.control.counts() == {}

@@ -135,8 +135,6 @@ class EmulatorServer:
     Starting and stopping it forgets everything in moto; one may run in a process at a time.
     """
 
-    _running: ClassVar[EmulatorServer | None] = None
-
     def __init__(
         self,
         host: str = "127.0.0.1",
@@ -163,15 +161,7 @@ class EmulatorServer:
         return f"http://{self._host}:{self._server.port}"
 
     def start(self) -> None:
-        """Listen, and answer in a thread.
-
-        :raises RuntimeError: one is running in this process.
-        """
-        if EmulatorServer._running is not None:
-            raise RuntimeError(
-                f"an emulator is running at {EmulatorServer._running.endpoint_url}; stop it first, since "
-                "one process has one HealthOmics"
-            )
+        """Listen, and answer in a thread."""
         register()
         WORLD.configure(pace=self._pace, life=self._life, seed=self._seed, limit=self._limit)
         self.control.reset()
@@ -180,7 +170,6 @@ class EmulatorServer:
             target=self._server.serve_forever, args=(0.02,), name="omics-emulator", daemon=True
         )
         self._thread.start()
-        EmulatorServer._running = self
 
     def stop(self) -> None:
         """Stop listening, drop every connection, and forget everything."""
@@ -194,7 +183,6 @@ class EmulatorServer:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
         self._server = self._thread = None
-        EmulatorServer._running = None
         WORLD.configure()
         self.control.reset()
 
