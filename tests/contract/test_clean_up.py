@@ -115,8 +115,6 @@ def test_the_runs_of_a_batch_are_removed_if_runs_cannot_be_listed(
 def test_what_was_made_is_found_when_its_answer_is_lost(
     call: str, everything: Callable[[], Any], after: Callable[..., None]
 ) -> None:
-    if call.endswith("Batch") and not hasattr(boto3.client("omics"), "start_run_batch"):
-        pytest.skip("the installed botocore does not know batches")
     before = everything()
     after(call, interrupt)
     with pytest.raises(KeyboardInterrupt):
@@ -237,8 +235,6 @@ def test_a_clean_up_goes_on_whatever_happens_to_one_thing(
 def test_what_is_still_there_when_its_deletion_says_not_found_is_named(
     operation: str, server: EmulatorServer, others: Callable[[], Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if operation == "DeleteBatch" and not hasattr(boto3.client("omics"), "start_run_batch"):
-        pytest.skip("the installed botocore does not know batches")
     server.control.fault(operation, "not-found")
     assert contract() == 1
     error = f"An error occurred (ResourceNotFoundException) when calling the {operation} operation"
