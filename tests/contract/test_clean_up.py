@@ -18,10 +18,6 @@ from tests.contract.test_contract import LIVES, aws, contract, findings, others,
 
 __all__ = ["aws", "others", "server"]
 
-needs_batches = pytest.mark.skipif(
-    not hasattr(boto3.client("omics", region_name="us-west-2"), "start_run_batch"),
-    reason="the installed botocore does not know batches",
-)
 FOREVER = {part: {LIFE_TAG: "pending-forever"} for part in LIVES}
 
 
@@ -62,7 +58,6 @@ def interrupt(*_: Any, **__: Any) -> Any:
     raise KeyboardInterrupt
 
 
-@needs_batches
 def test_the_runs_of_a_second_batch_are_removed(
     server: EmulatorServer, everything: Callable[[], Any], tmp_path: pathlib.Path
 ) -> None:
@@ -74,7 +69,6 @@ def test_the_runs_of_a_second_batch_are_removed(
     assert everything() == before
 
 
-@needs_batches
 @pytest.mark.parametrize("claim", ["_repeated", "_watched", "_refusals"])
 def test_ctrl_c_in_a_batch_leaves_nothing(
     claim: str, everything: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
@@ -87,7 +81,6 @@ def test_ctrl_c_in_a_batch_leaves_nothing(
     assert everything() == before
 
 
-@needs_batches
 def test_the_runs_of_a_batch_are_removed_if_runs_cannot_be_listed(
     server: EmulatorServer,
     everything: Callable[[], Any],
