@@ -13,7 +13,7 @@ For a DAG file:
 - ``notifications``: notify people why a run failed.
 - ``retry_policies``: retry by why a run failed (Airflow 3.3).
 - ``exceptions``: what a task may fail with.
-- ``records``: the type of a run's record.
+- ``records``: the types of the records of runs and batches.
 - ``failures``: the table of failure reasons, which a DAG file may change.
 - ``diagnosis``: why a run failed, as an error carries it.
 - ``hooks``: the clients, on an Airflow connection of type ``aws``.
@@ -35,6 +35,8 @@ The rest is private. A wing is a folder with one purpose; its docstring names it
 - ``_watching``: many waits in one triggerer.
 - ``_task``: what operators and sensors share as tasks of Airflow.
 - ``_waiting``: one wait on one run.
+- ``_resource``: what a task can be about, a run or a batch of runs.
+- ``_outcome``: how the runs of a batch ended, in numbers, and how many may end badly.
 - ``_identity``: which run is meant, and whether it is still the same one.
 - ``_faults``: what a failed call means.
 - ``_iam``: the IAM actions of each operator, sensor and trigger.

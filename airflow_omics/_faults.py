@@ -10,6 +10,8 @@ import random
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from airflow_omics import exceptions
+from airflow_omics._identity import Target
 from airflow_omics.exceptions import (
     FaultKind,
     OmicsAccessError,
@@ -19,7 +21,6 @@ from airflow_omics.exceptions import (
     OmicsRunDeletedError,
     OmicsRunError,
     OmicsRunFailedError,
-    OmicsRunNotFoundError,
 )
 from airflow_omics.records import RunRecord, sentence
 
@@ -65,25 +66,31 @@ _ERROR_OF_KIND: dict[FaultKind, type[OmicsError]] = {
     FaultKind.CREDENTIALS: OmicsAccessError,
     FaultKind.DENIED: OmicsAccessError,
     FaultKind.REFUSED: OmicsRequestError,
-    FaultKind.NOT_FOUND: OmicsRunNotFoundError,
 }
 
 
-def fault_error(fault: Fault, run_id: str | None = None, record: RunRecord | None = None) -> OmicsError:
+def fault_error(fault: Fault, target: Target | None = None, record: RunRecord | None = None) -> OmicsError:
     """Return the error to raise for a call that failed.
 
-    :param run_id: the run that the call was about; None for a call about no run, such as StartRun.
-    :param record: the last record known of the run, if any.
+    :param target: the run or batch that the call was about; None for a call about none, such as StartRun.
+    :param record: the last record known of it, if any.
     """
-    if run_id is None:
+    if target is None:
         if fault.kind is FaultKind.NOT_FOUND:
             # Something that the request names is missing: the same request is refused again.
             return OmicsRequestError(fault.message, kind=FaultKind.REFUSED)
         message = fault.message
     else:
-        message = f"HealthOmics run {run_id}: {fault.message}"
+        message = f"{target}: {fault.message}"
     error_class = _ERROR_OF_KIND.get(fault.kind, OmicsError)
-    return error_class(message, run_id=run_id, record=record, kind=fault.kind)
+    if fault.kind is FaultKind.NOT_FOUND and target is not None:
+        error_class = getattr(exceptions, target.resource.not_found)
+    return error_class(message, **named(target), record=record, kind=fault.kind)
+
+
+def named(target: Target | None) -> dict[str, str]:
+    """Return the keyword argument by which an error names a run or batch."""
+    return {} if target is None else {target.resource.argument: target.id}
 
 
 def backoff(

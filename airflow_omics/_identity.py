@@ -1,6 +1,6 @@
-"""Which run is meant: turns what a DAG author gives as ``run_id`` into an id and what must match it.
+"""Which run or batch is meant: turns what a DAG author gives into an id and what must match it.
 
-Run ids are unique only within an account and a Region, and HealthOmics reuses the id of a deleted run,
+Ids are unique only within an account and a Region, and HealthOmics reuses the id of a deleted run,
 so a record is identified by more than its id:
 https://docs.aws.amazon.com/omics/latest/dev/starting-a-run.html
 """
@@ -11,20 +11,15 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, NamedTuple
 
+from airflow_omics._resource import RUN, Resource
 from airflow_omics.records import IDENTITY_KEYS, RunRecord, parse_time, with_status
-
-ACCEPTED: Final = (
-    "it takes a HealthOmics run id ('1234567' or the int), a run ARN "
-    "('arn:aws:omics:us-east-1:123456789012:run/1234567'), or a record that holds 'id' (the output of the "
-    "task that started the run)"
-)
 
 CHECK_PLACE: Final = "Check aws_conn_id and region_name."
 
 # Compiled when they are first used: every DAG file that imports a sensor pays for this module.
 _ID: Final = r"[0-9]{1,18}"
 _ARN: Final = (
-    r"arn:(?P<partition>aws[a-z-]*):omics:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12}):run/"
+    r"arn:(?P<partition>aws[a-z-]*):omics:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12}):(?P<type>run|runBatch)/"
     r"(?P<id>[0-9]{1,18})"
 )
 _UUID: Final = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
@@ -34,99 +29,108 @@ _AIRFLOW_RUN_ID: Final = (
 )
 
 
-class RunTarget(NamedTuple):
-    """The run that a task is about, as it was given.
+class Target(NamedTuple):
+    """The run or batch that a task is about, as it was given.
 
-    :param run_id: the run's id, 1 to 18 digits.
-    :param uuid: the run's globally unique id, if a record gave it.
+    :param id: its id, 1 to 18 digits.
+    :param uuid: its globally unique id, if a record gave it.
     :param partition: ``aws``, ``aws-cn``, ..., if an ARN gave it; likewise ``region`` and ``account``.
+    :param resource: what it is.
     """
 
-    run_id: str
+    id: str
     uuid: str | None = None
     partition: str | None = None
     region: str | None = None
     account: str | None = None
+    resource: Resource = RUN
 
     @classmethod
-    def parse(cls, value: Any) -> RunTarget:
-        """Return the run that ``value`` names.
+    def parse(cls, value: Any, resource: Resource = RUN) -> Target:
+        """Return the run or batch that ``value`` names.
 
-        :param value: an id (text or int), a run ARN, or a record holding ``id`` (and maybe ``uuid`` and
+        :param value: an id (text or int), an ARN, or a record holding ``id`` (and maybe ``uuid`` and
             ``arn``).
+        :param resource: what it must name.
         :raises ValueError: for anything else, in one sentence, with a hint if the mistake is a known one.
         """
         if isinstance(value, Mapping):
-            return cls._from_record(value)
+            return cls._from_record(value, resource)
         if isinstance(value, int) and not isinstance(value, bool):
             value = str(value)
-        if not isinstance(value, str):
-            raise ValueError(f"run_id is {shown(value)}; {ACCEPTED}.{_hint(value)}")
-        if re.fullmatch(_ID, value):
-            return cls(value)
-        if match := re.fullmatch(_ARN, value):
-            return cls(match["id"], None, match["partition"], match["region"], match["account"])
-        raise ValueError(f"run_id is {shown(value)}; {ACCEPTED}.{_hint(value)}")
+        if isinstance(value, str):
+            if re.fullmatch(_ID, value):
+                return cls(value, resource=resource)
+            match = re.fullmatch(_ARN, value)
+            if match and match["type"] == resource.arn_type:
+                return cls(match["id"], None, match["partition"], match["region"], match["account"], resource)
+        argument, hint = resource.argument, _hint(value, resource)
+        raise ValueError(f"{argument} is {shown(value)}; {resource.accepted}.{hint}")
 
     @classmethod
-    def _from_record(cls, record: Mapping[str, Any]) -> RunTarget:
+    def _from_record(cls, record: Mapping[str, Any], resource: Resource) -> Target:
+        argument, accepted = resource.argument, resource.accepted
         if record.get("id") is None:
             keys = [_cut(" ".join(str(key).split()), 40) for key in list(record)[:5]]
             held = ", ".join(keys + ["..."] * (len(record) > 5)) or "nothing"
-            raise ValueError(f"run_id is a record without 'id' (it holds {held}); {ACCEPTED}.")
+            raise ValueError(f"{argument} is a record without 'id' (it holds {held}); {accepted}.")
         if isinstance(record["id"], Mapping):
-            raise ValueError(f"run_id is a record whose 'id' is itself a record; {ACCEPTED}.")
-        target = cls.parse(record["id"])
+            raise ValueError(f"{argument} is a record whose 'id' is itself a record; {accepted}.")
+        target = cls.parse(record["id"], resource)
         uuid, arn = record.get("uuid"), record.get("arn")
         if arn is not None:
-            of_arn = cls.parse(arn)
-            if of_arn.region is None or of_arn.run_id != target.run_id:
+            of_arn = cls.parse(arn, resource)
+            if of_arn.region is None or of_arn.id != target.id:
                 raise ValueError(
-                    f"run_id is a record whose 'id' {target.run_id} and 'arn' {shown(arn)} do not name the "
-                    f"same run; {ACCEPTED}."
+                    f"{argument} is a record whose 'id' {target.id} and 'arn' {shown(arn)} do not name the "
+                    f"same {resource.noun}; {accepted}."
                 )
             target = of_arn
-        return cls(
-            target.run_id, str(uuid) if uuid else None, target.partition, target.region, target.account
-        )
+        return target._replace(uuid=str(uuid) if uuid else None)
 
     @property
     def arn(self) -> str | None:
-        """The run's ARN, if it is known."""
+        """Its ARN, if it is known."""
         if not self.account:
             return None
-        return f"arn:{self.partition}:omics:{self.region}:{self.account}:run/{self.run_id}"
+        return f"arn:{self.partition}:omics:{self.region}:{self.account}:{self.resource.arn_type}/{self.id}"
+
+    def __str__(self) -> str:
+        """Return how texts name it."""
+        return self.resource.named(self.id)
 
     def check_region(self, region_name: str | None) -> None:
-        """Raise ValueError if ``region_name`` contradicts the Region of the run's ARN."""
+        """Raise ValueError if ``region_name`` contradicts the Region of its ARN."""
         if region_name and self.region and region_name != self.region:
+            argument, noun = self.resource.argument, self.resource.noun
             raise ValueError(
-                f"region_name is {region_name!r}, but run_id names a run in {self.region!r} ({self.arn}); "
-                "leave region_name out, or give the run's own Region."
+                f"region_name is {region_name!r}, but {argument} names a {noun} in {self.region!r} "
+                f"({self.arn}); leave region_name out, or give the {noun}'s own Region."
             )
 
-    def contradiction(self, record: RunRecord) -> str | None:
-        """Return why ``record`` cannot be about this run, or None if it can.
+    def contradiction(self, record: Mapping[str, Any]) -> str | None:
+        """Return why ``record`` cannot be about this run or batch, or None if it can.
 
         Only the answer's account, Region and id are judged here. Another ``uuid`` under the right ARN is not
         a contradiction: it is another run, and the caller must treat it as such.
         """
-        if record.get("id") != self.run_id:
-            return f"asked for run {self.run_id}, GetRun answered with run {record.get('id')!r}"
+        noun, read = self.resource.noun, self.resource.read
+        if record.get("id") != self.id:
+            return f"asked for {noun} {self.id}, {read} answered with {noun} {record.get('id')!r}"
         arn = record.get("arn")
         if arn is None:
             return None
         match = re.fullmatch(_ARN, str(arn))
-        if match is None or match["id"] != self.run_id:
-            return f"asked for run {self.run_id}, GetRun answered with {arn!r}"
+        if match is None or (match["type"], match["id"]) != (self.resource.arn_type, self.id):
+            return f"asked for {noun} {self.id}, {read} answered with {arn!r}"
         for what, wanted in (("account", self.account), ("region", self.region)):
             if wanted and match[what] != wanted:
-                return f"asked for {self.arn}, GetRun answered with {arn} (another {what})"
+                return f"asked for {self.arn}, {read} answered with {arn} (another {what})"
         return None
 
 
 class Judgement(NamedTuple):
-    """Whether an answer of GetRun is about the run that is meant.
+    """Whether an answer is about the run or batch that is meant.
 
     :param verdict: ``ours``: it is. ``another``: the id belongs to another run now, so ours was deleted.
         ``contradiction``: it cannot be about the run that was given. ``elsewhere``: it is, or may be, of
@@ -138,10 +142,10 @@ class Judgement(NamedTuple):
     why: str = ""
 
 
-class KnownRun:
-    """What is known of one run, and the one judgement of whether an answer is about it.
+class KnownResource:
+    """What is known of one run or batch, and the one judgement of whether an answer is about it.
 
-    :param target: the run, as it was given.
+    :param target: the run or batch, as it was given.
     :param created: when it was made, in seconds since the epoch by the service's clock, if that is known.
     :param was_read: whether somebody has read it before.
     """
@@ -149,7 +153,7 @@ class KnownRun:
     # A triggerer holds thousands of these.
     __slots__ = ("created", "record", "target", "uuid", "was_read")
 
-    def __init__(self, target: RunTarget, *, created: float | None = None, was_read: bool = False) -> None:
+    def __init__(self, target: Target, *, created: float | None = None, was_read: bool = False) -> None:
         self.target = target
         self.created = created
         self.was_read = was_read
@@ -158,12 +162,12 @@ class KnownRun:
 
     @property
     def arn(self) -> str | None:
-        """The run's ARN, if it is known."""
+        """Its ARN, if it is known."""
         return (self.record or {}).get("arn") or self.target.arn
 
     @property
     def home(self) -> str | None:
-        """The account and Region of the run, by its ARN, if they are known."""
+        """Its account and Region, by its ARN, if they are known."""
         return home_of((self.record or {}).get("arn")) or home_of(self.target.arn)
 
     def judge(
@@ -173,7 +177,7 @@ class KnownRun:
         stands_in: bool = False,
         may_be_created_at: Callable[[float], bool] | None = None,
     ) -> Judgement:
-        """Return whether GetRun's answer is about this run.
+        """Return whether an answer is about this run or batch.
 
         An answer that is wrong from the start is a contradiction: the user's mistake. If answers become wrong
         later, the client's identity has changed.
@@ -185,15 +189,20 @@ class KnownRun:
         """
         home, answered = self.home, home_of(record.get("arn"))
         if self.was_read and home is not None and answered is not None and home != answered:
-            return Judgement("elsewhere", f"GetRun answered for {answered}, and the run is of {home}")
+            resource = self.target.resource
+            why = f"{resource.read} answered for {answered}, and the {resource.noun} is of {home}"
+            return Judgement("elsewhere", why)
         if contradiction := self.target.contradiction(record):
             return Judgement("contradiction", f"{contradiction}. {CHECK_PLACE}")
         if not self._is_another(record, may_be_created_at):
             return Judgement("ours")
         if stands_in and home is None and self.was_read:
-            why = "boto3's own credentials find another run under its id; the named connection was not found"
+            why = (
+                f"boto3's own credentials find another {self.target.resource.noun} under its id; the named "
+                "connection was not found"
+            )
             return Judgement("elsewhere", why)
-        return Judgement("another", "its id belongs to another run now")
+        return Judgement("another", f"its id belongs to another {self.target.resource.noun} now")
 
     def _is_another(self, record: RunRecord, may_be_created_at: Callable[[float], bool] | None) -> bool:
         uuid, creation_time = record.get("uuid"), record.get("creationTime")
@@ -207,7 +216,7 @@ class KnownRun:
         return may_be_created_at is not None and not may_be_created_at(created)
 
     def note(self, record: RunRecord) -> None:
-        """Note an answer that is about this run."""
+        """Note an answer that is about it."""
         self.record, self.was_read = record, True
         self.uuid = record.get("uuid") or self.uuid
         if created := record.get("creationTime"):
@@ -215,7 +224,7 @@ class KnownRun:
 
     def identity(self) -> dict[str, str]:
         """Return those of ``id``, ``uuid`` and ``arn`` that are known, as plain JSON."""
-        known = {"id": self.target.run_id, "uuid": self.uuid, "arn": self.arn}
+        known = {"id": self.target.id, "uuid": self.uuid, "arn": self.arn}
         return {key: value for key, value in known.items() if value}
 
     def deleted(self) -> RunRecord:
@@ -225,7 +234,7 @@ class KnownRun:
 
 
 def home_of(arn: Any) -> str | None:
-    """Return the account and Region that a run's ARN names, as one text; None if it is not a run's ARN."""
+    """Return the account and Region that the ARN of a run or batch names, as one text; None if it is none."""
     match = re.fullmatch(_ARN, arn) if isinstance(arn, str) else None
     return home_in(match["account"], match["region"]) if match else None
 
@@ -276,12 +285,13 @@ def shown(value: Any) -> str:
     return repr(_cut(value, 20 if value.lstrip()[:1] in ("{", "[") else 80))
 
 
-def _hint(value: Any) -> str:
+def _hint(value: Any, resource: Resource) -> str:
     """Return a sentence about the mistake, if it is a known one."""
     if value is None or value == "None":
         return " None comes from an upstream task that pushed nothing."
     if isinstance(value, list | tuple):
-        return " For several runs map the task: .expand(run_id=[...])."
+        plural = "batches" if resource.noun == "batch" else "runs"
+        return f" For several {plural} map the task: .expand({resource.argument}=[...])."
     if not isinstance(value, str):
         return ""
     text = value.strip()
@@ -290,11 +300,12 @@ def _hint(value: Any) -> str:
     if re.match(_AIRFLOW_RUN_ID, text):
         return " This is Airflow's own run_id, the id of a DAG run."
     if _is_rendered_record(text):
-        return " This is a record rendered to text: pass the output itself, run_id=start.output."
+        argument = resource.argument
+        return f" This is a record rendered to text: pass the output itself, {argument}=start.output."
     if "{{" in text or "{%" in text:
         return " This template was not rendered."
     if re.fullmatch(_UUID, text):
-        return " This is a run's uuid; GetRun takes its id."
+        return f" This is a {resource.noun}'s uuid; {resource.read} takes its id."
     if text.startswith("arn:"):
-        return " This ARN is not a run's."
+        return f" This ARN is not a {resource.noun}'s."
     return ""

@@ -1,4 +1,4 @@
-"""Every error that this package raises about a run, and the kinds of fault that may be behind one.
+"""Every error that this package raises about a run or a batch, and the kinds of fault that may be behind one.
 
 A DAG author's callback may rely on the classes and on their attributes.
 """
@@ -6,15 +6,23 @@ A DAG author's callback may rely on the classes and on their attributes.
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from airflow_omics._compat import AirflowException, AirflowFailException
-from airflow_omics.records import RunRecord
+from airflow_omics.records import BatchRecord, RunRecord
 
 __all__ = [
     "FaultKind",
     "OmicsAccessError",
+    "OmicsBatchCancelledError",
+    "OmicsBatchDeletedError",
+    "OmicsBatchError",
+    "OmicsBatchFailedError",
+    "OmicsBatchMembersFailedError",
+    "OmicsBatchNotFoundError",
+    "OmicsBatchTimeoutError",
     "OmicsError",
     "OmicsRequestError",
     "OmicsRunCancelledError",
@@ -46,7 +54,8 @@ class OmicsError(AirflowException):
 
     :param message: what happened and what to do.
     :param run_id: the HealthOmics run it is about.
-    :param record: the last run record known, if any.
+    :param batch_id: the HealthOmics batch it is about.
+    :param record: the last record known of the run or batch, if any.
     :param kind: the kind of fault behind it, if that is not the one its class stands for. An error of the
         kind ``DENIED`` or ``REFUSED`` is the same at each retry; another may be gone. None if no call failed.
     """
@@ -58,11 +67,13 @@ class OmicsError(AirflowException):
         message: str,
         *,
         run_id: str | None = None,
+        batch_id: str | None = None,
         record: RunRecord | None = None,
         kind: FaultKind | None = None,
     ) -> None:
         super().__init__(message)
         self.run_id = run_id
+        self.batch_id = batch_id
         self.record = record
         if kind is not None:
             self.kind = kind
@@ -108,6 +119,58 @@ class OmicsRunNotFoundError(OmicsError):
     kind = FaultKind.NOT_FOUND
 
 
+class OmicsBatchError(OmicsError):
+    """A batch of runs ended, and not as the task wanted.
+
+    ``batch_id``, ``status``, ``failure_reason`` and ``record`` say how. ``failures`` says why its runs ended
+    badly, by reason: dicts with ``reason``, ``class``, ``owner``, ``count`` and ``examples``. If a sensor
+    raises it, it is also an ``AirflowFailException``.
+    """
+
+    record: BatchRecord | None  # type: ignore[assignment]
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        batch_id: str | None = None,
+        record: BatchRecord | None = None,
+        failures: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        super().__init__(message, batch_id=batch_id)
+        self.record = record
+        known: BatchRecord = record or {}
+        self.status: str | None = known.get("status")
+        self.failure_reason: str | None = known.get("failureReason")
+        self.failures: list[Mapping[str, Any]] = list(failures)
+
+
+class OmicsBatchFailedError(OmicsBatchError):
+    """HealthOmics could not start the batch, or not all of it: the batch itself is FAILED."""
+
+
+class OmicsBatchCancelledError(OmicsBatchError):
+    """The batch was cancelled."""
+
+
+class OmicsBatchDeletedError(OmicsBatchError):
+    """The batch or its runs were deleted, or its id belongs to another batch now."""
+
+
+class OmicsBatchMembersFailedError(OmicsBatchError):
+    """More runs of the batch ended badly than are tolerated. Its text is a report, by reason."""
+
+
+class OmicsBatchTimeoutError(OmicsError):
+    """A batch that the task started was still active at ``wait_timeout``."""
+
+
+class OmicsBatchNotFoundError(OmicsError):
+    """HealthOmics does not know the batch, and it was never seen: deleted, or never existed."""
+
+    kind = FaultKind.NOT_FOUND
+
+
 class OmicsAccessError(OmicsError):
     """AWS denied the call, or no credentials worked for five minutes; ``kind`` says which."""
 
@@ -120,11 +183,13 @@ class OmicsRequestError(OmicsError):
     kind = FaultKind.REFUSED
 
 
+_Ended = TypeVar("_Ended", OmicsRunError, OmicsBatchError)
+
+
 # Not for DAGs, but here: pickled errors name this function by its place.
-def without_retry(error: OmicsRunError) -> OmicsRunError:
+def without_retry(error: _Ended) -> _Ended:
     """Return the same error as one that is also an ``AirflowFailException``, which Airflow never retries."""
-    final_class: type[OmicsRunError] = _final_class(cast("Any", type(error)))
-    final = final_class(str(error), run_id=error.run_id, record=error.record)
+    final: _Ended = _final_class(cast("Any", type(error)))(str(error))
     # The record may have been narrowed for the XCom; the error keeps the run's own reason and message.
     final.__dict__.update(error.__dict__)
     return final
@@ -132,7 +197,7 @@ def without_retry(error: OmicsRunError) -> OmicsRunError:
 
 @cache
 def _final_class(error_class: Any) -> Any:
-    def reduce(self: OmicsRunError) -> Any:
+    def reduce(self: Any) -> Any:
         # The class is made here, so pickle could not find it by its name.
         error = error_class(str(self))
         error.__dict__.update(self.__dict__)

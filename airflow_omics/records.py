@@ -13,7 +13,7 @@ import math
 from collections.abc import Collection, Mapping
 from typing import Any, Final, TypedDict, cast
 
-__all__ = ["RunRecord"]
+__all__ = ["BatchRecord", "RunRecord"]
 
 ACTIVE_STATUSES: Final = ("PENDING", "STARTING", "RUNNING", "STOPPING")
 """The statuses of a run that goes on, in the order in which a run passes through them."""
@@ -23,6 +23,21 @@ TERMINAL_STATUSES: Final = ("COMPLETED", "FAILED", "CANCELLED", "DELETED")
 
 TASK_STATUSES: Final = ("PENDING", "STARTING", "RUNNING", "STOPPING", "COMPLETED", "CANCELLED", "FAILED")
 """The statuses of a task inside a run."""
+
+ACTIVE_BATCH_STATUSES: Final = ("CREATING", "PENDING", "SUBMITTING", "INPROGRESS", "STOPPING")
+"""The statuses of a batch that goes on, in the order in which a batch passes through them."""
+
+TERMINAL_BATCH_STATUSES: Final = (
+    "PROCESSED",
+    "CANCELLED",
+    "FAILED",
+    "RUNS_DELETING",
+    "RUNS_DELETED",
+    "RUNS_DELETE_FAILED",
+    "DELETED",
+)
+"""The statuses in which a batch has no run left to wait for. DELETED is none of the service: it stands for a
+batch that HealthOmics does not know any more."""
 
 IDENTITY_KEYS: Final = ("id", "uuid", "arn")
 """The members that identify a run: all that rendered fields and trigger arguments keep of a record."""
@@ -86,6 +101,32 @@ class RunRecord(TypedDict, total=False):
     workflowType: str
     workflowUuid: str
     workflowVersionName: str
+
+
+class BatchRecord(TypedDict, total=False):
+    """One batch of runs: GetBatch's answer without ``ResponseMetadata``, in plain JSON.
+
+    As for a run, only ``id`` and ``status`` are always there. Counts before ``PROCESSED`` lag behind.
+    What this package adds is ``outcome``, and ``failures`` if runs ended badly.
+    """
+
+    arn: str
+    creationTime: str
+    defaultRunSetting: dict[str, Any]
+    failedTime: str
+    failureReason: str
+    failures: list[dict[str, Any]]
+    id: str
+    name: str
+    outcome: dict[str, int]
+    processedTime: str
+    runSummary: dict[str, int]
+    status: str
+    submissionSummary: dict[str, int]
+    submittedTime: str
+    tags: dict[str, str]
+    totalRuns: int
+    uuid: str
 
 
 def to_record(answer: Mapping[str, Any]) -> RunRecord:
@@ -166,6 +207,16 @@ def describe(record: RunRecord, *, last_seen: bool = False) -> str:
     text += f" was {status} when last seen" if last_seen else f" is {status}"
     reasons = [str(record[key]) for key in ("failureReason", "statusMessage") if record.get(key)]
     return ": ".join([text, *reasons])
+
+
+def describe_batch(record: Mapping[str, Any], *, last_seen: bool = False) -> str:
+    """Return one line that says which batch this is and what its status is, as :func:`describe` does."""
+    text = f"HealthOmics batch {record.get('id')}"
+    if record.get("name"):
+        text += f" {record['name']!r}"
+    status = record.get("status")
+    text += f" was {status} when last seen" if last_seen else f" is {status}"
+    return f"{text}: {record['failureReason']}" if record.get("failureReason") else text
 
 
 def sentence(record: RunRecord) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_omics._faults import THROTTLED_GRACE, Fault
+from airflow_omics._identity import Target
 from airflow_omics.hooks.faults import fault_of
 from airflow_omics.hooks.retrying import Retries
 
@@ -46,12 +47,12 @@ class Calls:
         """
         return self.retries().call(lambda: call(self.hook))
 
-    def retries(self, run_id: str | None = None) -> Retries:
+    def retries(self, target: Target | None = None) -> Retries:
         """Return the retries of one call, for a caller that has more to do between two tries.
 
-        :param run_id: the run that the call is about; None for none.
+        :param target: the run or batch that the call is about; None for none.
         """
-        return Retries(lambda: self._hook, self._log, run_id=run_id, throttled=THROTTLED_GRACE)
+        return Retries(lambda: self._hook, self._log, target=target, throttled=THROTTLED_GRACE)
 
     def fault_of(self, error: Exception) -> Fault | None:
         """Return what the error of a call means, as ``airflow_omics.hooks.faults.fault_of`` does."""

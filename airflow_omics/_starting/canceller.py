@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_omics._identity import RunTarget
+from airflow_omics._identity import Target
 from airflow_omics._steering.cancel import cancel_run
 from airflow_omics.exceptions import FaultKind, OmicsAccessError, OmicsRequestError, OmicsRunNotFoundError
 from airflow_omics.records import RunRecord, sentence
@@ -41,7 +41,7 @@ class Canceller:
         self._log = log
         self._handled: set[str] = set()
 
-    def cancel(self, target: RunTarget, *, confirm: bool, within: float) -> RunRecord | None:
+    def cancel(self, target: Target, *, confirm: bool, within: float) -> RunRecord | None:
         """Cancel a run and return its last record; None, and a warning, if that could not be done.
 
         :param confirm: whether to wait until the run has ended.
@@ -50,18 +50,18 @@ class Canceller:
         try:
             record = self._cancel(target, confirm=confirm, within=within)
         except Exception as error:  # whatever it is, the task ends as it would have ended
-            self._log.warning("HealthOmics run %s could not be cancelled: %s", target.run_id, error)
+            self._log.warning("HealthOmics run %s could not be cancelled: %s", target.id, error)
             return None
         self._log.info("%s", sentence(record))
         return record
 
-    def cancel_before_the_clear(self, target: RunTarget, *, may_cancel: bool) -> None:
+    def cancel_before_the_clear(self, target: Target, *, may_cancel: bool) -> None:
         """Cancel the run that the task had before it was cleared, or say in a warning that it goes on.
 
         :param may_cancel: the operator's ``cancel_on_kill``.
         :raises OmicsError: what prevents it may pass, and two runs at once would be worse than none yet.
         """
-        run_id = target.run_id
+        run_id = target.id
         if run_id in self._handled:
             return
         self._handled.add(run_id)
@@ -89,7 +89,7 @@ class Canceller:
         else:
             self._log.info("%s", sentence(record))
 
-    def _cancel(self, target: RunTarget, *, confirm: bool, within: float) -> RunRecord:
+    def _cancel(self, target: Target, *, confirm: bool, within: float) -> RunRecord:
         at_hand = [hook] if (hook := self._at_hand()) else []
         return cancel_run(
             lambda: at_hand.pop() if at_hand else self._make_hook(),

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from airflow_omics import _clock
 from airflow_omics._faults import Fault, backoff
-from airflow_omics._identity import KnownRun, RunTarget, home_of
+from airflow_omics._identity import KnownResource, Target, home_of
 from airflow_omics._starting.attempt import Attempt, is_run_of, is_run_of_task
 from airflow_omics._starting.calls import Calls
 from airflow_omics.exceptions import FaultKind, OmicsError
@@ -99,7 +99,7 @@ class Finder:
         :raises OmicsAccessError: the doubt has lasted for five minutes.
         """
         unknown_until = _clock.monotonic() + grace
-        retries = self._calls.retries(run_id)
+        retries = self._calls.retries(Target(run_id))
         while True:
             try:
                 record = self._calls.hook.get_run(run_id)
@@ -119,7 +119,7 @@ class Finder:
                     fault = Fault(FaultKind.CREDENTIALS, said, fault.code)
                 retries.wait(fault, error)
             else:
-                run = KnownRun(RunTarget(run_id, uuid))
+                run = KnownResource(Target(run_id, uuid))
                 return record if run.judge(record).verdict == "ours" else None
 
     def _records(self, names: Iterable[str], since: float | None) -> Iterator[RunRecord]:

@@ -7,14 +7,14 @@ from typing import Any
 
 from airflow_omics._compat import AirflowTaskTimeout, Context
 from airflow_omics._connection import AwsArguments
-from airflow_omics._identity import RunTarget
+from airflow_omics._identity import Target
 from airflow_omics._starting.arguments import settings_of_reruns
 from airflow_omics._starting.attempt import Attempt
 from airflow_omics._starting.canceller import CONFIRM_WITHIN, Canceller
 from airflow_omics._starting.memory import Memory
 from airflow_omics._task.explain import explain
 from airflow_omics._waiting.ending import error_of
-from airflow_omics._waiting.run import LAST_LOOK_FAILED, Ending
+from airflow_omics._waiting.wait import LAST_LOOK_FAILED, Ending
 from airflow_omics.exceptions import OmicsRunError, OmicsRunTimeoutError, without_retry
 from airflow_omics.records import TERMINAL_STATUSES, RunRecord, describe, narrow, sentence
 
@@ -47,7 +47,7 @@ class Finish:
         self._timeout_argument: str | None = None
 
     def after_ending(
-        self, ending: Ending, attempt: Attempt, target: RunTarget | None, *, was_stopping: bool
+        self, ending: Ending, attempt: Attempt, target: Target | None, *, was_stopping: bool
     ) -> RunRecord | None:
         """Return the record if the task succeeds, None if another run is due, or raise.
 
@@ -78,13 +78,13 @@ class Finish:
         self._memory.note_wait_over()
         raise self._failure_of(ending, record, target)
 
-    def timed_out(self, ending: Ending, target: RunTarget, argument: str | None) -> Ending:
+    def timed_out(self, ending: Ending, target: Target, argument: str | None) -> Ending:
         """Do as ``on_timeout`` says; return what the task ends with, the run's last record in it.
 
         :param argument: which argument of the operator set the deadline.
         """
         self._timeout_argument = argument
-        record, run_id = ending.record, target.run_id
+        record, run_id = ending.record, target.id
         _, failed, why = ending.message.partition(LAST_LOOK_FAILED)
         if record is None:
             state = f"HealthOmics run {run_id} could not be read"
@@ -106,8 +106,8 @@ class Finish:
         self._push_attempts(record)
         return narrow(record, self._operator.record_fields)
 
-    def _error_of(self, ending: Ending, target: RunTarget | None) -> Exception | AirflowTaskTimeout:
-        run_id = target.run_id if target else None
+    def _error_of(self, ending: Ending, target: Target | None) -> Exception | AirflowTaskTimeout:
+        run_id = target.id if target else None
         if ending.outcome == "timeout" and self._timeout_argument == "execution_timeout":
             return AirflowTaskTimeout(ending.message)
         return error_of(
@@ -117,7 +117,7 @@ class Finish:
             timeout=lambda said: OmicsRunTimeoutError(said, run_id=run_id, record=ending.record),
         )
 
-    def _failure_of(self, ending: Ending, record: RunRecord, target: RunTarget | None) -> Exception:
+    def _failure_of(self, ending: Ending, record: RunRecord, target: Target | None) -> Exception:
         from airflow_omics.failures import CHANGE, classify
 
         operator, diagnosis = self._operator, None

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from airflow_omics._identity import RunTarget, shown
+from airflow_omics._identity import Target, shown
 
 MEMBER_OF_ARGUMENT: Final[Mapping[str, str]] = {
     "workflow_id": "workflowId",
@@ -277,7 +277,7 @@ def _check_owner(name: str, value: Any) -> str:
 
 def _check_run(name: str, value: Any) -> str:
     try:
-        return RunTarget.parse(value).run_id
+        return Target.parse(value).id
     except ValueError as error:
         raise ValueError(str(error).replace("run_id is", f"{name} is", 1)) from None
 

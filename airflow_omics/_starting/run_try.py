@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from airflow_omics import _clock
 from airflow_omics._compat import AirflowTaskTimeout, Context
 from airflow_omics._connection import AwsArguments
-from airflow_omics._identity import RunTarget
+from airflow_omics._identity import Target
 from airflow_omics._starting.arguments import StartArguments, settings_of_reruns
 from airflow_omics._starting.attempt import Attempt, epoch_of
 from airflow_omics._starting.calls import Calls
@@ -25,8 +25,8 @@ from airflow_omics._starting.starter import Started, Starter
 from airflow_omics._starting.worker_kill import WorkerKill
 from airflow_omics._task.checks import to_seconds, warn_of_short_interval
 from airflow_omics._waiting.ending import ending_from_event
-from airflow_omics._waiting.poller import RunPoller, until_over
-from airflow_omics._waiting.run import Ending, RunWait
+from airflow_omics._waiting.poller import Poller, until_over
+from airflow_omics._waiting.wait import Ending, Wait
 from airflow_omics.hooks import OmicsHook
 from airflow_omics.links import persist_links
 from airflow_omics.records import IDENTITY_KEYS, RunRecord, sentence
@@ -52,7 +52,7 @@ class RunTry:
         self._starting: Attempt | None = None
         self._calls = Calls(self._make_hook, self._log)
         self._canceller = Canceller(self._make_hook, lambda: self._calls.at_hand, self._log)
-        self._target: RunTarget | None = None
+        self._target: Target | None = None
         self._deadlines = Deadlines(operator, self._try.began or _clock.time(), _clock.time())
         self._finish = Finish(operator, context, self._memory, self._canceller, lambda: self._aws_arguments)
 
@@ -72,9 +72,7 @@ class RunTry:
         epoch = epoch_of(self._try.max_tries, self._memory.noted)
         self._memory.begin(epoch, self._try.max_tries, forget=operator.on_clear == "new")
         if cleared := self._memory.run_of_cleared_wait:
-            self._canceller.cancel_before_the_clear(
-                RunTarget.parse(cleared), may_cancel=operator.cancel_on_kill
-            )
+            self._canceller.cancel_before_the_clear(Target.parse(cleared), may_cancel=operator.cancel_on_kill)
         first = Attempt(
             self._try.task, epoch if operator.on_clear == "new" else None, self._memory.generation
         )
@@ -129,9 +127,9 @@ class RunTry:
     def _seen(self, record: RunRecord) -> None:
         self._links = persist_links(self._context, record, self._links)
 
-    def _remembered_target(self) -> RunTarget | None:
+    def _remembered_target(self) -> Target | None:
         known = {key: self._memory.run[key] for key in IDENTITY_KEYS if self._memory.run.get(key)}
-        return RunTarget.parse(known) if known else None
+        return Target.parse(known) if known else None
 
     # -- what the starter asks and reports ---------------------------------------------------------------
 
@@ -186,14 +184,14 @@ class RunTry:
 
     def end_superseded(self, found: Found) -> None:
         """End an active run from before the task was cleared."""
-        target = RunTarget.parse({key: found.record.get(key) for key in IDENTITY_KEYS})
+        target = Target.parse({key: found.record.get(key) for key in IDENTITY_KEYS})
         if found.attempt is not None and self._operator.wait_for_completion:
             self._canceller.cancel_before_the_clear(target, may_cancel=self._operator.cancel_on_kill)
         else:
             # This task did not wait for it, or its token does not fit this task's history: another may.
             self._log.warning(
                 "HealthOmics run %s, which this task started before, goes on beside the new one.",
-                target.run_id,
+                target.id,
             )
 
     # -- waiting -----------------------------------------------------------------------------------------
@@ -201,13 +199,13 @@ class RunTry:
     def _wait(self, started: Started, was_stopping: bool) -> Ending:
         target, operator = self._target, self._operator
         assert target is not None
-        wait = RunWait(
+        wait = Wait(
             target,
             started_at=_clock.time(),
             timeout_at=self._deadlines.first[0],
             terminal_statuses=operator.success_statuses,
         )
-        poller = RunPoller(wait, self._make_hook, None, self._log)
+        poller = Poller(wait, self._make_hook, None, self._log)
 
         def look() -> Ending | None:
             ending = poller.look()
@@ -222,7 +220,7 @@ class RunTry:
 
         return until_over(look, between_looks)
 
-    def _defer(self, wait: RunWait, attempt: Attempt, was_stopping: bool) -> NoReturn:
+    def _defer(self, wait: Wait, attempt: Attempt, was_stopping: bool) -> NoReturn:
         trigger = OmicsStartedRunTrigger.of_wait(
             wait,
             self._aws_arguments,
@@ -275,7 +273,7 @@ class RunTry:
         if target is not None:
             self._canceller.cancel(target, confirm=False, within=within)
 
-    def _target_of_start(self) -> RunTarget | None:
+    def _target_of_start(self) -> Target | None:
         """Return the run of a start that is not finished; StartRun may have answered or not."""
         if self._starting is None:
             return None
@@ -285,7 +283,7 @@ class RunTry:
         found = finder.runs_of(self._starting, wanted=self._starting)
         if not found:
             return None
-        return RunTarget.parse({key: found[0].record.get(key) for key in IDENTITY_KEYS})
+        return Target.parse({key: found[0].record.get(key) for key in IDENTITY_KEYS})
 
     # -- what is asked for -------------------------------------------------------------------------------
 

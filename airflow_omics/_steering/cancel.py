@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_omics import _clock
 from airflow_omics._faults import NOT_FOUND_GRACE, Fault
-from airflow_omics._identity import RunTarget
-from airflow_omics._steering.change import RunChange, apply_change
+from airflow_omics._identity import Target
+from airflow_omics._steering.change import Change, apply_change
 from airflow_omics.exceptions import FaultKind
 from airflow_omics.records import TERMINAL_STATUSES, RunRecord
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from airflow_omics.hooks import OmicsHook
 
 
-class Cancellation(RunChange):
+class Cancellation(Change):
     """CancelRun, confirmed through STOPPING to the run's end.
 
     It is done however the run ends: a run that is COMPLETED or FAILED before the request reaches it needs no
@@ -25,7 +25,7 @@ class Cancellation(RunChange):
 
     :param confirm: whether to go on reading until the run has ended; if not, it is read once after the
         request.
-    :param arguments: as for :class:`~airflow_omics._steering.change.RunChange`.
+    :param arguments: as for :class:`~airflow_omics._steering.change.Change`.
 
     See https://docs.aws.amazon.com/omics/latest/dev/canceling-runs.html
     """
@@ -34,7 +34,7 @@ class Cancellation(RunChange):
     method = "cancel_run"
     doing = "cancelling"
 
-    def __init__(self, target: RunTarget, *, confirm: bool = True, **arguments: Any) -> None:
+    def __init__(self, target: Target, *, confirm: bool = True, **arguments: Any) -> None:
         super().__init__(target, **arguments)
         self._confirm = confirm
 
@@ -62,7 +62,7 @@ class Cancellation(RunChange):
 
 def cancel_run(
     make_hook: Callable[[], OmicsHook],
-    target: RunTarget,
+    target: Target,
     *,
     confirm: bool = True,
     within: float | None = 3600.0,

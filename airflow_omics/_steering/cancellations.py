@@ -14,7 +14,7 @@ from typing import ClassVar, Final
 from airflow_omics import _clock
 from airflow_omics._connection import AwsArguments
 from airflow_omics._faults import NOT_FOUND_GRACE, Fault
-from airflow_omics._identity import RunTarget
+from airflow_omics._identity import Target
 from airflow_omics._steering.cancel import Cancellation
 from airflow_omics._steering.change import judged
 from airflow_omics._watching.limited_client import LimitedClient
@@ -56,7 +56,7 @@ class Cancellations:
         found = of_connection.get(arguments.key)
         return found or of_connection.setdefault(arguments.key, cls(arguments, requests_per_second))
 
-    async def cancel(self, target: RunTarget, say: Say) -> str:
+    async def cancel(self, target: Target, say: Say) -> str:
         """Cancel a run, and return what it is now: ``accepted``, or the status that it has ended in.
 
         Nobody waits for the run any more, so its end is not waited for either. A run that is being
@@ -65,10 +65,10 @@ class Cancellations:
         :param say: takes a log line, with its level.
         :raises OmicsError: why it could not be cancelled, within an hour.
         """
-        first = self._under_way.get(target.run_id)
+        first = self._under_way.get(target.id)
         if first is not None:
             return await asyncio.shield(first)
-        outcome = self._under_way[target.run_id] = asyncio.get_running_loop().create_future()
+        outcome = self._under_way[target.id] = asyncio.get_running_loop().create_future()
         outcome.add_done_callback(_retrieved)
         try:
             status = await self._cancel(target, say)
@@ -82,7 +82,7 @@ class Cancellations:
             outcome.set_result(status)
             return status
         finally:
-            del self._under_way[target.run_id]
+            del self._under_way[target.id]
             if not self._under_way:
                 self._forget()
 
@@ -91,7 +91,7 @@ class Cancellations:
         if of_connection.get(self._arguments.key) is self:
             del of_connection[self._arguments.key]
 
-    async def _cancel(self, target: RunTarget, say: Say) -> str:
+    async def _cancel(self, target: Target, say: Say) -> str:
         change = _Unattended(
             target,
             confirm=False,
@@ -125,8 +125,8 @@ class Cancellations:
         await client.turn("CancelRun")
         async with self._in_line:
             await client.turn("GetRun")
-        run_id = change.target.run_id
-        known = Known(bool(change.target.uuid), change.run.home)
+        run_id = change.target.id
+        known = Known(bool(change.target.uuid), change.known.home)
         answer = await client.get_run(run_id, known=known)
         if isinstance(answer, Fault):
             if answer.doubt:

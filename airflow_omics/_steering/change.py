@@ -1,6 +1,6 @@
 """Ask HealthOmics to change a run, and confirm that it did: what cancelling and deleting share.
 
-:class:`RunChange` decides what each answer or failed call means. It makes no call, reads no clock and never
+:class:`Change` decides what each answer or failed call means. It makes no call, reads no clock and never
 sleeps, so that a worker (:func:`apply_change`) and an event loop can both drive it: make the call that
 ``step`` names, hand over its answer or fault, and unless there is a ``result`` or an ``error``, go on after
 ``pause``.
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_omics import _clock
 from airflow_omics._faults import CREDENTIALS_GRACE, Fault, backoff, fault_error
-from airflow_omics._identity import KnownRun, RunTarget
+from airflow_omics._identity import KnownResource, Target
 from airflow_omics._waiting.log_lines import LogLines
 from airflow_omics._waiting.poller import until_over
 from airflow_omics.exceptions import FaultKind, OmicsError, OmicsRequestError
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from airflow_omics.hooks import OmicsHook
 
 
-class RunChange:
+class Change:
     """One change of one run: which run, how long to try, and the result so far.
 
     The run is read before each request to change it, so that another run which has our run's id is never
@@ -47,16 +47,16 @@ class RunChange:
 
     def __init__(
         self,
-        target: RunTarget,
+        target: Target,
         *,
         started_at: float,
         within: float | None = None,
         poke_interval: float = 30.0,
         not_found_grace: float = 0.0,
     ) -> None:
-        self.run = KnownRun(target)
+        self.known = KnownResource(target)
         """What is known of the run."""
-        self.lines = LogLines(target.run_id)
+        self.lines = LogLines(target)
         """The log lines that are due."""
         self.step: Literal["read", "ask"] = "read"
         """The call to make next: GetRun, or the one that asks."""
@@ -77,14 +77,14 @@ class RunChange:
         self._credentials_lost_at: float | None = None
 
     @property
-    def target(self) -> RunTarget:
+    def target(self) -> Target:
         """The run, as it was given."""
-        return self.run.target
+        return self.known.target
 
     @property
     def record(self) -> RunRecord | None:
         """The run as last read."""
-        return self.run.record
+        return self.known.record
 
     @property
     def wants_fresh_client(self) -> bool:
@@ -100,18 +100,18 @@ class RunChange:
 
     def answered(self, record: RunRecord, now: float) -> None:
         """Take GetRun's answer."""
-        verdict, why = self.run.judge(record)
+        verdict, why = self.known.judge(record)
         if verdict == "elsewhere":
             self.failed(Fault(FaultKind.CREDENTIALS, why), now)
             return
         self._credentials_lost_at = None
         if verdict == "contradiction":
-            self.error = OmicsRequestError(why, run_id=self.target.run_id)
+            self.error = OmicsRequestError(why, run_id=self.target.id)
             return
         if verdict == "another":
             self._gone(why)
             return
-        self.run.note(record)
+        self.known.note(record)
         if self.asked:
             self._failures, self._last_fault = 0, None
         if self._has_come_about(record):
@@ -120,7 +120,7 @@ class RunChange:
             self._go_on(now, self._poke_interval)
         elif objection := self._objection(record):
             message = f"{describe(record)}; {objection}"
-            self.error = OmicsRequestError(message, run_id=self.target.run_id, record=record)
+            self.error = OmicsRequestError(message, run_id=self.target.id, record=record)
         elif self._refusal is not None:
             self._was_refused(self._refusal, record, now)
         else:
@@ -198,7 +198,7 @@ class RunChange:
 
     def _gone(self, why: str) -> None:
         self.lines.add(logging.INFO, f"deleted: {why}")
-        self.result = self.run.deleted()
+        self.result = self.known.deleted()
 
     def _without_credentials(self, fault: Fault, now: float) -> None:
         if self._credentials_lost_at is None:
@@ -220,17 +220,15 @@ class RunChange:
         self.step, self._pause = "read", pause
         if now < self._deadline:
             return
-        state = (
-            describe(self.record) if self.record else f"HealthOmics run {self.target.run_id} was never read"
-        )
+        state = describe(self.record) if self.record else f"HealthOmics run {self.target.id} was never read"
         accepted = f"{self.operation} was {'accepted' if self.asked else 'never accepted'}"
         message = f"{state} after {now - self._started_at:.0f} s of {self.doing} it; {accepted}."
         if self._last_fault is not None:
             message += f" The last call failed: {self._last_fault.message}"
-        self.error = OmicsError(message, run_id=self.target.run_id, record=self.record)
+        self.error = OmicsError(message, run_id=self.target.id, record=self.record)
 
     def _fail(self, fault: Fault) -> None:
-        self.error = fault_error(fault, self.target.run_id, self.record)
+        self.error = fault_error(fault, self.target, self.record)
 
 
 def judged(fault: Fault) -> Fault:
@@ -251,7 +249,7 @@ class _Worker:
 
     def __init__(
         self,
-        change: RunChange,
+        change: Change,
         make_hook: Callable[[], OmicsHook],
         log: Any,
         seen: Callable[[RunRecord], object] | None,
@@ -289,12 +287,12 @@ class _Worker:
             hook = self._hook = self._make_hook()
             hook.replaces = self._replaces
         if change.step == "read":
-            record = hook.get_run(change.target.run_id)
+            record = hook.get_run(change.target.id)
             change.answered(record, _clock.monotonic())
             if self._seen is not None and change.record is record:
                 self._seen(record)
         else:
-            getattr(hook, change.method)(change.target.run_id)
+            getattr(hook, change.method)(change.target.id)
             change.accepted(_clock.monotonic())
 
     def _failed(self, error: Exception) -> None:
@@ -304,12 +302,12 @@ class _Worker:
         if fault is None:
             raise error
         if self._hook is not None and self._change.is_known:
-            fault = judged(weighed(fault, self._hook, self._change.run.home))
+            fault = judged(weighed(fault, self._hook, self._change.known.home))
         self._change.failed(fault, _clock.monotonic())
 
 
 def apply_change(
-    change: RunChange,
+    change: Change,
     make_hook: Callable[[], OmicsHook],
     *,
     log: Any,

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_omics import _clock
 from airflow_omics._faults import Fault
-from airflow_omics._identity import RunTarget
-from airflow_omics._steering.change import RunChange, apply_change
+from airflow_omics._identity import Target
+from airflow_omics._steering.change import Change, apply_change
 from airflow_omics.records import ACTIVE_STATUSES, RunRecord
 
 if TYPE_CHECKING:
     from airflow_omics.hooks import OmicsHook
 
 
-class Deletion(RunChange):
+class Deletion(Change):
     """DeleteRun, confirmed until HealthOmics does not know the run any more, or calls it DELETED.
 
     A run that is unknown from the start counts as deleted. If that were an error, the retry of a task whose
@@ -58,7 +58,7 @@ class Deletion(RunChange):
 
 def delete_run(
     make_hook: Callable[[], OmicsHook],
-    target: RunTarget,
+    target: Target,
     *,
     within: float | None = 600.0,
     poke_interval: float = 5.0,

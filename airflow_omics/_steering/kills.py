@@ -21,7 +21,7 @@ from typing import ClassVar, Final
 from airflow_omics import _clock
 from airflow_omics._connection import AwsArguments
 from airflow_omics._faults import backoff
-from airflow_omics._identity import RunTarget
+from airflow_omics._identity import Target
 from airflow_omics._steering.cancellations import Cancellations
 from airflow_omics._task.state import UnreadableStateError, is_killed
 from airflow_omics._task.state_reader import StateReader, reason_of
@@ -72,7 +72,7 @@ class Kill:
     :param log: takes the log lines.
     """
 
-    target: RunTarget
+    target: Target
     task: TaskKey
     on_clear: str
     arguments: AwsArguments
@@ -84,13 +84,13 @@ class Kill:
     @property
     def key(self) -> tuple[str, str, TaskKey]:
         """Equal for two kills if one of them is enough."""
-        return self.arguments.key, self.target.run_id, self.task
+        return self.arguments.key, self.target.id, self.task
 
     @property
     def named(self) -> str:
         """The run, with its ARN if that is known."""
         arn = self.target.arn
-        return f"HealthOmics run {self.target.run_id}" + (f" ({arn})" if arn else "")
+        return f"HealthOmics run {self.target.id}" + (f" ({arn})" if arn else "")
 
 
 class Kills:
@@ -146,10 +146,10 @@ class Kills:
     async def _was_killed(self, kill: Kill) -> bool:
         state = await self._state(kill.task)
         if not is_killed(state, kill.on_clear):
-            kill.log.say(logging.INFO, f"HealthOmics run {kill.target.run_id} goes on: the task is {state}.")
+            kill.log.say(logging.INFO, f"HealthOmics run {kill.target.id} goes on: the task is {state}.")
             return False
         kill.log.say(
-            logging.INFO, f"The task is {state}: HealthOmics run {kill.target.run_id} is to be cancelled."
+            logging.INFO, f"The task is {state}: HealthOmics run {kill.target.id} is to be cancelled."
         )
         return True
 
@@ -206,7 +206,7 @@ async def wait_a_while(kill: Kill, seconds: float) -> None:
             with contextlib.suppress(Exception):  # a log that is closed must not keep a trigger from ending
                 kill.log.say(
                     logging.INFO,
-                    f"HealthOmics run {kill.target.run_id}: the triggerer goes on with it, and reports the "
+                    f"HealthOmics run {kill.target.id}: the triggerer goes on with it, and reports the "
                     "result in its own log.",
                 )
         kill.log.leave()
@@ -216,7 +216,7 @@ async def _cancel(kill: Kill) -> None:
     cancellations = Cancellations.shared(kill.arguments, kill.requests_per_second)
     status = await cancellations.cancel(kill.target, kill.log.say)
     if status != "accepted":
-        kill.log.say(logging.INFO, f"HealthOmics run {kill.target.run_id} is {status}.")
+        kill.log.say(logging.INFO, f"HealthOmics run {kill.target.id} is {status}.")
 
 
 def _name_those_cut_short(kills: Iterable[Kill]) -> None:
@@ -238,7 +238,7 @@ def _listed(kills: Iterable[Kill]) -> str:
     """Name runs in one line; those of one account and Region share the beginning of their ARN."""
     by_place: dict[str, list[str]] = {}
     for kill in kills:
-        place, _, run_id = (kill.target.arn or kill.target.run_id).rpartition("/")
+        place, _, run_id = (kill.target.arn or kill.target.id).rpartition("/")
         by_place.setdefault(place, []).append(run_id)
     return "; ".join(
         (f"{place}/" if place else "") + ", ".join(sorted(run_ids)) for place, run_ids in by_place.items()

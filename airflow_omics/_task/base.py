@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from airflow_omics._identity import KnownRun, RunTarget
+from airflow_omics._identity import KnownResource, Target
 from airflow_omics._task.checks import is_known_now
 from airflow_omics._task.fields import TaskFields
 from airflow_omics.records import RunRecord
@@ -46,22 +46,22 @@ class RunTaskMixin(TaskFields):
     def _check_run_id(self) -> None:
         """Refuse at parse time what is wrong for certain; a template is checked once it is rendered."""
         if is_known_now(self.run_id):
-            target = RunTarget.parse(self.run_id)
+            target = Target.parse(self.run_id)
             if is_known_now(self.region_name):
                 target.check_region(self.region_name)
 
-    def _target(self) -> RunTarget:
+    def _target(self) -> Target:
         """Return the run that the rendered arguments name, or raise OmicsRequestError."""
         from airflow_omics.exceptions import OmicsRequestError
 
         try:
-            target = RunTarget.parse(self.run_id)
+            target = Target.parse(self.run_id)
             target.check_region(self.region_name)
         except ValueError as error:
             raise OmicsRequestError(str(error)) from None
         return target
 
-    def _aws_arguments(self, target: RunTarget) -> AwsArguments:
+    def _aws_arguments(self, target: Target) -> AwsArguments:
         """Return the AWS arguments, in the Region of the run's ARN if no Region was given."""
         from airflow_omics._connection import AwsArguments
         from airflow_omics.exceptions import OmicsRequestError
@@ -72,7 +72,7 @@ class RunTaskMixin(TaskFields):
             raise OmicsRequestError(str(error)) from None
         return arguments.in_region(target.region)
 
-    def _make_hook(self, target: RunTarget) -> OmicsHook:
+    def _make_hook(self, target: Target) -> OmicsHook:
         return self._hook_of(self._aws_arguments(target))
 
     def _hook_of(self, arguments: AwsArguments) -> OmicsHook:
@@ -86,15 +86,15 @@ class RunTaskMixin(TaskFields):
         return hook
 
     @staticmethod
-    def _checked(target: RunTarget, record: RunRecord) -> RunRecord:
+    def _checked(target: Target, record: RunRecord) -> RunRecord:
         """Return GetRun's answer if it is about the run that is meant, or raise the error."""
         from airflow_omics._faults import run_error
         from airflow_omics.exceptions import OmicsRequestError
 
-        run = KnownRun(target)
+        run = KnownResource(target)
         verdict, why = run.judge(record)
         if verdict == "contradiction":
-            raise OmicsRequestError(why, run_id=target.run_id)
+            raise OmicsRequestError(why, run_id=target.id)
         if verdict == "another":
-            raise run_error(run.deleted(), f"HealthOmics run {target.run_id} was deleted: {why}.")
+            raise run_error(run.deleted(), f"HealthOmics run {target.id} was deleted: {why}.")
         return record

@@ -30,8 +30,8 @@ from airflow_omics.links import RunLinks, persist_links
 
 if TYPE_CHECKING:
     from airflow_omics._waiting.ending import EndPolicy
-    from airflow_omics._waiting.poller import RunPoller
-    from airflow_omics._waiting.run import Ending, RunWait
+    from airflow_omics._waiting.poller import Poller
+    from airflow_omics._waiting.wait import Ending, Wait
     from airflow_omics.diagnosis import Diagnosis
     from airflow_omics.records import RunRecord
 
@@ -52,7 +52,7 @@ class WaitingSensor(RunTaskMixin, BaseSensorOperator):
     def execute(self, context: Context) -> RunRecord:
         """Wait for the run to end, sleeping, rescheduling or deferred between looks; return its record."""
         from airflow_omics._waiting.poller import until_over
-        from airflow_omics._waiting.run import Ending
+        from airflow_omics._waiting.wait import Ending
         from airflow_omics.exceptions import OmicsRequestError
 
         if self.deferrable:
@@ -73,9 +73,9 @@ class WaitingSensor(RunTaskMixin, BaseSensorOperator):
             return ending
 
         ending = until_over(look, lambda: self._between_looks(wait, next(pauses)))
-        return self._end_task(ending, context, wait.target.run_id)
+        return self._end_task(ending, context, wait.target.id)
 
-    def _between_looks(self, wait: RunWait, looks: int) -> None:
+    def _between_looks(self, wait: Wait, looks: int) -> None:
         """Sleep, or leave the worker: only here do the modes differ."""
         if self.deferrable:
             self._defer(wait)
@@ -86,7 +86,7 @@ class WaitingSensor(RunTaskMixin, BaseSensorOperator):
             raise AirflowRescheduleException(due)  # type: ignore[no-untyped-call]
         _clock.sleep(pause)
 
-    def _defer(self, wait: RunWait) -> NoReturn:
+    def _defer(self, wait: Wait) -> NoReturn:
         """Hand the wait over to a trigger."""
         raise NotImplementedError
 
@@ -107,7 +107,7 @@ class WaitingSensor(RunTaskMixin, BaseSensorOperator):
         if kwargs.get("traceback"):
             self.log.error("The trigger failed:\n%s", "\n".join(kwargs["traceback"]))
         if "timeout" in reason.lower():
-            from airflow_omics._waiting.run import Ending
+            from airflow_omics._waiting.wait import Ending
 
             run_id = self._run_id_of(None)
             message = f"HealthOmics run {run_id or 'unknown'}: deferred beyond the sensor's timeout."
@@ -123,7 +123,7 @@ class WaitingSensor(RunTaskMixin, BaseSensorOperator):
         if ending is not None and ending.record is not None:
             return ending.record.get("id")
         try:
-            return self._target().run_id
+            return self._target().id
         except OmicsRequestError:
             return None
 
@@ -137,7 +137,7 @@ class WaitingSensor(RunTaskMixin, BaseSensorOperator):
         ending = self._poller(wait).look()
         if ending is None:
             return PokeReturnValue(is_done=False)
-        return PokeReturnValue(is_done=True, xcom_value=self._end_task(ending, context, wait.target.run_id))
+        return PokeReturnValue(is_done=True, xcom_value=self._end_task(ending, context, wait.target.id))
 
     def _step_into_triggerer(self, start: bool, end: bool) -> str | None:
         """Begin and end in the triggerer if that is possible; return a warning of what is not."""
@@ -190,19 +190,19 @@ class WaitingSensor(RunTaskMixin, BaseSensorOperator):
         # doublings are more than any timeout.
         return self._get_next_poke_interval(started_at, lambda: _clock.time() - started_at, min(looks, 60))
 
-    def _poller(self, wait: RunWait) -> RunPoller:
-        from airflow_omics._waiting.poller import RunPoller
+    def _poller(self, wait: Wait) -> Poller:
+        from airflow_omics._waiting.poller import Poller
 
-        return RunPoller(wait, lambda: self._make_hook(wait.target), self.export, self.log)
+        return Poller(wait, lambda: self._make_hook(wait.target), self.export, self.log)
 
-    def _new_wait(self, context: Context) -> RunWait:
-        from airflow_omics._waiting.run import RunWait
+    def _new_wait(self, context: Context) -> Wait:
+        from airflow_omics._waiting.wait import Wait
 
         target = self._target()
         first = first_reschedule_date(context, self.retries) if self.reschedule else None
         self._region_is_checked = first is not None  # the process that looked first has warned
         started_at = _clock.time() if first is None else first.timestamp()
-        return RunWait(
+        return Wait(
             target,
             started_at=started_at,
             timeout_at=started_at + self.timeout,

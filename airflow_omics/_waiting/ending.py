@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from airflow_omics import exceptions
 from airflow_omics._compat import AirflowSensorTimeout, AirflowSkipException
 from airflow_omics._faults import run_error
-from airflow_omics._waiting.run import Ending
+from airflow_omics._waiting.wait import Ending
 from airflow_omics.records import ERROR_KEYS, LINK_KEYS, RunRecord, narrow
 
 if TYPE_CHECKING:

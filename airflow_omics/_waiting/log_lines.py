@@ -1,11 +1,11 @@
-"""The log lines about one run: which are due, until somebody who has the task's log writes them."""
+"""The log lines about one run or batch: which are due, until somebody who has the task's log writes them."""
 
 from __future__ import annotations
 
 import logging
 from typing import Any, Final
 
-from airflow_omics.records import ACTIVE_STATUSES
+from airflow_omics._identity import Target
 
 log = logging.getLogger(__name__)
 
@@ -14,16 +14,16 @@ LINE_EVERY: Final = 600.0
 
 
 class LogLines:
-    """The log lines about one run that are due.
+    """The log lines about one run or batch that are due.
 
-    :param run_id: the run.
+    :param target: the run or batch.
     """
 
     # A triggerer holds thousands of these.
-    __slots__ = ("_due", "_errors", "_run_id", "status_logged_at")
+    __slots__ = ("_due", "_errors", "_target", "status_logged_at")
 
-    def __init__(self, run_id: str) -> None:
-        self._run_id = run_id
+    def __init__(self, target: Target) -> None:
+        self._target = target
         self._due: tuple[tuple[int, str], ...] = ()
         self._errors: dict[str, tuple[int, float]] | None = None  # by kind: how many, and when the last was
         self.status_logged_at: float | None = None
@@ -35,12 +35,12 @@ class LogLines:
         return bool(self._due)
 
     def add(self, level: int, text: str) -> None:
-        """Add a line about the run.
+        """Add a line about it.
 
         :param level: as in :mod:`logging`.
-        :param text: what is said of the run.
+        :param text: what is said of it.
         """
-        self._due = (*self._due, (level, about_run(self._run_id, text)))
+        self._due = (*self._due, (level, self._target.resource.about(self._target.id, text)))
 
     def add_error(self, kind: str, text: str, tick: float) -> None:
         """Add a warning of an error, if it is the 1st, 2nd, 4th, 8th, ... of its kind.
@@ -59,7 +59,7 @@ class LogLines:
             self.add(logging.WARNING, text)
 
     def add_status(self, before: str | None, status: str, tick: float, waited: float) -> None:
-        """Add a line about the run's status, if it has changed or no line has said it for a while.
+        """Add a line about the status, if it has changed or no line has said it for a while.
 
         :param before: the status before; None if it is not known.
         :param status: the status now.
@@ -71,7 +71,7 @@ class LogLines:
             return
         self.status_logged_at = tick
         text = f"is {status}" if before in (None, status) else f"is {status}, was {before}"
-        known = status in ACTIVE_STATUSES
+        known = status in self._target.resource.active
         if not known:
             text += ", a status this version of airflow-omics does not know; waiting on"
         self.add(logging.INFO if known else logging.WARNING, f"{text} ({waited:.0f} s since the first look)")
@@ -88,9 +88,3 @@ class LogLines:
                 logger.log(level, line)
             except Exception as error:  # of any kind: each handler has its own
                 log.debug("A line was lost: %s", line, exc_info=error)
-
-
-def about_run(run_id: str, text: str) -> str:
-    """Return a text about a run with the run's id before it."""
-    separator = " " if text.startswith("is ") else ": "
-    return f"HealthOmics run {run_id}{separator}{text}"

@@ -1,4 +1,4 @@
-"""Looks at a run for a task that waits in a worker, and the loop of every wait in a worker."""
+"""Looks at a run or batch for a task that waits in a worker, and the loop of every wait in a worker."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_omics import _clock
 from airflow_omics._faults import Fault
-from airflow_omics._waiting.run import Ending, RunWait
+from airflow_omics._waiting.wait import Ending, Wait
 from airflow_omics.exceptions import FaultKind
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ def until_over(look: Callable[[], T | None], between_looks: Callable[[], object]
     return result
 
 
-class RunPoller:
-    """Look at the run of one wait, each time by one GetRun.
+class Poller:
+    """Look at the run or batch of one wait, each time by one GetRun or GetBatch.
 
     :param wait: what has been seen of the run, and what ends the wait.
     :param make_hook: makes a hook; called again after credentials failed or were denied.
@@ -39,7 +39,7 @@ class RunPoller:
     """
 
     def __init__(
-        self, wait: RunWait, make_hook: Callable[[], OmicsHook], export: Collection[str] | None, log: Any
+        self, wait: Wait, make_hook: Callable[[], OmicsHook], export: Collection[str] | None, log: Any
     ) -> None:
         self._wait = wait
         self._make_hook = make_hook
@@ -74,16 +74,16 @@ class RunPoller:
         """Return the fault; if the run was read before, with what makes its answer doubtful."""
         from airflow_omics.hooks.faults import weighed
 
-        if self._hook is None or not self._wait.run.was_read:
+        if self._hook is None or not self._wait.known.was_read:
             return fault
-        return weighed(fault, self._hook, self._wait.run.home)
+        return weighed(fault, self._hook, self._wait.known.home)
 
     def _read(self) -> tuple[RunRecord, float]:
         if self._hook is None:
             self._hook = self._make_hook()
             self._hook.replaces = self._replaces
-        run_id = self._wait.target.run_id
-        record = self._hook.get_run(run_id)
+        target = self._wait.target
+        record = getattr(self._hook, target.resource.method)(target.id)
         if self._export_names and self._wait.is_over(record):
             record = self._export(self._hook, record, self._export_names)
         return record, self._hook.clock_skew

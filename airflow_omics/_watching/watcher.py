@@ -20,7 +20,7 @@ from airflow_omics import _clock
 from airflow_omics._compat import stats
 from airflow_omics._connection import AwsArguments
 from airflow_omics._faults import Fault
-from airflow_omics._waiting.run import Ending, RunWait
+from airflow_omics._waiting.wait import Ending, Wait
 from airflow_omics._watching.limited_client import LimitedClient
 from airflow_omics._watching.rate_limit import DEFAULT_RATE
 from airflow_omics._watching.shared_client import Known
@@ -82,7 +82,7 @@ class Watcher:
 
     async def wait(
         self,
-        wait: RunWait,
+        wait: Wait,
         *,
         interval: float,
         export: Sequence[str] | None = None,
@@ -163,7 +163,7 @@ class Watcher:
             waiter.late = loop.call_later(pause, self._give_up_when_late, entry, waiter, late_at)
 
     def _give_up(self, entry: Entry, waiter: Waiter) -> None:
-        self._judge(entry, waiter, partial(RunWait.timed_out, now=max(_clock.time(), waiter.wait.timeout_at)))
+        self._judge(entry, waiter, partial(Wait.timed_out, now=max(_clock.time(), waiter.wait.timeout_at)))
 
     def _compare_clocks(self) -> None:
         """Note how far wall time, which may be set at any moment, is ahead of the loop's own clock."""
@@ -304,7 +304,7 @@ class Watcher:
         for waiter in list(entry.waiters):
             if not waiter.exporting:  # it knows how its run ended
                 self._judge(
-                    entry, waiter, partial(RunWait.failed, fault=fault, now=now, tick=_clock.monotonic())
+                    entry, waiter, partial(Wait.failed, fault=fault, now=now, tick=_clock.monotonic())
                 )
         self._renew_client(entry)
         pauses = (
@@ -356,14 +356,14 @@ class Watcher:
         if isinstance(answer, Fault) and answer.kind is FaultKind.NOT_FOUND:
             answer = (record, skew)  # removed since; how it ended is known
         if isinstance(answer, Fault):
-            self._judge(entry, waiter, partial(RunWait.failed, fault=answer, now=now, tick=tick))
+            self._judge(entry, waiter, partial(Wait.failed, fault=answer, now=now, tick=tick))
         else:
             record, skew = answer
             stands_in = self._client.stands_in
             judge = partial(_answered, record=record, now=now, tick=tick, skew=skew, stands_in=stands_in)
             self._judge(entry, waiter, judge)
 
-    def _judge(self, entry: Entry, waiter: Waiter, judge: Callable[[RunWait], Ending | None]) -> bool:
+    def _judge(self, entry: Entry, waiter: Waiter, judge: Callable[[Wait], Ending | None]) -> bool:
         """Let a wait judge what was seen; return whether that ended it."""
         try:
             ending = judge(waiter.wait)
@@ -395,12 +395,12 @@ def _check_pause(watched: int, ceiling: float) -> float:
 
 def _known_of(entry: Entry) -> Known:
     """Return what all the waits on a run know of it."""
-    readers = [waiter.wait.run for waiter in entry.waiters if waiter.wait.run.was_read]
+    readers = [waiter.wait.known for waiter in entry.waiters if waiter.wait.known.was_read]
     return Known(bool(readers), next((run.home for run in readers if run.home), None))
 
 
 def _answered(
-    wait: RunWait, record: RunRecord, now: float, tick: float, skew: float, stands_in: bool
+    wait: Wait, record: RunRecord, now: float, tick: float, skew: float, stands_in: bool
 ) -> Ending | None:
     ending = wait.answered(record, now, tick, clock_skew=skew, stands_in=stands_in)
     if ending is not None and (stopped := record.get("stopTime")):

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from airflow_omics._waiting.run import Ending, RunWait
+from airflow_omics._waiting.wait import Ending, Wait
 from airflow_omics.records import ACTIVE_STATUSES, RunRecord, parse_time
 
 SHORTEST_INTERVAL: Final = 0.5
@@ -35,7 +35,7 @@ class Waiter:
     ``stirred`` is done as soon as there are log lines or the wait is over; the task then makes a new one.
     """
 
-    wait: RunWait
+    wait: Wait
     interval: float
     export: Sequence[str] | None
     stirred: asyncio.Future[None]
@@ -115,17 +115,17 @@ class Watchlist:
     def join(self, waiter: Waiter, now: float) -> Entry:
         """Add a waiter; a run that is new here is due soon, not a whole interval later."""
         target = waiter.wait.target
-        entry = self.entries.get(target.run_id)
+        entry = self.entries.get(target.id)
         if entry is None:
-            entry = Entry(target.run_id, now, now, 0.0, now)
-            entry.arn, entry.created = target.arn, waiter.wait.run.created
-            self.entries[target.run_id] = entry
+            entry = Entry(target.id, now, now, 0.0, now)
+            entry.arn, entry.created = target.arn, waiter.wait.known.created
+            self.entries[target.id] = entry
         else:
             self.intervals[entry.interval] -= 1
         entry.waiters.append(waiter)
         self.intervals[entry.interval] += 1
         # Whoever deferred from a worker has just looked there.
-        soon = now if waiter.wait.run.uuid is None else now + entry.interval / 4
+        soon = now if waiter.wait.known.uuid is None else now + entry.interval / 4
         self.schedule(entry, min(soon, entry.due_at) if len(entry.waiters) > 1 else soon)
         return entry
 
@@ -179,7 +179,7 @@ class Watchlist:
         entry.arn = item.get("arn", entry.arn)
         if entry.created is None:
             entry.created = created_at(item)
-        if any(waiter.wait.run.uuid is None for waiter in entry.waiters):
+        if any(waiter.wait.known.uuid is None for waiter in entry.waiters):
             self._unidentified[entry.run_id] = entry
         if not entry.needs_get_run:
             self.schedule(entry, due_at)

@@ -13,6 +13,7 @@ from botocore.config import Config
 
 from airflow_omics._connection import AwsArguments
 from airflow_omics._identity import home_of
+from airflow_omics.hooks.batch_operations import check_batches
 from airflow_omics.hooks.caller import home_by_sts
 from airflow_omics.hooks.omics import OmicsHook, place_of
 from airflow_omics.hooks.responses import UnusableAnswerError, checked_record, clock_skew
@@ -101,6 +102,20 @@ class OmicsAsyncClient:
         self._read_in(record.get("arn"))
         return record, clock_skew(answer)
 
+    async def get_batch(
+        self, batch_id: str, export: Collection[str] | None = None
+    ) -> tuple[RunRecord, float]:
+        """Return the batch's record, and by how many seconds the service's clock is ahead of ours.
+
+        :param export: not used: GetBatch has no such member.
+
+        See https://docs.aws.amazon.com/omics/latest/api/API_GetBatch.html
+        """
+        answer = await check_batches(self._client).get_batch(batchId=batch_id)
+        record = checked_record(answer, "GetBatch")
+        self._read_in(record.get("arn"))
+        return record, clock_skew(answer)
+
     def _read_in(self, arn: Any) -> None:
         if home := home_of(arn):
             self.homes.add(home)
@@ -128,6 +143,13 @@ class OmicsAsyncClient:
         See https://docs.aws.amazon.com/omics/latest/api/API_CancelRun.html
         """
         await self._client.cancel_run(id=run_id)
+
+    async def cancel_run_batch(self, batch_id: str) -> None:
+        """Ask HealthOmics to cancel the runs of the batch.
+
+        See https://docs.aws.amazon.com/omics/latest/api/API_CancelRunBatch.html
+        """
+        await check_batches(self._client).cancel_run_batch(batchId=batch_id)
 
     async def list_runs(self, status: str, token: str | None = None) -> RunPage:
         """Return a page of up to 100 runs that are in ``status``.

@@ -13,6 +13,7 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
 from airflow_omics._identity import home_of
+from airflow_omics.hooks.batch_operations import OmicsBatchOperations, check_batches
 from airflow_omics.hooks.responses import UnusableAnswerError, checked_record, clock_skew
 from airflow_omics.records import RunRecord, to_record
 
@@ -21,8 +22,11 @@ log = logging.getLogger(__name__)
 LOADER: Final = Loader()
 """One for the process: it keeps the service models that it has loaded."""
 
+_IN_ITEMS: Final = frozenset({"list_batch", "list_runs_in_batch"})
+"""The operations whose pages are limited by ``maxItems``, as no others are."""
 
-class OmicsOperations:
+
+class OmicsOperations(OmicsBatchOperations):
     """What :class:`~airflow_omics.hooks.OmicsHook` can ask HealthOmics for.
 
     A method sends its request and returns plain JSON. An error of AWS or the network is raised as it came:
@@ -80,33 +84,47 @@ class OmicsOperations:
         """
         answer = self._omics_client(retried=False).start_run(**request)
         self.clock_skew = clock_skew(answer)
-        return checked_record(answer)
+        return checked_record(answer, "StartRun")
 
     @staticmethod
-    def start_run_members() -> dict[str, str]:
+    def start_run_members(shape_name: str = "StartRunRequest") -> dict[str, str]:
         """Return the members that StartRun takes and the type of each, as the installed botocore knows them.
 
         It needs no credentials. A type is botocore's: ``string``, ``boolean``, ..., and ``document``.
+
+        :param shape_name: another shape of the model, such as ``DefaultRunSetting`` of StartRunBatch.
         """
         model = ServiceModel(LOADER.load_service_model("omics", "service-2"), "omics")
-        members = model.operation_model("StartRun").input_shape.members
+        if shape_name not in model.shape_names:
+            return {}
+        members = model.shape_for(shape_name).members
         return {
             name: "document" if getattr(shape, "is_document_type", False) else shape.type_name
             for name, shape in members.items()
         }
 
     def list_runs(
-        self, *, name: str | None = None, status: str | None = None, run_group_id: str | None = None
+        self,
+        *,
+        name: str | None = None,
+        status: str | None = None,
+        run_group_id: str | None = None,
+        batch_id: str | None = None,
     ) -> Iterator[dict[str, Any]]:
         """Yield the runs of the account and Region, of all pages, as plain JSON.
 
         :param name: only runs of this name; AWS does not say whether it compares for equality.
         :param status: only runs in this status.
         :param run_group_id: only runs of this run group.
+        :param batch_id: only runs of this batch; AWS does not say whether it goes together with ``status``.
 
         See https://docs.aws.amazon.com/omics/latest/api/API_ListRuns.html
         """
-        yield from self._pages("list_runs", name=name, status=status, runGroupId=run_group_id)
+        if batch_id is not None:
+            check_batches(self._omics_client())
+        yield from self._pages(
+            "list_runs", name=name, status=status, runGroupId=run_group_id, batchId=batch_id
+        )
 
     def cancel_run(self, run_id: str) -> None:
         """Ask for a run to be cancelled; it passes through STOPPING, and may still end otherwise.
@@ -162,15 +180,21 @@ class OmicsOperations:
         if home := home_of(arn):
             self.homes.add(home)
 
-    def _pages(self, operation: str, **filters: str | None) -> Iterator[dict[str, Any]]:
+    def _pages(self, operation: str, key: str = "items", **filters: str | None) -> Iterator[dict[str, Any]]:
+        """Yield the items of all pages, as plain JSON.
+
+        :param operation: the client's method.
+        :param key: the member of the answer that holds them.
+        :param filters: the request's members; those that are None are left out.
+        """
         client = self._omics_client()
-        request: dict[str, Any] = {key: value for key, value in filters.items() if value is not None}
-        request["maxResults"] = 100
+        request: dict[str, Any] = {name: value for name, value in filters.items() if value is not None}
+        request["maxItems" if operation in _IN_ITEMS else "maxResults"] = 100
         while True:
             answer = getattr(client, operation)(**request)
-            items = answer.get("items")
+            items = answer.get(key)
             if not isinstance(items, list):
-                raise UnusableAnswerError(f"{operation} answered without a list of items")
+                raise UnusableAnswerError(f"{operation} answered without a list of {key}")
             yield from (dict(to_record(item)) for item in items)
             token = answer.get("nextToken")
             if not token or token == request.get("startingToken"):

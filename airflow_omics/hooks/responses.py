@@ -14,10 +14,10 @@ class UnusableAnswerError(Exception):
     """An answer that no HealthOmics gives, such as a proxy's HTML page with status 200."""
 
 
-def checked_record(answer: Mapping[str, Any]) -> RunRecord:
-    """Return GetRun's answer as a record, or raise UnusableAnswerError if it is not about a run."""
+def checked_record(answer: Mapping[str, Any], operation: str = "GetRun") -> RunRecord:
+    """Return an operation's answer as a record, or raise UnusableAnswerError if it is about no resource."""
     if not isinstance(answer.get("id"), str) or not isinstance(answer.get("status"), str):
-        raise UnusableAnswerError("GetRun answered without the run's id and status")
+        raise UnusableAnswerError(f"{operation} answered without an id and a status")
     return to_record(answer)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_omics import _clock
 from airflow_omics._faults import CREDENTIALS_GRACE, TRANSIENT_GRACE, Fault, backoff, fault_error
+from airflow_omics._identity import Target
 from airflow_omics.exceptions import FaultKind
 from airflow_omics.hooks.faults import fault_of
 
@@ -31,7 +32,7 @@ class Retries:
 
     :param hook: returns the hook that makes the call, or None before there is one.
     :param log: takes a warning at the 1st, 2nd, 4th, 8th, ... error.
-    :param run_id: the run that the call is about, for logs and errors; None for none.
+    :param target: the run or batch that the call is about, for logs and errors; None for none.
     :param transient: seconds for which transient errors other than throttling are tolerated.
     :param throttled: the same for throttling; None for ``transient``.
     :param keeps_transient: whether the last transient error is raised as it came. Airflow retries the task,
@@ -43,14 +44,14 @@ class Retries:
         hook: Callable[[], OmicsHook | None],
         log: Any,
         *,
-        run_id: str | None = None,
+        target: Target | None = None,
         transient: float = TRANSIENT_GRACE,
         throttled: float | None = None,
         keeps_transient: bool = False,
     ) -> None:
         self._hook = hook
         self._log = log
-        self._run_id = run_id
+        self._target = target
         self._transient = transient
         self._throttled = transient if throttled is None else throttled
         self._keeps_transient = keeps_transient
@@ -59,7 +60,7 @@ class Retries:
     def call(self, call: Callable[[], T]) -> T:
         """Return what ``call`` returns, tried again as long as its errors are tolerated.
 
-        :raises OmicsRunNotFoundError: HealthOmics does not know the run.
+        :raises OmicsRunNotFoundError: HealthOmics does not know the run (OmicsBatchNotFoundError: the batch).
         :raises OmicsAccessError: AWS denied the call, or no credentials worked for five minutes.
         :raises OmicsRequestError: AWS refused a value.
         :raises OmicsError: transient errors lasted too long, unless ``keeps_transient`` is set.
@@ -83,12 +84,12 @@ class Retries:
         if not self._tolerates(fault):
             if self._keeps_transient and fault.kind is FaultKind.TRANSIENT:
                 raise error
-            raise fault_error(fault, self._run_id) from error
+            raise fault_error(fault, self._target) from error
         if fault.kind is FaultKind.CREDENTIALS and (hook := self._hook()) is not None:
             hook.forget()
         self._failures += 1
         if self._failures.bit_count() == 1:
-            about = "" if self._run_id is None else f"HealthOmics run {self._run_id}: "
+            about = "" if self._target is None else f"{self._target}: "
             self._log.warning("%strying again: %s", about, fault.message)
         _clock.sleep(backoff(self._failures))
 
@@ -117,15 +118,15 @@ class Retries:
 
 
 def with_retries(
-    call: Callable[[], T], *, hook: OmicsHook, run_id: str, transient: float = TRANSIENT_GRACE, log: Any
+    call: Callable[[], T], *, hook: OmicsHook, target: Target, transient: float = TRANSIENT_GRACE, log: Any
 ) -> T:
     """Return what ``call`` returns; see :class:`Retries`. The last transient error is raised as it came.
 
     :param call: a call to HealthOmics.
     :param hook: makes the call.
-    :param run_id: the run it is about.
+    :param target: the run or batch it is about.
     :param transient: seconds for which transient errors are tolerated; 0 leaves them to Airflow.
     :param log: takes a warning now and then.
     """
-    retries = Retries(lambda: hook, log, run_id=run_id, transient=transient, keeps_transient=True)
+    retries = Retries(lambda: hook, log, target=target, transient=transient, keeps_transient=True)
     return retries.call(call)

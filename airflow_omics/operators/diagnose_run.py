@@ -12,7 +12,7 @@ from airflow_omics._task.checks import check_switch
 from airflow_omics.links import RUN_LINKS, persist_links
 
 if TYPE_CHECKING:
-    from airflow_omics._identity import RunTarget
+    from airflow_omics._identity import Target
     from airflow_omics.hooks import OmicsHook
     from airflow_omics.records import RunRecord
 
@@ -99,7 +99,7 @@ class OmicsDiagnoseRunOperator(RunTaskMixin, BaseOperator):
             self.log.info("%s", line)
         return diagnosis.to_plain()
 
-    def _read(self, hook: OmicsHook, target: RunTarget) -> tuple[RunRecord, float]:
+    def _read(self, hook: OmicsHook, target: Target) -> tuple[RunRecord, float]:
         """Return the run's record, and the seconds that are left for the rest of the search."""
         from airflow_omics.diagnosis import forgotten_run
         from airflow_omics.diagnosis.privacy import may_read_logs
@@ -114,9 +114,9 @@ class OmicsDiagnoseRunOperator(RunTaskMixin, BaseOperator):
         missing: OmicsError
         try:
             record = with_retries(
-                lambda: hook.get_run(target.run_id),
+                lambda: hook.get_run(target.id),
                 hook=hook,
-                run_id=target.run_id,
+                target=target,
                 transient=0.0,  # a transient error: Airflow retries it
                 log=self.log,
             )
@@ -128,11 +128,11 @@ class OmicsDiagnoseRunOperator(RunTaskMixin, BaseOperator):
             raise missing
         began = _clock.monotonic()
         try:
-            forgotten = forgotten_run(hook, target.run_id, target.uuid, max_seconds=self.max_seconds)
+            forgotten = forgotten_run(hook, target.id, target.uuid, max_seconds=self.max_seconds)
         except Exception as error:
             fault = fault_of(error)
             why = fault.message if fault is not None else f"{type(error).__name__}: {error}"
-            self.log.warning("The manifest of HealthOmics run %s could not be read: %s", target.run_id, why)
+            self.log.warning("The manifest of HealthOmics run %s could not be read: %s", target.id, why)
             forgotten = None
         if forgotten is None:
             raise missing

@@ -74,9 +74,9 @@ class OmicsGetRunOperator(RunTaskMixin, BaseOperator):
         hook = self._make_hook(target)
         # A transient error is raised as it came: Airflow retries it, and botocore's text is the known one.
         record = with_retries(
-            lambda: hook.get_run(target.run_id, self.export),
+            lambda: hook.get_run(target.id, self.export),
             hook=hook,
-            run_id=target.run_id,
+            target=target,
             transient=0.0,
             log=self.log,
         )

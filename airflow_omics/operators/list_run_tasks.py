@@ -94,10 +94,10 @@ class OmicsListRunTasksOperator(RunTaskMixin, BaseOperator):
 
         target = self._target()
         hook = self._make_hook(target)
-        run_id = target.run_id
+        run_id = target.id
 
         def retried(call: Any) -> Any:
-            return with_retries(call, hook=hook, run_id=run_id, log=self.log)
+            return with_retries(call, hook=hook, target=target, log=self.log)
 
         # ListRunTasks returns neither a run's uuid nor its account, and may list another run's tasks.
         run = self._checked(target, retried(lambda: hook.get_run(run_id)))

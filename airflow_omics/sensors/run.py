@@ -26,7 +26,7 @@ from airflow_omics.links import RUN_LINKS
 if TYPE_CHECKING:
     from airflow.triggers.base import StartTriggerArgs
 
-    from airflow_omics._waiting.run import RunWait
+    from airflow_omics._waiting.wait import Wait
 
 
 class OmicsRunSensor(WaitingSensor):
@@ -141,7 +141,7 @@ class OmicsRunSensor(WaitingSensor):
                 # In this module: Airflow adjusts stacklevel here only, to skip its own frames.
                 warnings.warn(warning, UserWarning, stacklevel=2)
 
-    def _defer(self, wait: RunWait) -> NoReturn:
+    def _defer(self, wait: Wait) -> NoReturn:
         from airflow_omics.triggers import OmicsRunTrigger
 
         trigger = OmicsRunTrigger.of_wait(wait, self._aws_arguments(wait.target), **self._trigger_arguments())

@@ -13,11 +13,11 @@ from asgiref.sync import sync_to_async
 
 from airflow_omics import _clock
 from airflow_omics._connection import AwsArguments
-from airflow_omics._identity import RunTarget
+from airflow_omics._identity import Target
 from airflow_omics._task import from_trigger
 from airflow_omics._task.from_trigger import BACKSTOP, HOLD
 from airflow_omics._waiting.ending import EndPolicy, ending_to_event
-from airflow_omics._waiting.run import Ending, RunWait
+from airflow_omics._waiting.wait import Ending, Wait
 from airflow_omics._watching.rate_limit import requests_per_second
 from airflow_omics._watching.watcher import Watcher
 from airflow_omics.records import RunRecord, narrow
@@ -118,7 +118,7 @@ class OmicsRunTrigger(BaseTrigger):
         self.botocore_config = botocore_config
 
     @classmethod
-    def of_wait(cls, wait: RunWait, arguments: AwsArguments, **others: Any) -> Self:
+    def of_wait(cls, wait: Wait, arguments: AwsArguments, **others: Any) -> Self:
         """Return the trigger that continues a wait which a worker has begun.
 
         :param arguments: how the run is reached.
@@ -171,7 +171,7 @@ class OmicsRunTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and yield the one event."""
         try:
-            target = RunTarget.parse(self.run_id)
+            target = Target.parse(self.run_id)
             target.check_region(self.region_name)
             arguments = AwsArguments(
                 self.aws_conn_id, self.region_name, self.verify, self.botocore_config
@@ -181,7 +181,7 @@ class OmicsRunTrigger(BaseTrigger):
             ending = Ending("error", None, str(error), "OmicsRequestError")
         else:
             started_at, timeout_at = self._times()
-            wait = RunWait(
+            wait = Wait(
                 target,
                 started_at=started_at,
                 timeout_at=timeout_at,

@@ -10,7 +10,7 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_omics._connection import AwsArguments
-from airflow_omics._identity import RunTarget
+from airflow_omics._identity import Target
 from airflow_omics._steering.kills import Kill, Kills, TriggerLog, wait_a_while
 from airflow_omics._task.task_key import TaskKey
 from airflow_omics._watching.rate_limit import requests_per_second
@@ -94,7 +94,7 @@ class OmicsStartedRunTrigger(OmicsRunTrigger):
         await wait_a_while(kill, seconds)
 
     def _kill(self) -> Kill:
-        target, task = RunTarget.parse(self.run_id), TaskKey(**self.task_key)
+        target, task = Target.parse(self.run_id), TaskKey(**self.task_key)
         arguments = AwsArguments(self.aws_conn_id, self.region_name, self.verify, self.botocore_config)
         return Kill(
             target,

@@ -18,7 +18,16 @@ pytestmark = pytest.mark.any_airflow
 
 PACKAGE = REPOSITORY / "airflow_omics"
 WINGS = {"_starting", "_steering", "_task", "_waiting", "_watching"}
-PRIVATE_MODULES = {"_clock", "_compat", "_connection", "_faults", "_iam", "_identity"}
+PRIVATE_MODULES = {
+    "_clock",
+    "_compat",
+    "_connection",
+    "_faults",
+    "_iam",
+    "_identity",
+    "_outcome",
+    "_resource",
+}
 # For one release, the class path that version 0.1.0 stored for deferred starts.
 OLD_PATHS = {"starting"}
 # The public modules that are folders; the others are one file.

@@ -27,6 +27,13 @@ from airflow_omics.emulator import (
 from airflow_omics.exceptions import (
     FaultKind,
     OmicsAccessError,
+    OmicsBatchCancelledError,
+    OmicsBatchDeletedError,
+    OmicsBatchError,
+    OmicsBatchFailedError,
+    OmicsBatchMembersFailedError,
+    OmicsBatchNotFoundError,
+    OmicsBatchTimeoutError,
     OmicsError,
     OmicsRequestError,
     OmicsRunCancelledError,
@@ -49,7 +56,7 @@ from airflow_omics.operators import (
     OmicsListRunTasksOperator,
     OmicsStartRunOperator,
 )
-from airflow_omics.records import RunRecord
+from airflow_omics.records import BatchRecord, RunRecord
 from airflow_omics.retry_policies import OmicsRetryPolicy
 from airflow_omics.sensors import OmicsRunSensor
 from airflow_omics.triggers import OmicsRunEvent, OmicsRunTrigger, OmicsStartedRunTrigger
@@ -346,13 +353,19 @@ def refused(wrong: object) -> None:
     OmicsError(
         wrong,  # type: ignore[arg-type]
         run_id=wrong,  # type: ignore[arg-type]
+        batch_id=wrong,  # type: ignore[arg-type]
         record=wrong,  # type: ignore[arg-type]
         kind=wrong,  # type: ignore[arg-type]
     )
 
 
-def errors(error: OmicsError, about_a_run: OmicsRunError) -> None:
+def errors(error: OmicsError, about_a_run: OmicsRunError, about_a_batch: OmicsBatchError) -> None:
     assert_type(error.run_id, str | None)
+    assert_type(error.batch_id, str | None)
+    assert_type(about_a_batch.record, BatchRecord | None)
+    assert_type(about_a_batch.failures, list[Mapping[str, Any]])
+    assert_type(about_a_batch.status, str | None)
+    assert_type(about_a_batch.failure_reason, str | None)
     assert_type(error.record, RunRecord | None)
     assert_type(error.kind, FaultKind | None)
     assert_type(about_a_run.status, str | None)
@@ -365,8 +378,17 @@ def errors(error: OmicsError, about_a_run: OmicsRunError) -> None:
         OmicsRunCancelledError("text"),
         OmicsRunDeletedError("text"),
     ]
+    of_a_batch: list[OmicsBatchError] = [
+        OmicsBatchFailedError("text", batch_id="7654321", record={"id": "7654321"}, failures=[{"count": 1}]),
+        OmicsBatchMembersFailedError("text"),
+        OmicsBatchCancelledError("text"),
+        OmicsBatchDeletedError("text"),
+    ]
     all_of_them: list[OmicsError] = [
         *of_a_run,
+        *of_a_batch,
+        OmicsBatchTimeoutError("text"),
+        OmicsBatchNotFoundError("text"),
         OmicsRunTimeoutError("text"),
         OmicsRunNotFoundError("text"),
         OmicsAccessError("text", kind=FaultKind.CREDENTIALS),
@@ -403,6 +425,12 @@ def records(record: RunRecord) -> None:
     assert_type(record["tags"], dict[str, str])
 
 
+def batch_records(record: BatchRecord) -> None:
+    assert_type(record["id"], str)
+    assert_type(record.get("outcome"), dict[str, int] | None)
+    assert_type(record["totalRuns"], int)
+
+
 def hooks() -> None:
     hook = OmicsHook(aws_conn_id="aws_default", region_name="us-east-1")
     assert_type(hook.get_run("1234567", export=["DEFINITION"]), RunRecord)
@@ -412,6 +440,14 @@ def hooks() -> None:
     assert_type(hook.list_run_tasks("1234567", status="FAILED"), Iterator[dict[str, Any]])
     assert_type(hook.get_run_task("1234567", "7654321"), dict[str, Any])
     assert_type(hook.get_run_group("1234567"), dict[str, Any])
+    assert_type(hook.list_runs(batch_id="7654321"), Iterator[dict[str, Any]])
+    assert_type(hook.start_run_batch({"requestId": "token"}), BatchRecord)
+    assert_type(hook.get_batch("7654321"), BatchRecord)
+    assert_type(hook.list_batches(name="cohort"), Iterator[dict[str, Any]])
+    assert_type(hook.list_runs_in_batch("7654321", submission_status="FAILED"), Iterator[dict[str, Any]])
+    assert_type(hook.cancel_run_batch("7654321"), None)
+    assert_type(hook.delete_run_batch("7654321"), None)
+    assert_type(hook.delete_batch("7654321"), None)
     hook.get_run(1234567)  # type: ignore[arg-type]
     logs = OmicsLogsHook.beside(hook)
     assert_type(logs, OmicsLogsHook)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
-from airflow_omics._identity import RunTarget
-from airflow_omics._waiting.run import RunWait
+from airflow_omics._identity import Target
+from airflow_omics._waiting.wait import Wait
 from airflow_omics._watching.watchlist import Entry, Waiter, Watchlist
 
 T0 = 1_800_000_000.0
@@ -24,7 +24,7 @@ class _NoLoop:
 def waiter(
     run_id: str, interval: float = 60.0, uuid: str | None = None, timeout: float = 1e6, **of_wait: Any
 ) -> Waiter:
-    wait = RunWait(RunTarget(run_id, uuid), started_at=T0, timeout_at=T0 + timeout, **of_wait)
+    wait = Wait(Target(run_id, uuid), started_at=T0, timeout_at=T0 + timeout, **of_wait)
     future: Any = _NoLoop()
     return Waiter(wait, interval, None, future)
 

@@ -13,10 +13,10 @@ import pytest
 
 from airflow_omics._compat import AirflowTaskTimeout
 from airflow_omics._connection import AwsArguments
-from airflow_omics._identity import RunTarget
+from airflow_omics._identity import Target
 from airflow_omics._waiting.ending import ending_to_event
-from airflow_omics._waiting.poller import RunPoller
-from airflow_omics._waiting.run import RunWait
+from airflow_omics._waiting.poller import Poller
+from airflow_omics._waiting.wait import Wait
 from airflow_omics.hooks import OmicsHook
 from airflow_omics.operators import OmicsStartRunOperator
 from tests.support.sensors import ONE_ATTEMPT, Clock
@@ -180,8 +180,8 @@ class Task:
         """Return the event that the trigger would fire, through JSON; its looks are made by the clock."""
         _, arguments = trigger.serialize()
         a = json.loads(json.dumps(arguments))
-        target = RunTarget.parse(a["run_id"])
-        wait = RunWait(
+        target = Target.parse(a["run_id"])
+        wait = Wait(
             target,
             started_at=a["started_at"],
             timeout_at=a["timeout_at"],
@@ -190,7 +190,7 @@ class Task:
             status=a["status"],
         )
         aws = AwsArguments(a["aws_conn_id"], a["region_name"], a["verify"], a["botocore_config"])
-        poller = RunPoller(wait, lambda: OmicsHook.of(aws), a["export"], logging.getLogger("triggerer"))
+        poller = Poller(wait, lambda: OmicsHook.of(aws), a["export"], logging.getLogger("triggerer"))
         while (ending := poller.look()) is None:
             self.clock.sleep(wait.pause(a["poke_interval"], self.clock.time()))
         event: dict[str, Any] = json.loads(json.dumps(ending_to_event(ending, a["record_fields"])))

@@ -150,7 +150,7 @@ def test_a_worker_s_clock_that_is_ahead_holds_an_event_no_longer_than_the_hold(
 def test_a_worker_s_clock_that_is_ahead_leaves_the_grace_of_an_unknown_run_at_two_minutes(
     omics: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("airflow_omics._waiting.run.NOT_FOUND_GRACE", 1.5)
+    monkeypatch.setattr("airflow_omics._waiting.wait.NOT_FOUND_GRACE", 1.5)
     began = time.monotonic()
     trigger = OmicsRunTrigger("7654321", started_at=time.time() + 600.0, poke_interval=0.5)
     event = run_loop(lambda: fire(trigger), 15.0)

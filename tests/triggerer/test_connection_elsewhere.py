@@ -23,7 +23,7 @@ BOTH = f"read runs of account {OTHER_ACCOUNT} in us-east-1, not of account 12345
 def _short_times(server: EmulatorServer, monkeypatch: pytest.MonkeyPatch) -> None:
     give_key(monkeypatch, OTHER_ACCOUNT, OTHER_KEY)
     monkeypatch.setattr("airflow_omics._watching.shared_client._REBUILD_PAUSE", 0.2)
-    monkeypatch.setattr("airflow_omics._waiting.run.NOT_FOUND_GRACE", 1.0)
+    monkeypatch.setattr("airflow_omics._waiting.wait.NOT_FOUND_GRACE", 1.0)
 
 
 def waits_of_before(runs: list[dict[str, str]]) -> dict[str, asyncio.Task[dict[str, Any]]]:
@@ -46,7 +46,7 @@ async def ended(waits: dict[str, asyncio.Task[dict[str, Any]]]) -> list[dict[str
 def test_another_account_s_not_found_deletes_nothing(
     by: str, omics: Emulator, server: EmulatorServer, connect: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("airflow_omics._waiting.run.CREDENTIALS_GRACE", 1.5)
+    monkeypatch.setattr("airflow_omics._waiting.wait.CREDENTIALS_GRACE", 1.5)
     [run_id] = omics.start_runs(1, life="pending-forever")
     run = identity(server, run_id)
     if by == "environment":
@@ -97,7 +97,7 @@ def test_another_account_s_not_found_of_many_costs_each_client_one_request(
     omics: Emulator, server: EmulatorServer, connect: Any, sts: Sts, clients: Clients,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr("airflow_omics._waiting.run.CREDENTIALS_GRACE", 1.5)
+    monkeypatch.setattr("airflow_omics._waiting.wait.CREDENTIALS_GRACE", 1.5)
     runs = [identity(server, run_id) for run_id in omics.start_runs(20, life="pending-forever")]
     connect(login=OTHER_KEY)
     events = run_loop(lambda: ended(waits_of_before(runs)))
@@ -111,7 +111,7 @@ def test_nothing_is_judged_while_sts_is_being_asked(
     """As many calls as fail together wait for the one request."""
     from airflow_omics.hooks import async_client
 
-    monkeypatch.setattr("airflow_omics._waiting.run.CREDENTIALS_GRACE", 1.5)
+    monkeypatch.setattr("airflow_omics._waiting.wait.CREDENTIALS_GRACE", 1.5)
     runs = [identity(server, run_id) for run_id in omics.start_runs(5, life="pending-forever")]
     connect(login=OTHER_KEY)
     asking, answer, ask = threading.Event(), threading.Event(), async_client.home_by_sts

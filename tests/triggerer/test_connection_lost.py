@@ -48,8 +48,8 @@ def machine(server: EmulatorServer, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _short_times(monkeypatch: pytest.MonkeyPatch, rate: Any) -> None:
     monkeypatch.setattr("airflow_omics._watching.shared_client._REBUILD_PAUSE", 0.2)
-    monkeypatch.setattr("airflow_omics._waiting.run.NOT_FOUND_GRACE", 1.0)
-    monkeypatch.setattr("airflow_omics._waiting.run.DENIED_SECOND_LOOK", 1.0)
+    monkeypatch.setattr("airflow_omics._waiting.wait.NOT_FOUND_GRACE", 1.0)
+    monkeypatch.setattr("airflow_omics._waiting.wait.DENIED_SECOND_LOOK", 1.0)
 
 
 def start_wait_of_start(run: dict[str, str], **arguments: Any) -> asyncio.Task[Any]:
@@ -106,7 +106,7 @@ def test_five_gates_and_a_start_outlive_a_connection_that_is_gone_for_four_secon
 def test_a_connection_that_stays_away_is_an_access_error_that_names_it(
     omics: Emulator, connect: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("airflow_omics._waiting.run.CREDENTIALS_GRACE", 1.5)
+    monkeypatch.setattr("airflow_omics._waiting.wait.CREDENTIALS_GRACE", 1.5)
     connect("lab")
     [run_id] = omics.start_runs(1, life="pending-forever")
 
@@ -189,7 +189,7 @@ async def fire_of(trigger: OmicsRunTrigger) -> Any:
 def test_what_was_never_read_again_is_no_deleted_run(
     omics: Emulator, server: Any, sts: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("airflow_omics._waiting.run.CREDENTIALS_GRACE", 1.5)
+    monkeypatch.setattr("airflow_omics._waiting.wait.CREDENTIALS_GRACE", 1.5)
     [run_id] = omics.start_runs(1, life="pending-forever")
     known = identity(server, run_id)
     lose(monkeypatch)
@@ -210,7 +210,7 @@ def test_what_was_never_read_again_is_no_deleted_run(
 def test_a_connection_that_was_changed_to_another_account_deletes_nothing(
     foreign: int, omics: Emulator, connect: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("airflow_omics._waiting.run.CREDENTIALS_GRACE", 2.0)
+    monkeypatch.setattr("airflow_omics._waiting.wait.CREDENTIALS_GRACE", 2.0)
     [run_id] = omics.start_runs(1, life="pending-forever")
     if foreign:
         omics.start_runs(foreign, account_id=OTHER_ACCOUNT)
@@ -285,7 +285,7 @@ def test_a_denial_by_a_client_that_was_just_made_reads_the_connection_anew_befor
     omics: Emulator, server: Any, connect: Any, clients: Clients, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("airflow_omics._watching.shared_client._REBUILD_PAUSE", 1.0)
-    monkeypatch.setattr("airflow_omics._waiting.run.DENIED_SECOND_LOOK", 2.0)
+    monkeypatch.setattr("airflow_omics._waiting.wait.DENIED_SECOND_LOOK", 2.0)
     [run_id] = omics.start_runs(1, life="pending-forever")
     omics.fault("GetRun", "access-denied", times=1)
     trigger = OmicsRunTrigger(run_id, status="PENDING", poke_interval=QUICK)

@@ -59,9 +59,9 @@ def _once(method: Any) -> Any:
 
 @pytest.fixture(autouse=True)
 def _graces_are_short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airflow_omics._waiting.run.NOT_FOUND_GRACE", 3.0)
-    monkeypatch.setattr("airflow_omics._waiting.run.CREDENTIALS_GRACE", 1.0)
-    monkeypatch.setattr("airflow_omics._waiting.run.DENIED_SECOND_LOOK", 0.5)
+    monkeypatch.setattr("airflow_omics._waiting.wait.NOT_FOUND_GRACE", 3.0)
+    monkeypatch.setattr("airflow_omics._waiting.wait.CREDENTIALS_GRACE", 1.0)
+    monkeypatch.setattr("airflow_omics._waiting.wait.DENIED_SECOND_LOOK", 0.5)
 
 
 class _Later:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from airflow_omics._waiting.run import RunWait
+from airflow_omics._waiting.wait import Wait
 from airflow_omics.emulator import Emulator, EmulatorServer
 from airflow_omics.hooks.async_client import OmicsAsyncClient
 from airflow_omics.triggers import OmicsRunTrigger
@@ -63,8 +63,8 @@ def test_all_waits_end_right_through_transient_errors(
 ) -> None:
     # A wait that fails four times in a row backs off for more than 15 seconds, as it should. If a fifth of
     # the calls fail, one of so many waits does so in about every 18th run of this test.
-    in_earnest = RunWait.pause
-    monkeypatch.setattr(RunWait, "pause", lambda wait, *given: in_earnest(wait, *given) / 10)
+    in_earnest = Wait.pause
+    monkeypatch.setattr(Wait, "pause", lambda wait, *given: in_earnest(wait, *given) / 10)
     run_ids = omics.start_runs(COUNT, life="pending-forever")
     omics.fault(operation, kind, share)
 

@@ -44,7 +44,7 @@ def test_an_id_reused_while_running_ends_as_deleted(count: int, omics: Emulator)
 def test_a_run_that_vanished_ends_as_deleted_with_its_last_record(
     count: int, omics: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("airflow_omics._waiting.run.NOT_FOUND_GRACE", 2.0)
+    monkeypatch.setattr("airflow_omics._waiting.wait.NOT_FOUND_GRACE", 2.0)
     run_ids = omics.start_runs(count, life="pending-forever", name="cohort-7")
 
     async def body() -> list[Any]:
@@ -113,7 +113,7 @@ def test_a_wait_on_the_earlier_run_of_an_id_is_not_vouched_for_by_its_later_run(
 def test_access_denied_to_a_run_readable_before_gets_a_second_look(
     count: int, omics: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("airflow_omics._waiting.run.DENIED_SECOND_LOOK", 1.0)
+    monkeypatch.setattr("airflow_omics._waiting.wait.DENIED_SECOND_LOOK", 1.0)
     run_ids = omics.start_runs(count, life="pending-forever")
 
     async def body() -> dict[Any, str]:
@@ -131,7 +131,7 @@ def test_access_denied_to_a_run_readable_before_gets_a_second_look(
 def test_access_denied_twice_is_an_error_with_the_last_record(
     omics: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("airflow_omics._waiting.run.DENIED_SECOND_LOOK", 1.0)
+    monkeypatch.setattr("airflow_omics._waiting.wait.DENIED_SECOND_LOOK", 1.0)
     [run_id] = omics.start_runs(1, life="pending-forever")
 
     async def body() -> tuple[Any, float]:

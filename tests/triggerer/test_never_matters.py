@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from airflow_omics._waiting.run import RunWait
+from airflow_omics._waiting.wait import Wait
 from airflow_omics._watching import limited_client, rate_limit, shared_client, sweeps, watcher, watchlist
 from airflow_omics.emulator import Emulator
 from airflow_omics.hooks.async_client import OmicsAsyncClient
@@ -70,7 +70,7 @@ MISTAKES: list[Any] = [
     pytest.param(watcher.Watcher, "_judge", None, id="a wait judges an answer"),
     pytest.param(watcher.Watcher, "_look_around", None, id="the next look is chosen"),
     pytest.param(rate_limit.Limiter, "acquire", None, id="the limiter lets nobody through"),
-    pytest.param(RunWait, "pause", "throttle", id="a pause after a fault"),
+    pytest.param(Wait, "pause", "throttle", id="a pause after a fault"),
     pytest.param(rate_limit.Limiter, "throttled", "throttle", id="the limiter takes note of throttling"),
     pytest.param(watcher.Watcher, "_failed", "throttle", id="a fault is judged"),
 ]

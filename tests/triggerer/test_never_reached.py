@@ -25,8 +25,8 @@ from tests.support.triggers import QUICK, fire, run_loop, seen, seen_more, start
 
 @pytest.fixture(autouse=True)
 def _a_short_hour(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airflow_omics._waiting.run.NEVER_REACHED_GRACE", 1.5, raising=False)
-    monkeypatch.setattr("airflow_omics._waiting.run.LONGEST_BACKOFF", 1.0)
+    monkeypatch.setattr("airflow_omics._waiting.wait.NEVER_REACHED_GRACE", 1.5, raising=False)
+    monkeypatch.setattr("airflow_omics._waiting.wait.LONGEST_BACKOFF", 1.0)
 
 
 @pytest.fixture

@@ -203,7 +203,7 @@ def test_heaps_do_not_hold_on_to_runs_that_left(plan: Watchlist) -> None:
         plan.vouched_for(entry, item(entry), T0 + 1, T0 + 150)
         plan.suspect(entry)
     for one in waiters[10:]:
-        plan.leave(plan.entries[one.wait.target.run_id], one)
+        plan.leave(plan.entries[one.wait.target.id], one)
     assert [len(heap) <= 200 for heap in (plan._due, plan._checks, plan._suspects)] == [True] * 3
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from airflow_omics._identity import RunTarget
+from airflow_omics._identity import Target
 from airflow_omics._steering.cancel import Cancellation
 from airflow_omics._steering.change import apply_change
 from airflow_omics._steering.delete import Deletion
@@ -32,7 +32,7 @@ def record(account: str, status: str, uuid: str) -> Any:
 def test_it_is_no_deletion_and_fresh_credentials_are_tried(change: Any, status: str) -> None:
     ours = record("111111111111", status, "11111111-1111-1111-1111-111111111111")
     theirs = record("222222222222", status, "22222222-2222-2222-2222-222222222222")
-    tried = change(RunTarget("1234567"), started_at=0.0)
+    tried = change(Target("1234567"), started_at=0.0)
     tried.answered(ours, 0.0)
     tried.accepted(1.0)
     tried.answered(theirs, 10.0)
@@ -85,7 +85,7 @@ def test_not_found_of_a_client_made_after_a_fault_is_no_deletion(
     turn(monkeypatch, clock)
     ours = record("111111111111", status, "11111111-1111-1111-1111-111111111111")
     hooks = [Hook(ours, "ExpiredTokenException"), Hook("ResourceNotFoundException")]
-    tried = change(RunTarget("1234567"), started_at=clock.time())
+    tried = change(Target("1234567"), started_at=clock.time())
     with pytest.raises(OmicsAccessError, match="its client was replaced after a fault"):
         apply_change(tried, lambda: hooks.pop(0) if len(hooks) > 1 else hooks[0], log=logging.getLogger())
     assert 300 <= clock.now <= 400

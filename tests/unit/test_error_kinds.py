@@ -11,7 +11,7 @@ import pytest
 from airflow_omics._compat import AirflowFailException
 from airflow_omics._faults import run_error
 from airflow_omics._waiting.ending import ending_from_event, ending_to_event
-from airflow_omics._waiting.run import Ending
+from airflow_omics._waiting.wait import Ending
 from airflow_omics.exceptions import (
     FaultKind,
     OmicsAccessError,

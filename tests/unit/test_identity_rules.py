@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from airflow_omics._faults import Fault
-from airflow_omics._identity import RunTarget
-from airflow_omics._waiting.run import RunWait
+from airflow_omics._identity import Target
+from airflow_omics._waiting.wait import Wait
 from airflow_omics.exceptions import (
     FaultKind,
     OmicsAccessError,
@@ -130,8 +130,8 @@ def test_an_answer_from_another_account_is_refused(gate: Gate, run_id: str, flag
     assert end.xcom is None
 
 
-def wait_on(value: Any, started_at: float = 1_000_000.0) -> RunWait:
-    return RunWait(RunTarget.parse(value), started_at=started_at, timeout_at=started_at + 86400)
+def wait_on(value: Any, started_at: float = 1_000_000.0) -> Wait:
+    return Wait(Target.parse(value), started_at=started_at, timeout_at=started_at + 86400)
 
 
 ARN = "arn:aws:omics:us-east-1:123456789012:run/1234567"

@@ -133,14 +133,14 @@ def test_a_run_that_ended_before_it_started_has_no_start_time(gate: Gate, life: 
 
 def test_whole_second_times_are_read() -> None:
     # strptime with %f died of a time on the whole second.
-    from airflow_omics._identity import RunTarget
-    from airflow_omics._waiting.run import RunWait
+    from airflow_omics._identity import Target
+    from airflow_omics._waiting.wait import Wait
 
     # 2023-04-07T16:44:22Z, when the sensor looked first.
-    wait = RunWait(RunTarget.parse("1234567"), started_at=1680885862.0, timeout_at=1680985862.0)
+    wait = Wait(Target.parse("1234567"), started_at=1680885862.0, timeout_at=1680985862.0)
     earlier: Any = {"id": "1234567", "status": "RUNNING", "creationTime": "2023-04-07T16:40:00+00:00"}
     assert wait.answered(earlier, 1680885862.0) is None
-    later = RunWait(RunTarget.parse("1234567"), started_at=1680885862.0, timeout_at=1680985862.0)
+    later = Wait(Target.parse("1234567"), started_at=1680885862.0, timeout_at=1680985862.0)
     ending = later.answered({**earlier, "creationTime": "2023-04-07T16:50:00+00:00"}, 1680889000.0)
     assert ending is not None
     assert ending.record == {"id": "1234567", "status": "DELETED"}
@@ -148,10 +148,10 @@ def test_whole_second_times_are_read() -> None:
 
 def test_a_record_without_creation_time_is_waited_for() -> None:
     # A null creationTime: the member is simply not there.
-    from airflow_omics._identity import RunTarget
-    from airflow_omics._waiting.run import RunWait
+    from airflow_omics._identity import Target
+    from airflow_omics._waiting.wait import Wait
 
-    wait = RunWait(RunTarget.parse("1234567"), started_at=0.0, timeout_at=600.0)
+    wait = Wait(Target.parse("1234567"), started_at=0.0, timeout_at=600.0)
     assert wait.answered({"id": "1234567", "status": "RUNNING"}, 60.0) is None
     assert wait.answered({"id": "1234567", "status": "RUNNING"}, 120.0) is None
 

@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from airflow_omics._faults import Fault, backoff, fault_error
+from airflow_omics._identity import Target
 from airflow_omics.exceptions import (
     FaultKind,
     OmicsAccessError,
@@ -218,7 +219,7 @@ def test_the_log_has_a_line_at_the_1st_2nd_4th_and_8th_error(
     clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO, log.name):
-        retries(run_id="1234567").call(raising(*[INTERNAL] * 9))
+        retries(target=Target("1234567")).call(raising(*[INTERNAL] * 9))
     line = "HealthOmics run 1234567: trying again: GetRun: InternalServerException: no"
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [("WARNING", line)] * 4
 
@@ -249,7 +250,7 @@ def test_the_last_error_says_what_kind_it_is_and_about_which_run(
     clock: Clock, error: Exception, run_id: str | None, error_class: type[OmicsError], kind: FaultKind
 ) -> None:
     with pytest.raises(OmicsError) as caught:
-        retries(run_id=run_id, transient=0.0).call(always(error))
+        retries(target=Target(run_id) if run_id else None, transient=0.0).call(always(error))
     assert type(caught.value) is error_class
     assert (caught.value.kind, caught.value.run_id) == (kind, run_id)
     assert str(caught.value).startswith("HealthOmics run 1234567: GetRun: " if run_id else "GetRun: ")
@@ -263,13 +264,13 @@ def test_not_found_is_said_with_where_it_was_looked_for(clock: Clock) -> None:
 def test_an_operator_leaves_the_last_transient_error_to_airflow_as_it_came(clock: Clock) -> None:
     hook: Any = Hook()
     with pytest.raises(ClientError) as caught:
-        with_retries(always(INTERNAL), hook=hook, run_id="1234567", transient=0.0, log=log)
+        with_retries(always(INTERNAL), hook=hook, target=Target("1234567"), transient=0.0, log=log)
     assert caught.value is INTERNAL
     with pytest.raises(OmicsAccessError):
-        with_retries(always(DENIED), hook=hook, run_id="1234567", transient=0.0, log=log)
+        with_retries(always(DENIED), hook=hook, target=Target("1234567"), transient=0.0, log=log)
 
 
 def test_an_error_carries_the_last_record_that_is_known() -> None:
     record: Any = {"id": "1234567", "status": "RUNNING"}
-    error = fault_error(Fault(FaultKind.DENIED, "GetRun: no"), "1234567", record)
+    error = fault_error(Fault(FaultKind.DENIED, "GetRun: no"), Target("1234567"), record)
     assert (str(error), error.record) == ("HealthOmics run 1234567: GetRun: no", record)

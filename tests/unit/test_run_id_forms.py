@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from airflow_omics._compat import BaseOperator
-from airflow_omics._identity import RunTarget, reduce_to_identity
+from airflow_omics._identity import Target, reduce_to_identity
 from airflow_omics.exceptions import OmicsRequestError
 from airflow_omics.operators import OmicsGetRunOperator
 from airflow_omics.sensors import OmicsRunSensor
@@ -43,32 +43,32 @@ both = pytest.mark.parametrize("task", TASKS, ids=["sensor", "operator"])
 @pytest.mark.parametrize(
     ("value", "target"),
     [
-        ("1234567", RunTarget("1234567")),
-        (1234567, RunTarget("1234567")),
-        ("1", RunTarget("1")),
-        ("123456789012345678", RunTarget("123456789012345678")),
-        (ARN, RunTarget("1234567", None, "aws", "us-east-1", "123456789012")),
+        ("1234567", Target("1234567")),
+        (1234567, Target("1234567")),
+        ("1", Target("1")),
+        ("123456789012345678", Target("123456789012345678")),
+        (ARN, Target("1234567", None, "aws", "us-east-1", "123456789012")),
         (
             "arn:aws-us-gov:omics:us-gov-west-1:123456789012:run/9",
-            RunTarget("9", None, "aws-us-gov", "us-gov-west-1", "123456789012"),
+            Target("9", None, "aws-us-gov", "us-gov-west-1", "123456789012"),
         ),
         ("arn:aws-cn:omics:cn-north-1:123456789012:run/9",
-         RunTarget("9", None, "aws-cn", "cn-north-1", "123456789012")),
-        ({"id": "1234567"}, RunTarget("1234567")),
-        ({"id": 1234567}, RunTarget("1234567")),
-        ({"id": "1234567", "uuid": None, "arn": None}, RunTarget("1234567")),
-        ({"id": "1234567", "uuid": UUID}, RunTarget("1234567", UUID)),
-        (RECORD, RunTarget("1234567", UUID, "aws", "us-east-1", "123456789012")),
+         Target("9", None, "aws-cn", "cn-north-1", "123456789012")),
+        ({"id": "1234567"}, Target("1234567")),
+        ({"id": 1234567}, Target("1234567")),
+        ({"id": "1234567", "uuid": None, "arn": None}, Target("1234567")),
+        ({"id": "1234567", "uuid": UUID}, Target("1234567", UUID)),
+        (RECORD, Target("1234567", UUID, "aws", "us-east-1", "123456789012")),
     ],
 )  # fmt: skip
-def test_an_id_an_arn_and_a_record_are_taken(value: Any, target: RunTarget) -> None:
-    assert RunTarget.parse(value) == target
+def test_an_id_an_arn_and_a_record_are_taken(value: Any, target: Target) -> None:
+    assert Target.parse(value) == target
 
 
 @given(st.from_regex(r"\A[0-9]{1,18}\Z"))
 def test_every_id_of_1_to_18_digits_is_taken_as_it_is(run_id: str) -> None:
-    assert RunTarget.parse(run_id).run_id == run_id
-    assert RunTarget.parse({"id": run_id}).run_id == run_id
+    assert Target.parse(run_id).id == run_id
+    assert Target.parse({"id": run_id}).id == run_id
 
 
 @given(
@@ -78,13 +78,13 @@ def test_every_id_of_1_to_18_digits_is_taken_as_it_is(run_id: str) -> None:
 )
 def test_an_arn_is_what_its_parts_say_and_comes_back_whole(run_id: int, account: str, region: str) -> None:
     arn = f"arn:aws:omics:{region}:{account}:run/{run_id}"
-    target = RunTarget.parse(arn)
-    assert (target.run_id, target.account, target.region) == (str(run_id), account, region)
+    target = Target.parse(arn)
+    assert (target.id, target.account, target.region) == (str(run_id), account, region)
     assert target.arn == arn
 
 
 def test_an_id_alone_has_no_arn() -> None:
-    assert RunTarget.parse("1234567").arn is None
+    assert Target.parse("1234567").arn is None
 
 
 # -- refused ---------------------------------------------------------------------------------------------
@@ -150,7 +150,7 @@ def test_anything_else_is_refused_with_the_value_what_is_taken_and_a_hint(
     value: Any, shown: str, hint: str
 ) -> None:
     with pytest.raises(ValueError, match="run_id is ") as caught:
-        RunTarget.parse(value)
+        Target.parse(value)
     message = str(caught.value)
     assert message.startswith(f"run_id is {shown}")
     assert ACCEPTED in message
@@ -197,7 +197,7 @@ def test_a_record_that_names_no_run_is_refused(task: Any, record: Any, says: str
 @example({"\n": ""})
 def test_whatever_is_given_is_taken_or_refused_in_one_sentence(value: Any) -> None:
     try:
-        said = f"run_id is {int(RunTarget.parse(value).run_id)}"
+        said = f"run_id is {int(Target.parse(value).id)}"
     except ValueError as error:
         said = str(error)
     assert said.startswith("run_id is ")
@@ -223,7 +223,7 @@ def test_whatever_is_given_is_taken_or_refused_in_one_sentence(value: Any) -> No
 )
 def test_a_wrong_value_is_shown_short_and_leaks_nothing(value: Any) -> None:
     with pytest.raises(ValueError, match="run_id") as caught:
-        RunTarget.parse(value)
+        Target.parse(value)
     assert MARKER not in str(caught.value)
     assert "s3://" not in str(caught.value)
     assert len(str(caught.value)) < 800

@@ -11,8 +11,8 @@ import pytest
 from botocore import exceptions as aws
 
 from airflow_omics._faults import Fault
-from airflow_omics._identity import RunTarget
-from airflow_omics._waiting.run import RunWait
+from airflow_omics._identity import Target
+from airflow_omics._waiting.wait import Wait
 from airflow_omics.emulator import mock_omics
 from airflow_omics.exceptions import FaultKind, OmicsAccessError, OmicsRequestError
 from tests.support.clocks import turn
@@ -107,7 +107,7 @@ def test_transient_errors_are_logged_and_not_at_every_look(
 @pytest.mark.parametrize("kind", [FaultKind.TRANSIENT, FaultKind.CREDENTIALS, FaultKind.DENIED])
 def test_errors_that_come_and_go_for_hours_fill_no_log(kind: FaultKind) -> None:
     """Half of the calls fail, as under a quota that others use up: that is no line for each look."""
-    wait = RunWait(RunTarget.parse("1234567"), started_at=0.0, timeout_at=1e6)
+    wait = Wait(Target.parse("1234567"), started_at=0.0, timeout_at=1e6)
     lines = []
     for look in range(480):
         if look % 2:
@@ -119,7 +119,7 @@ def test_errors_that_come_and_go_for_hours_fill_no_log(kind: FaultKind) -> None:
 
 
 def test_an_error_is_a_line_again_once_there_was_none_for_a_while() -> None:
-    wait = RunWait(RunTarget.parse("1234567"), started_at=0.0, timeout_at=1e6)
+    wait = Wait(Target.parse("1234567"), started_at=0.0, timeout_at=1e6)
     lines = []
     for moment, message in ((0.0, "the first"), (30.0, "again"), (60.0, "once more"), (900.0, "much later")):
         wait.failed(Fault(FaultKind.TRANSIENT, message, "SomeException"), moment)
@@ -143,7 +143,7 @@ THROTTLED = Fault(
 
 
 def pauses_of(interval: float, failures: int, rand: float, timeout: float = 1e6) -> list[float]:
-    wait = RunWait(RunTarget.parse("1234567"), started_at=0.0, timeout_at=timeout)
+    wait = Wait(Target.parse("1234567"), started_at=0.0, timeout_at=timeout)
     pauses = []
     for _ in range(failures):
         assert wait.failed(THROTTLED, 0.0) is None
@@ -183,7 +183,7 @@ def test_many_failures_overflow_nothing() -> None:
 
 
 def test_a_good_answer_brings_the_poke_interval_back() -> None:
-    wait = RunWait(RunTarget.parse("1234567"), started_at=0.0, timeout_at=1e6)
+    wait = Wait(Target.parse("1234567"), started_at=0.0, timeout_at=1e6)
     for _ in range(5):
         wait.failed(THROTTLED, 0.0)
     wait.answered({"id": "1234567", "status": "RUNNING"}, 0.0)
@@ -300,7 +300,7 @@ def test_a_clock_that_is_set_neither_shortens_nor_lengthens_what_is_tolerated(ju
     lost = Fault(FaultKind.CREDENTIALS, "GetRun: ExpiredTokenException: old", "ExpiredTokenException")
     unknown = Fault(FaultKind.NOT_FOUND, "GetRun: ResourceNotFoundException: no", "ResourceNotFoundException")
     for fault, grace in ((lost, 300.0), (unknown, 120.0)):
-        wait = RunWait(RunTarget.parse("1234567"), started_at=1e6, timeout_at=1e9)
+        wait = Wait(Target.parse("1234567"), started_at=1e6, timeout_at=1e9)
         assert wait.failed(fault, 1e6, 50.0) is None
         assert wait.failed(fault, 1e6 + jump + grace - 1, 50.0 + grace - 1) is None
         assert wait.failed(fault, 1e6 + jump + grace, 50.0 + grace) is not None
@@ -308,7 +308,7 @@ def test_a_clock_that_is_set_neither_shortens_nor_lengthens_what_is_tolerated(ju
 
 def test_a_clock_that_is_set_forward_makes_no_run_younger() -> None:
     """The run was made an hour before the first look, by the service's clock and by ours as it was then."""
-    wait = RunWait(RunTarget.parse("1234567"), started_at=7200.0, timeout_at=1e9)
+    wait = Wait(Target.parse("1234567"), started_at=7200.0, timeout_at=1e9)
     assert wait.failed(THROTTLED, 7200.0, 50.0) is None
     record: Any = {"id": "1234567", "status": "RUNNING", "creationTime": "1970-01-01T01:00:00+00:00"}
     assert wait.answered(record, 7260.0 + 7200.0, 110.0, clock_skew=-7200.0) is None

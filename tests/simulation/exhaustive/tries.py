@@ -18,10 +18,10 @@ import pytest
 
 from airflow_omics import _clock
 from airflow_omics._compat import AirflowFailException
-from airflow_omics._identity import RunTarget
+from airflow_omics._identity import Target
 from airflow_omics._waiting.ending import ending_to_event
-from airflow_omics._waiting.poller import RunPoller
-from airflow_omics._waiting.run import RunWait
+from airflow_omics._waiting.poller import Poller
+from airflow_omics._waiting.wait import Wait
 from airflow_omics.hooks import OmicsHook
 from airflow_omics.hooks.faults import fault_of
 from airflow_omics.operators import OmicsStartRunOperator
@@ -238,15 +238,15 @@ class Try:
         self.at("while", "the task is deferred", trigger=OmicsStartedRunTrigger(**arguments))
         self._in_trigger = True
         a = arguments
-        wait = RunWait(
-            RunTarget.parse(a["run_id"]),
+        wait = Wait(
+            Target.parse(a["run_id"]),
             started_at=a["started_at"],
             timeout_at=a["timeout_at"],
             terminal_statuses=a["terminal_statuses"],
             created=a["created"],
             status=a["status"],
         )
-        poller = RunPoller(wait, self.hook, None, Log(lambda *_: None))
+        poller = Poller(wait, self.hook, None, Log(lambda *_: None))
         while (ending := poller.look()) is None:
             self.sleep(wait.pause(a["poke_interval"], self.time()))
         self._in_trigger, self._state = False, "running"

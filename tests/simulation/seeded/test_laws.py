@@ -16,7 +16,7 @@ from airflow_omics._starting.finder import Finder
 from airflow_omics._steering.kills import Kills
 from airflow_omics._waiting import log_lines
 from airflow_omics._waiting.ending import EndPolicy
-from airflow_omics._waiting.run import Ending, RunWait
+from airflow_omics._waiting.wait import Ending, Wait
 from airflow_omics._watching import watchlist
 from airflow_omics._watching.rate_limit import Limiter
 from airflow_omics._watching.shared_client import SharedClient
@@ -56,7 +56,7 @@ def _always_killed() -> Iterator[None]:
 @contextlib.contextmanager
 def _too_early() -> Iterator[None]:
     with (
-        mock.patch.object(RunWait, "is_over", lambda wait, record: record["status"] == "STOPPING"),
+        mock.patch.object(Wait, "is_over", lambda wait, record: record["status"] == "STOPPING"),
         mock.patch.object(EndPolicy, "state_of", return_value="success"),
     ):
         yield
@@ -65,8 +65,8 @@ def _too_early() -> Iterator[None]:
 @contextlib.contextmanager
 def _never_over() -> Iterator[None]:
     with (
-        mock.patch.object(RunWait, "answered", return_value=None),
-        mock.patch.object(RunWait, "timed_out", return_value=None),
+        mock.patch.object(Wait, "answered", return_value=None),
+        mock.patch.object(Wait, "timed_out", return_value=None),
     ):
         yield
 
@@ -79,11 +79,11 @@ def _later(original: Any) -> Any:
     return lambda plan, entry, due_at: original(plan, entry, due_at + 600.0)
 
 
-def _mistaken(wait: RunWait, *args: Any, **kwargs: Any) -> None:
+def _mistaken(wait: Wait, *args: Any, **kwargs: Any) -> None:
     raise TypeError("a mistake")
 
 
-def _refused(wait: RunWait, *args: Any, **kwargs: Any) -> Ending:
+def _refused(wait: Wait, *args: Any, **kwargs: Any) -> Ending:
     return Ending("error", None, "refused", "OmicsAccessError")
 
 
@@ -97,7 +97,7 @@ MISTAKES = {
     ),
     "never-before": ([gate()], _too_early),
     "in-time": ([gate()], _put(watchlist.Watchlist, "schedule", _later(watchlist.Watchlist.schedule))),
-    "no-wrong-refusal": ([gate(), accident("internal-error")], _put(RunWait, "failed", _refused)),
+    "no-wrong-refusal": ([gate(), accident("internal-error")], _put(Wait, "failed", _refused)),
     "once": ([start(mode="poke"), accident("worker-dies")], _forgetful),
     "nobody-ended": ([start(mode="poke"), accident("worker-stopped")], _always_killed),
     "named": (
@@ -112,7 +112,7 @@ MISTAKES = {
     "few-lines": ([gate(life=[*_LONG, ("COMPLETED", None)])], _put(log_lines, "LINE_EVERY", 1.0)),
     "ends": ([start(interval=3000.0)], _never_over),
     "nothing-left": ([gate()], _put(SharedClient, "close", mock.AsyncMock())),
-    "no-mistake": ([gate()], _put(RunWait, "answered", _mistaken)),
+    "no-mistake": ([gate()], _put(Wait, "answered", _mistaken)),
 }
 """For each law: what happens, and the mistake that breaks it."""
 

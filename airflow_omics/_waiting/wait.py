@@ -1,4 +1,4 @@
-"""What one wait knows of its run, and what each answer or failed call means for it.
+"""What one wait knows of its run or batch, and what each answer or failed call means for it.
 
 Poke mode, reschedule mode and the watcher in the triggerer all feed the same class, so that they cannot
 come to different ends. It makes no call, reads no clock and never sleeps: times are handed in, in seconds.
@@ -15,10 +15,11 @@ from functools import cache
 from typing import Any, Final, Literal, NamedTuple
 
 from airflow_omics._faults import CREDENTIALS_GRACE, NOT_FOUND_GRACE, Fault, backoff
-from airflow_omics._identity import CHECK_PLACE, KnownRun, RunTarget
-from airflow_omics._waiting.log_lines import LogLines, about_run
+from airflow_omics._identity import CHECK_PLACE, KnownResource, Target
+from airflow_omics._resource import NotFoundName, Resource
+from airflow_omics._waiting.log_lines import LogLines
 from airflow_omics.exceptions import FaultKind
-from airflow_omics.records import TERMINAL_STATUSES, RunRecord, describe, sentence
+from airflow_omics.records import RunRecord
 
 DENIED_SECOND_LOOK: Final = 60.0
 """Seconds until the one more look at a run that was readable, and then denied."""
@@ -39,7 +40,7 @@ LAST_LOOK_FAILED: Final = " The last look failed: "
 # a minute of its run's deletion in any account that has more than a handful of runs.
 _CLOCK_MARGIN: Final = 60.0
 
-ErrorName = Literal["OmicsAccessError", "OmicsRequestError", "OmicsRunNotFoundError"]
+ErrorName = Literal["OmicsAccessError", "OmicsRequestError"] | NotFoundName
 
 
 class Ending(NamedTuple):
@@ -59,10 +60,10 @@ class Ending(NamedTuple):
     kind: FaultKind | None = None
 
 
-class RunWait:
-    """One wait on one run: which run, which errors are still tolerated, and which log lines are due.
+class Wait:
+    """One wait: on which run or batch, which errors are still tolerated, and which log lines are due.
 
-    :param target: the run.
+    :param target: the run or batch.
     :param started_at: when the sensor looked first, also if that was in another process.
     :param timeout_at: when the wait must end, after one final look.
     :param terminal_statuses: statuses that end the wait although this package does not know them.
@@ -84,15 +85,15 @@ class RunWait:
         "_transient_errors",
         "_unknown",
         "_unreached_at",
+        "known",
         "lines",
-        "run",
         "started_at",
         "timeout_at",
     )
 
     def __init__(
         self,
-        target: RunTarget,
+        target: Target,
         *,
         started_at: float,
         timeout_at: float,
@@ -105,16 +106,16 @@ class RunWait:
         self.timeout_at = timeout_at
         self._status = status
         self._seen = status is not None
-        self.run = KnownRun(target, created=created, was_read=looked_before or self._seen)
+        self.known = KnownResource(target, created=created, was_read=looked_before or self._seen)
         """What is known of the run."""
-        self.lines = LogLines(target.run_id)
+        self.lines = LogLines(target)
         """The log lines that are due."""
-        self._terminal = _terminal_statuses(tuple(terminal_statuses))
+        self._terminal = _terminal_statuses(target.resource, tuple(terminal_statuses))
         self._credentials_lost_at: float | None = None
         self._denied_at: float | None = None
         self._unknown = False
         self._transient_errors = 0
-        self._reached = self.run.was_read
+        self._reached = self.known.was_read
         self._unreached_at: float | None = None
         self._last_fault: Fault | None = None
         self._began: float | None = None
@@ -139,7 +140,7 @@ class RunWait:
         tick = self._at(now, tick)
         self._reached, self._unreached_at = True, None
         ahead = now - tick + clock_skew
-        verdict, why = self.run.judge(
+        verdict, why = self.known.judge(
             record, stands_in=stands_in, may_be_created_at=lambda made: self.may_be_created_at(made, ahead)
         )
         if verdict == "elsewhere":
@@ -150,10 +151,10 @@ class RunWait:
             return self._deleted(why)
         self._credentials_lost_at = self._denied_at = self._last_fault = None
         self._transient_errors, self._unknown = 0, False
-        self.run.note(record)
+        self.known.note(record)
         self._seen = True
         if self.is_over(record):
-            return Ending("terminal", record, sentence(record))
+            return Ending("terminal", record, self._resource.sentence(record))
         self._note_status(record["status"], now, tick)
         return self.timed_out(now)
 
@@ -193,10 +194,10 @@ class RunWait:
         if not self._seen:
             message = self._about(f"never read {waited}, the sensor's timeout.")
         elif self.record is not None and self._last_fault is None:
-            message = f"{describe(self.record)} {waited}, the sensor's timeout."
+            message = f"{self._resource.describe(self.record)} {waited}, the sensor's timeout."
         else:
-            known: RunRecord = {"id": self.target.run_id, "status": str(self._status)}
-            state = describe(self.record or known, last_seen=True)
+            known: RunRecord = {"id": self.target.id, "status": str(self._status)}
+            state = self._resource.describe(self.record or known, last_seen=True)
             message = f"{state}; it could not be read {waited}, the sensor's timeout."
         if self._last_fault is not None:
             message += LAST_LOOK_FAILED + self._last_fault.message
@@ -237,23 +238,27 @@ class RunWait:
         return max(0.0, min(pause, self.timeout_at - now))
 
     @property
-    def target(self) -> RunTarget:
+    def target(self) -> Target:
         """The run, as it was given."""
-        return self.run.target
+        return self.known.target
+
+    @property
+    def _resource(self) -> Resource:
+        return self.target.resource
 
     @property
     def record(self) -> RunRecord | None:
         """The run's last record."""
-        return self.run.record
+        return self.known.record
 
     def for_trigger(self) -> dict[str, Any]:
         """Return the wait as plain JSON, by the names that the constructors of triggers have."""
         known: RunRecord = self.record or {}
         return {
-            "run_id": self.run.identity(),
+            self._resource.argument: self.known.identity(),
             "started_at": self.started_at,
             "timeout_at": self.timeout_at,
-            "created": self.run.created,
+            "created": self.known.created,
             "status": known.get("status"),
         }
 
@@ -279,12 +284,12 @@ class RunWait:
         return tick
 
     def _deleted(self, why: str) -> Ending:
-        self.run.record = self.run.deleted()
-        return Ending("terminal", self.record, f"HealthOmics run {self.target.run_id} was deleted: {why}.")
+        self.known.record = self.known.deleted()
+        return Ending("terminal", self.record, f"{self.target} was deleted: {why}.")
 
     def _not_found(self, fault: Fault, now: float, tick: float) -> Ending | None:
         self._transient_errors = 0
-        if fault.doubt and self.run.was_read:
+        if fault.doubt and self.known.was_read:
             return self._without_credentials(fault, now, tick)
         self._credentials_lost_at = None  # the service answered
         assert self._began is not None
@@ -296,13 +301,13 @@ class RunWait:
         if self._seen:
             return self._deleted("HealthOmics does not know it any more")
         message = self._about(f"deleted, or never existed in this account and Region ({fault.message})")
-        return Ending("error", None, message, "OmicsRunNotFoundError")
+        return Ending("error", None, message, self._resource.not_found)
 
     def _say_unknown(self) -> None:
         text = "HealthOmics does not know it"
         if self._seen:
             text += f" any more; it was {self._status} when last seen"
-        elif not self.run.was_read:  # another process that looked before may have read the run
+        elif not self.known.was_read:  # another process that looked before may have read the run
             text += " yet"
         self.lines.add(logging.INFO, text)
 
@@ -321,20 +326,21 @@ class RunWait:
             message = self._about(
                 f"deleted, or never existed in this account and Region ({fault.message}); {fault.doubt}"
             )
-            return Ending("error", None, message, "OmicsRunNotFoundError", FaultKind.NOT_FOUND)
+            return Ending("error", None, message, self._resource.not_found, FaultKind.NOT_FOUND)
         else:
             message = self._about(
-                f"for 5 minutes, nothing has shown that the answer is about the run's own account: "
-                f"{fault.message}; {fault.doubt}. {CHECK_PLACE}"
+                f"for 5 minutes, nothing has shown that the answer is about the {self._resource.noun}'s own "
+                f"account: {fault.message}; {fault.doubt}. {CHECK_PLACE}"
             )
         return Ending("error", self.record, message, "OmicsAccessError", FaultKind.CREDENTIALS)
 
     def _denied(self, fault: Fault, now: float, tick: float) -> Ending | None:
-        if fault.doubt and self.run.was_read:
+        if fault.doubt and self.known.was_read:
             return self._without_credentials(fault, now, tick)
         looked_again = self._denied_at is not None and tick - self._denied_at >= DENIED_SECOND_LOOK
-        if looked_again or not self.run.was_read:
-            hint = " It was readable before; a policy scoped by tag answers so once the run is deleted."
+        if looked_again or not self.known.was_read:
+            noun = self._resource.noun
+            hint = f" It was readable before; a policy scoped by tag answers so once the {noun} is deleted."
             message = self._about(fault.message + (hint if self._seen else ""))
             return Ending("error", self.record, message, "OmicsAccessError")
         if self._denied_at is None:
@@ -365,9 +371,9 @@ class RunWait:
         self.lines.add_status(before, status, tick, max(0.0, now - self.started_at))
 
     def _about(self, text: str) -> str:
-        return about_run(self.target.run_id, text)
+        return self._resource.about(self.target.id, text)
 
 
 @cache
-def _terminal_statuses(named: tuple[str, ...]) -> frozenset[str]:
-    return frozenset((*TERMINAL_STATUSES, *named))
+def _terminal_statuses(resource: Resource, named: tuple[str, ...]) -> frozenset[str]:
+    return frozenset((*resource.terminal, *named))
