@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from airflow_omics import exceptions
 from airflow_omics._identity import Target
@@ -88,7 +88,7 @@ def fault_error(fault: Fault, target: Target | None = None, record: RunRecord | 
     return error_class(message, **named(target), record=record, kind=fault.kind)
 
 
-def named(target: Target | None) -> dict[str, str]:
+def named(target: Target | None) -> dict[str, Any]:
     """Return the keyword argument by which an error names a run or batch."""
     return {} if target is None else {target.resource.argument: target.id}
 

@@ -1,8 +1,8 @@
-"""Which run belongs to which attempt of a task: the token, the name and the tags by which it is recognised.
+"""Which run or batch belongs to which attempt of a task: the token, the name and the tags that say so.
 
 A task that is retried, cleared or mapped asks for a run several times. StartRun's ``requestId`` makes a
 repeated request harmless. The name is the same for every run of a task instance, so that one ListRuns shows
-them all, and the tags say which is which:
+them all, and the tags say which is which. Likewise for a batch, StartRunBatch and ListBatch:
 https://docs.aws.amazon.com/omics/latest/dev/starting-a-run.html
 """
 
@@ -24,7 +24,7 @@ _MOST_GENERATIONS: Final = 1000
 
 @dataclass(frozen=True)
 class Attempt:
-    """One run that a task is meant to have.
+    """One run or batch that a task is meant to have.
 
     :param task: the task.
     :param epoch: another number after each clear, see :func:`epoch_of`; None if a clear must not lead to a
@@ -38,7 +38,7 @@ class Attempt:
 
     @property
     def token(self) -> str:
-        """StartRun's ``requestId``: 32 hexadecimal digits, the same wherever and whenever it is made."""
+        """The ``requestId``: 32 hexadecimal digits, the same wherever and whenever it is made."""
         return full_digest([*vars(self.task).values(), self.epoch, self.generation])[:32]
 
     def next_generation(self) -> Attempt:
@@ -53,22 +53,23 @@ class Attempt:
         """Return the attempt with another generation."""
         return replace(self, generation=generation)
 
-    def run_name(self, given: str | None, with_suffix: bool = True) -> str:
-        """Return the run's name.
+    def run_name(self, given: str | None, with_suffix: bool = True, longest: int = LONGEST_NAME) -> str:
+        """Return the name of the run or batch.
 
         :param given: the name that the DAG gives; None makes one of dag and task.
         :param with_suffix: whether a given name gets the digits of the task, by which its runs are found
             quickly.
+        :param longest: characters that it may have.
         :raises ValueError: the name is too long.
         """
         suffix = f"-{self.task.digest}"
-        longest = LONGEST_NAME - len(suffix)
+        most, longest = longest, longest - len(suffix)
         if given is None:
             index = f"[{self.task.map_index}]" if self.task.map_index >= 0 else ""
             made = f"{self.task.dag_id}.{self.task.task_id}"
             return f"{made[: longest - len(index)]}{index}{suffix}"
         if not with_suffix:
-            longest, suffix = LONGEST_NAME, ""
+            longest, suffix = most, ""
         if len(given) > longest:
             why = (
                 " (the last 13 are for the digits of the task; name_suffix=False leaves them out)"
@@ -78,10 +79,13 @@ class Attempt:
             raise ValueError(f"name has {len(given)} characters; it takes at most {longest}{why}.")
         return f"{given}{suffix}"
 
-    def tags(self, given: Mapping[str, str], try_number: int, request_digest: str) -> dict[str, str]:
-        """Return the run's tags: those given, and those by which it is found and recognised.
+    def tags(
+        self, given: Mapping[str, str], try_number: int, request_digest: str, noun: str = "run"
+    ) -> dict[str, str]:
+        """Return the tags: those given, and those by which the run or batch is found and recognised.
 
-        :param request_digest: a digest of StartRun's request.
+        :param request_digest: a digest of the request.
+        :param noun: what gets the tags, for errors.
         :raises ValueError: a given tag is one of ours, or there are too many.
         """
         ours = {
@@ -94,7 +98,8 @@ class Attempt:
             raise ValueError(f"tags holds {', '.join(both)}, which the operator sets itself; leave it out.")
         if len(given) + len(ours) > MOST_TAGS:
             raise ValueError(
-                f"tags holds {len(given)} tags; with the operator's own {len(ours)} a run takes {MOST_TAGS}."
+                f"tags holds {len(given)} tags; with the operator's own {len(ours)} "
+                f"a {noun} takes {MOST_TAGS}."
             )
         return {**given, **ours}
 

@@ -1,4 +1,4 @@
-"""Ends the runs of a start operator that nobody waits for any more."""
+"""Ends the runs and batches of a start operator that nobody waits for any more."""
 
 from __future__ import annotations
 
@@ -7,8 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_omics._identity import Target
 from airflow_omics._steering.cancel import cancel_run
-from airflow_omics.exceptions import FaultKind, OmicsAccessError, OmicsRequestError, OmicsRunNotFoundError
-from airflow_omics.records import RunRecord, sentence
+from airflow_omics.exceptions import (
+    FaultKind,
+    OmicsAccessError,
+    OmicsBatchNotFoundError,
+    OmicsRequestError,
+    OmicsRunNotFoundError,
+)
+from airflow_omics.records import RunRecord
 
 if TYPE_CHECKING:
     from airflow_omics.hooks import OmicsHook
@@ -50,9 +56,9 @@ class Canceller:
         try:
             record = self._cancel(target, confirm=confirm, within=within)
         except Exception as error:  # whatever it is, the task ends as it would have ended
-            self._log.warning("HealthOmics run %s could not be cancelled: %s", target.id, error)
+            self._log.warning("%s could not be cancelled: %s", target, error)
             return None
-        self._log.info("%s", sentence(record))
+        self._log.info("%s", target.resource.sentence(record))
         return record
 
     def cancel_before_the_clear(self, target: Target, *, may_cancel: bool) -> None:
@@ -67,27 +73,29 @@ class Canceller:
         self._handled.add(run_id)
         if not may_cancel:
             self._log.warning(
-                "The task was cleared, and a new run is started. HealthOmics run %s, which it waited for, is "
-                "not cancelled, since cancel_on_kill is False; it may go on, and cost.",
-                run_id,
+                "The task was cleared, and a new %s is started. %s, which it waited for, is not cancelled, "
+                "since cancel_on_kill is False; it may go on, and cost.",
+                target.resource.noun,
+                target,
             )
             return
-        self._log.info("The task was cleared: its earlier HealthOmics run %s is cancelled.", run_id)
+        self._log.info("The task was cleared: its earlier %s is cancelled.", target)
         try:
             record = self._cancel(target, confirm=False, within=CONFIRM_WITHIN)
-        except OmicsRunNotFoundError as error:
+        except (OmicsRunNotFoundError, OmicsBatchNotFoundError) as error:
             self._log.info("%s", error)
         except (OmicsAccessError, OmicsRequestError) as error:
             if error.kind is FaultKind.CREDENTIALS:
                 raise
             self._log.warning(
-                "A new run is started. The earlier HealthOmics run %s may go on beside it, and cost; it "
-                "could not be cancelled: %s",
-                run_id,
+                "A new %s is started. The earlier %s may go on beside it, and cost; it could not be "
+                "cancelled: %s",
+                target.resource.noun,
+                target,
                 error,
             )
         else:
-            self._log.info("%s", sentence(record))
+            self._log.info("%s", target.resource.sentence(record))
 
     def _cancel(self, target: Target, *, confirm: bool, within: float) -> RunRecord:
         at_hand = [hook] if (hook := self._at_hand()) else []

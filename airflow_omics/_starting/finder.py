@@ -1,8 +1,8 @@
-"""The runs that a task has had, as AWS knows them: found by their name, recognised by their tags."""
+"""The runs or batches that a task has had, as AWS knows them: found by name, recognised by tags."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 from airflow_omics import _clock
@@ -10,6 +10,7 @@ from airflow_omics._faults import Fault, backoff
 from airflow_omics._identity import KnownResource, Target, home_of
 from airflow_omics._starting.attempt import Attempt, is_run_of, is_run_of_task
 from airflow_omics._starting.calls import Calls
+from airflow_omics._starting.kind import Kind
 from airflow_omics.exceptions import FaultKind, OmicsError
 from airflow_omics.hooks.faults import weighed
 from airflow_omics.records import ACTIVE_STATUSES, RunRecord, parse_time
@@ -53,14 +54,16 @@ class Found(NamedTuple):
 
 
 class Finder:
-    """Finds the runs of one task.
+    """Finds the runs, or batches, of one task.
 
+    :param kind: what the task starts.
     :param calls: makes the calls.
     :param search_of: returns how the runs of an attempt's task are looked for.
     :param log: the task's logger.
     """
 
-    def __init__(self, calls: Calls, search_of: Callable[[Attempt], Search], log: Any) -> None:
+    def __init__(self, kind: Kind, calls: Calls, search_of: Callable[[Attempt], Search], log: Any) -> None:
+        self._kind = kind
         self._calls = calls
         self._search_of = search_of
         self._log = log
@@ -90,8 +93,9 @@ class Finder:
     def read(
         self, run_id: str, uuid: str | None = None, *, arn: str | None = None, grace: float = 0.0
     ) -> RunRecord | None:
-        """Return the run's record, or None if it is gone or its id is another run's now.
+        """Return the record, or None if the run is gone or its id is another run's now.
 
+        :param run_id: the id of the run or batch.
         :param arn: of a run that was known before. If "not found" may be another account's answer, the run is
             read again with fresh credentials: a run that is wrongly assumed to be gone leads to a second one.
         :param grace: seconds for which it may be unknown: a run that has just started, and one that was
@@ -99,10 +103,11 @@ class Finder:
         :raises OmicsAccessError: the doubt has lasted for five minutes.
         """
         unknown_until = _clock.monotonic() + grace
-        retries = self._calls.retries(Target(run_id))
+        target = Target(run_id, uuid, resource=self._kind.resource)
+        retries = self._calls.retries(target)
         while True:
             try:
-                record = self._calls.hook.get_run(run_id)
+                record = getattr(self._calls.hook, target.resource.method)(run_id)
             except Exception as error:
                 fault = self._calls.fault_of(error)
                 if fault is None:
@@ -119,14 +124,13 @@ class Finder:
                     fault = Fault(FaultKind.CREDENTIALS, said, fault.code)
                 retries.wait(fault, error)
             else:
-                run = KnownResource(Target(run_id, uuid))
-                return record if run.judge(record).verdict == "ours" else None
+                return record if KnownResource(target).judge(record).verdict == "ours" else None
 
     def _records(self, names: Iterable[str], since: float | None) -> Iterator[RunRecord]:
-        items = [item for name in names for item in self._listed(name)]
+        items, made = [item for name in names for item in self._listed(name)], self._kind.made
         if since is not None:
-            items = [item for item in items if _made_after(item, since - CLOCK_MARGIN)]
-        newest_first = sorted(items, key=lambda item: str(item.get("creationTime")), reverse=True)
+            items = [item for item in items if _made_after(item.get(made), since - CLOCK_MARGIN)]
+        newest_first = sorted(items, key=lambda item: str(item.get(made)), reverse=True)
         for number, item in enumerate(newest_first):
             if number:
                 _clock.sleep(SPACING)
@@ -137,15 +141,18 @@ class Finder:
     def _listed(self, name: str) -> list[dict[str, Any]]:
         if not self._may_list:
             return []
+        kind = self._kind
         try:
-            listed = self._calls.retry(lambda hook: list(hook.list_runs(name=name)))
+            listed = self._calls.retry(lambda hook: list(getattr(hook, kind.list_method)(name=name)))
         except OmicsError as error:
             if error.kind is not FaultKind.DENIED:
                 raise
             self._may_list = False
             self._log.warning(
-                "An earlier run of this task can't be looked for, so only StartRun's token prevents "
-                "a second one: %s",
+                "An earlier %s of this task can't be looked for, so only %s's token prevents a second "
+                "one: %s",
+                kind.resource.noun,
+                kind.start,
                 error,
             )
             return []
@@ -182,6 +189,5 @@ def _ends_search(found: Found) -> bool:
     return found.attempt.generation == 0 or found.record.get("status") in ACTIVE_STATUSES
 
 
-def _made_after(item: Mapping[str, Any], moment: float) -> bool:
-    made = item.get("creationTime")
+def _made_after(made: Any, moment: float) -> bool:
     return made is None or parse_time(str(made)).timestamp() >= moment

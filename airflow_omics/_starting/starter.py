@@ -1,24 +1,26 @@
-"""Find the run that a task started before, or start it: one run for each that is meant.
+"""Find the run or batch that a task started before, or start it: one for each that is meant.
 
-StartRun takes a token, but AWS documents neither what a repeated token returns nor how long it is
-remembered. So every run that the task has had is looked for first, and each of the four possible answers to a
-repeated token is handled: the earlier run, ConflictException, ValidationException, and a second run because
-the token was forgotten.
+StartRun and StartRunBatch take a token, but AWS documents neither what a repeated token returns nor how long
+it is remembered. So everything that the task has had is looked for first, and each of the four possible
+answers to a repeated token is handled: the earlier run, ConflictException, ValidationException, and a second
+run because the token was forgotten.
 https://docs.aws.amazon.com/omics/latest/dev/starting-a-run.html
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, Protocol, cast
 
 from airflow_omics import _clock
-from airflow_omics._faults import NOT_FOUND_GRACE, Fault
+from airflow_omics._faults import NOT_FOUND_GRACE, Fault, named
+from airflow_omics._identity import Target
 from airflow_omics._starting.attempt import Attempt, is_run_of
 from airflow_omics._starting.calls import Calls
 from airflow_omics._starting.finder import Finder, Found, Search
+from airflow_omics._starting.kind import Kind
 from airflow_omics.exceptions import FaultKind, OmicsRequestError
-from airflow_omics.records import ACTIVE_STATUSES, TERMINAL_STATUSES, RunRecord, parse_time, with_status
+from airflow_omics.records import RunRecord, parse_time, with_status
 
 # Clocks are compared through the Date header, which has whole seconds.
 _CLOCK_MARGIN: Final = 5.0
@@ -41,8 +43,11 @@ class StartingTask(Protocol):
     """What the starter asks of the task for which it starts a run, and what it reports to it."""
 
     @property
-    def success_statuses(self) -> Collection[str]:
-        """Terminal statuses in which a run is the one that was meant."""
+    def kind(self) -> Kind:
+        """What the task starts."""
+
+    def is_kept(self, record: RunRecord) -> bool:
+        """Return whether a run that was found goes on or ended well, so that no other is started."""
 
     @property
     def is_repeated(self) -> bool:
@@ -53,7 +58,7 @@ class StartingTask(Protocol):
         """The run that an earlier attempt wrote down: ``token``, ``id``, ``uuid`` and ``arn``."""
 
     def make_request(self, attempt: Attempt) -> Mapping[str, Any]:
-        """Return StartRun's members for an attempt, ``name`` and ``tags`` included."""
+        """Return the request for an attempt, name and tags included, and no token."""
 
     def search_of(self, attempt: Attempt) -> Search:
         """Return how the task's runs are looked for."""
@@ -72,7 +77,7 @@ class StartingTask(Protocol):
 
 
 class Starter:
-    """Find or start the run of one task.
+    """Find or start the run, or the batch, of one task.
 
     :param task: the task.
     :param calls: makes the calls.
@@ -81,9 +86,10 @@ class Starter:
 
     def __init__(self, task: StartingTask, calls: Calls, log: Any) -> None:
         self._task = task
+        self._kind = task.kind
         self._calls = calls
         self._log = log
-        self._finder = Finder(calls, task.search_of, log)
+        self._finder = Finder(task.kind, calls, task.search_of, log)
         self._runs: list[Found] | None = None
 
     def find_or_start(self, attempt: Attempt) -> Started:
@@ -98,16 +104,16 @@ class Starter:
             attempt, record = self._find(attempt)
             if record is None:
                 record, is_new = self._start(attempt)
-            status = record.get("status", "")
-            if is_new or status not in TERMINAL_STATUSES or status in self._task.success_statuses:
+            if is_new or self._task.is_kept(record):
                 if not is_new:
                     self._task.check(attempt, record)
                 self._task.remember(attempt, record)
                 return Started(record, attempt, is_new)
             self._log.info(
-                "HealthOmics run %s of an earlier attempt ended as %s: a new run is started.",
-                record.get("id"),
-                status,
+                "%s of an earlier attempt ended as %s: a new %s is started.",
+                self._named(record),
+                record.get("status"),
+                self._kind.resource.noun,
             )
             self._task.ended(attempt, record)
             attempt = attempt.next_generation()
@@ -131,7 +137,7 @@ class Starter:
         *before, last = sorted(runs, key=lambda known: known.generation)
         for known in before:
             self._task.ended(known, runs[known])
-        self._log.info("HealthOmics run %s was started by an earlier attempt.", runs[last].get("id"))
+        self._log.info("%s was started by an earlier attempt.", self._named(runs[last]))
         return last, runs[last]
 
     def _remembered_run(self, remembered: Mapping[str, Any]) -> RunRecord:
@@ -139,7 +145,7 @@ class Starter:
             str(remembered["id"]), remembered.get("uuid"), arn=remembered.get("arn"), grace=NOT_FOUND_GRACE
         )
         if record is not None:
-            self._log.info("HealthOmics run %s was started by an earlier attempt.", record.get("id"))
+            self._log.info("%s was started by an earlier attempt.", self._named(record))
             return record
         known = {key: remembered[key] for key in ("id", "uuid", "arn") if remembered.get(key)}
         return with_status(cast("RunRecord", known), "DELETED")
@@ -158,7 +164,7 @@ class Starter:
     def _start(self, attempt: Attempt) -> tuple[RunRecord, bool]:
         """Return the run that StartRun answers with, and whether it is new."""
         for run in self._runs or ():
-            if not run.is_own and run.record.get("status") in ACTIVE_STATUSES:
+            if not run.is_own and run.record.get("status") in self._kind.resource.active:
                 self._task.end_superseded(run)
         request = {**self._task.make_request(attempt), "requestId": attempt.token}
         self._task.remember(attempt, None)
@@ -166,7 +172,7 @@ class Starter:
         asked_at, visible_at = _clock.time(), _clock.monotonic() + NOT_FOUND_GRACE
         while True:
             try:
-                answer = self._calls.hook.start_run(request)
+                answer = getattr(self._calls.hook, self._kind.start_method)(request)
             except Exception as error:
                 fault = self._calls.fault_of(error)
                 if fault is None:
@@ -176,8 +182,9 @@ class Starter:
                     return found, False
                 if fault.code == "ConflictException" and _clock.monotonic() >= visible_at:
                     raise OmicsRequestError(
-                        f"{fault.message}. A run with this task's token was asked for before, and is not "
-                        f"found by its name {request['name']!r}; allow omics:ListRuns, or wait and retry.",
+                        f"{fault.message}. A {self._kind.resource.noun} with this task's token was asked for "
+                        f"before, and is not found by its name; allow omics:{self._kind.list}, or wait and "
+                        "retry.",
                         kind=fault.kind,
                     ) from error
                 retries.wait(fault, error)
@@ -200,6 +207,9 @@ class Starter:
         # The request may have arrived, or the token may have been used with other members.
         return self._run_of(attempt)
 
+    def _named(self, record: RunRecord) -> str:
+        return self._kind.resource.named(str(record.get("id")))
+
     def _checked(self, attempt: Attempt, answer: RunRecord, asked_at: float) -> tuple[RunRecord, bool]:
         """Return the run that StartRun answered with: a new one, or an earlier one with the same token."""
         self._task.remember(attempt, answer)  # at once: a worker may die during the calls to come
@@ -212,14 +222,16 @@ class Starter:
         if record.get("tags") and not is_run_of(attempt, record):
             self._task.remember(attempt, None)
             raise OmicsRequestError(
-                f"StartRun answered with run {run_id}, which carries the tags of another task: the token "
-                f"{attempt.token} is in use elsewhere. Set [omics] deployment if several Airflows share "
-                "an AWS account.",
-                run_id=run_id,
+                f"{self._kind.start} answered with {self._kind.resource.noun} {run_id}, which carries the "
+                f"tags of another task: the token {attempt.token} is in use elsewhere. Set [omics] "
+                "deployment if several Airflows share an AWS account.",
+                **named(Target(run_id, resource=self._kind.resource)),
             )
         made = record.get("creationTime")
         skew = self._calls.hook.clock_skew
         if made and parse_time(made).timestamp() < asked_at + skew - _CLOCK_MARGIN:
-            self._log.info("StartRun answered with HealthOmics run %s of an earlier attempt.", run_id)
+            self._log.info(
+                "%s answered with %s of an earlier attempt.", self._kind.start, self._named(record)
+            )
             return record, False
         return answer, True

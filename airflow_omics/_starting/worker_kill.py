@@ -74,5 +74,5 @@ class WorkerKill:
             self._log.info("The task is %s: %s goes on, for the next try.", state, self._which())
 
     def _cancel_now(self) -> None:
-        self._doing = "it was not confirmed that the run is cancelled"
+        self._doing = "it was not confirmed that it is cancelled"
         self._cancel()

@@ -273,7 +273,7 @@ def test_a_kill_that_comes_to_no_end_in_time_names_the_run(
     [run_id] = started(omics)
     why = {
         "state": "the state of the task was not read",
-        "cancel": "it was not confirmed that the run is cancelled",
+        "cancel": "it was not confirmed that it is cancelled",
     }[stuck]
     assert (
         f"HealthOmics run {run_id} may go on, and cost: {why} within 1.5 s, and the task's process has to end"
