@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from airflow_omics._starting.attempt import Attempt, digest_of
@@ -14,8 +13,10 @@ from airflow_omics._starting.request import (
     check_extra,
     check_rerun_with,
 )
+from airflow_omics._task.files import FileBesideDag
 from airflow_omics._task.hidden import is_path, shown_value
 from airflow_omics._task.task_key import TaskKey
+from airflow_omics._task.values import NOT_RENDERED, is_unrendered
 from airflow_omics.exceptions import OmicsRequestError
 from airflow_omics.hooks import OmicsHook
 
@@ -120,27 +121,11 @@ def _read_parameters(text: str, dag: Any) -> Any:
             "parameters is text, but not the path of a .json or .yaml file; it takes a dict (an upstream "
             "task's output itself, not a template of it), or such a path relative to the DAG file."
         )
-    path = Path(dag.folder if dag is not None else ".") / text
-    try:
-        content = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ValueError(f"parameters is {text!r}, and {path} can't be read: {error.strerror}.") from None
-    except UnicodeDecodeError:
-        raise ValueError(f"parameters is {text!r}, and {path} is not UTF-8 text.") from None
-    kind = "JSON" if path.suffix == ".json" else "YAML"
-    try:
-        parameters = json.loads(content) if kind == "JSON" else _load_yaml(content)
-    except Exception as error:
-        # Not the parser's own text: it may quote the file.
-        line = getattr(error, "lineno", None)
-        if mark := getattr(error, "problem_mark", None):
-            line = mark.line + 1
-        where = f", at line {line}" if line else ""
-        raise ValueError(f"parameters is {text!r}, and {path} is not valid {kind}{where}.") from None
+    file = FileBesideDag("parameters", text, None if dag is None else dag.folder)
+    is_json = file.path.suffix == ".json"
+    parameters = file.parsed(json.loads if is_json else _load_yaml, "JSON" if is_json else "YAML")
     if not isinstance(parameters, Mapping):
-        raise ValueError(
-            f"parameters is {text!r}, and {path} holds a {type(parameters).__name__}; it takes an object."
-        )
+        raise file.error(f"holds a {type(parameters).__name__}; it takes an object.")
     return parameters
 
 
@@ -151,11 +136,8 @@ def _load_yaml(content: str) -> Any:
 
 
 def _check_is_rendered(name: str, value: Any) -> None:
-    if isinstance(value, str) and any(mark in value for mark in ("{{", "{%")):
-        raise ValueError(
-            f"{name} holds a template that was not rendered; Airflow does not render a template inside "
-            "a rendered value, such as a Variable's. Render it before it is put there."
-        )
+    if is_unrendered(value):
+        raise ValueError(f"{name} {NOT_RENDERED}")
 
 
 def _changed(arguments: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

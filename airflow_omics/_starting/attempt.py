@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from airflow_omics._starting.request import LONGEST_NAME, MOST_TAGS
 from airflow_omics._task.task_key import TAG_PREFIX, TaskKey, full_digest
+from airflow_omics._task.values import LONGEST_NAME, MOST_TAGS
 
 TOKEN_TAG: Final = "airflow-omics:token"
 REQUEST_TAG: Final = "airflow-omics:request"

@@ -6,13 +6,19 @@ https://docs.aws.amazon.com/omics/latest/api/API_StartRun.html
 
 from __future__ import annotations
 
-import json
-import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from airflow_omics._identity import Target, shown
+from airflow_omics._task.values import (
+    LONGEST_NAME,
+    check_size_of_parameters,
+    is_s3_location,
+    is_text_to_text,
+    plain_json,
+    to_priority,
+)
 
 MEMBER_OF_ARGUMENT: Final[Mapping[str, str]] = {
     "workflow_id": "workflowId",
@@ -35,12 +41,6 @@ MEMBER_OF_ARGUMENT: Final[Mapping[str, str]] = {
     "tags": "tags",
 }
 """The operator's arguments, and StartRun's member for each."""
-
-LARGEST_PARAMETERS: Final = 256 * 1024
-"""Bytes of JSON: the larger of the two limits that AWS documents (50,000 and 256 KB)."""
-
-LONGEST_NAME: Final = 128
-MOST_TAGS: Final = 50
 
 _NUMBERED: Final = {
     "workflow_id": "a workflow's id",
@@ -120,7 +120,7 @@ def _check_type(member: str, value: Any, type_name: str) -> None:
     path = f"start_run_kwargs[{member!r}]"
     accepted = _TYPES.get(type_name)
     if type_name == "document":
-        _plain_json(value, path)
+        plain_json(value, path)
     elif accepted and value is not None and type(value) is not accepted:
         raise ValueError(f"{path} is a {type(value).__name__}; StartRun takes a {accepted.__name__}.")
 
@@ -197,8 +197,8 @@ def _check_role(name: str, value: Any) -> str:
     return value
 
 
-def _check_output(name: str, value: Any) -> str:
-    if not isinstance(value, str) or not re.fullmatch(r"s3://[^/\s]+(/.*)?", value):
+def _check_output(name: str, value: Any) -> Any:
+    if not is_s3_location(value):
         raise ValueError(f"{name} is {shown(value)}; it takes an S3 location, such as 's3://bucket/folder'.")
     return value
 
@@ -210,40 +210,13 @@ def _check_parameters(name: str, value: Any) -> dict[str, Any]:
             f"{name} is a {type(value).__name__}; it takes an object: a dict, or the path of a .json or "
             ".yaml file that holds one."
         )
-    plain = _plain_json(value, name)
-    size = len(json.dumps(plain, ensure_ascii=False).encode())
-    if size > LARGEST_PARAMETERS:
-        raise ValueError(
-            f"{name} takes {size:,} bytes as JSON; StartRun takes at most {LARGEST_PARAMETERS:,}. Put long "
-            "lists into a file in S3 and pass its URI."
-        )
-    return plain  # type: ignore[no-any-return]
-
-
-def _plain_json(value: Any, path: str) -> Any:
-    if value is None or isinstance(value, str | bool | int):
-        return value
-    if isinstance(value, float) and math.isfinite(value):
-        return value
-    if isinstance(value, Mapping):
-        for key in value:
-            if not isinstance(key, str):
-                raise ValueError(f"{path} has a key of type {type(key).__name__}; JSON's keys are text.")
-        return {key: _plain_json(item, f"{path}[{key!r}]") for key, item in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
-        # A mapped upstream task's outputs come as a sequence of Airflow's own.
-        return [_plain_json(item, f"{path}[{number}]") for number, item in enumerate(value)]
-    what = value if isinstance(value, float) else f"a {type(value).__name__}"
-    raise ValueError(
-        f"{path} is {what}, which JSON does not have; it takes text, finite numbers, booleans, None, lists "
-        "and dicts."
-    )
+    plain: dict[str, Any] = plain_json(value, name)
+    check_size_of_parameters(plain, name)
+    return plain
 
 
 def _check_tags(name: str, value: Any) -> dict[str, str]:
-    if not isinstance(value, Mapping) or not all(
-        isinstance(key, str) and isinstance(text, str) for key, text in value.items()
-    ):
+    if not is_text_to_text(value):
         raise ValueError(f"{name} takes a dict of text to text, such as {{'project': 'cohort-7'}}.")
     return dict(value)
 
@@ -261,12 +234,11 @@ def _check_text(name: str, value: Any) -> str:
 
 
 def _check_number(name: str, value: Any) -> int:
-    if isinstance(value, str) and value.strip().isdigit():
-        value = int(value)  # a rendered template
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 100_000:
+    number = to_priority(value)
+    if number is None:
         unit = " (GiB)" if name == "storage_capacity" else ""
         raise ValueError(f"{name} is {shown(value)}; it takes a whole number from 0 to 100000{unit}.")
-    return value
+    return number
 
 
 def _check_owner(name: str, value: Any) -> str:
