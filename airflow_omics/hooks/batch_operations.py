@@ -7,10 +7,11 @@ https://docs.aws.amazon.com/omics/latest/dev/workflows-batch.html
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, cast
 
 from airflow_omics.exceptions import OmicsRequestError
+from airflow_omics.hooks.listing import Listing
 from airflow_omics.hooks.responses import checked_record, clock_skew
 from airflow_omics.records import BatchRecord
 
@@ -26,8 +27,8 @@ class _Operations(Protocol):
     def _read_in(self, arn: Any) -> None:
         """Note in which account and Region something was read."""
 
-    def _pages(self, operation: str, key: str = ..., **filters: str | None) -> Iterator[dict[str, Any]]:
-        """Yield the items of all pages."""
+    def _batch_listing(self, operation: str, filters: Mapping[str, str | None], key: str = ...) -> Listing:
+        """Return the items of all pages."""
 
 
 class OmicsBatchOperations:
@@ -68,29 +69,31 @@ class OmicsBatchOperations:
         name: str | None = None,
         status: str | None = None,
         run_group_id: str | None = None,
-    ) -> Iterator[dict[str, Any]]:
-        """Yield the batches of the account and Region, of all pages, as plain JSON; one filter at most.
+    ) -> Listing:
+        """Return the batches of the account and Region, of all pages, as plain JSON; one filter at most.
 
         See https://docs.aws.amazon.com/omics/latest/api/API_ListBatch.html
         """
-        check_batches(self._omics_client())
-        yield from self._pages("list_batch", name=name, status=status, runGroupId=run_group_id)
+        return self._batch_listing("list_batch", {"name": name, "status": status, "runGroupId": run_group_id})
 
     def list_runs_in_batch(
-        self: _Operations, batch_id: str, *, submission_status: str | None = None
-    ) -> Iterator[dict[str, Any]]:
-        """Yield the members of a batch, of all pages, as plain JSON: which run each is, and its submission.
+        self: _Operations,
+        batch_id: str,
+        *,
+        submission_status: str | None = None,
+        run_id: str | None = None,
+    ) -> Listing:
+        """Return the members of a batch, of all pages, as plain JSON: which run each is, and its submission.
 
-        A member's run status is none of it: ``list_runs`` with ``batch_id`` has that.
+        A member's run status is none of it: ``list_runs`` with ``batch_id`` has that. One filter at most.
 
         :param submission_status: only members in this status, such as ``FAILED``.
+        :param run_id: only the member that is this run.
 
         See https://docs.aws.amazon.com/omics/latest/api/API_ListRunsInBatch.html
         """
-        check_batches(self._omics_client())
-        yield from self._pages(
-            "list_runs_in_batch", "runs", batchId=batch_id, submissionStatus=submission_status
-        )
+        filters = {"batchId": batch_id, "submissionStatus": submission_status, "runId": run_id}
+        return self._batch_listing("list_runs_in_batch", filters, "runs")
 
     def cancel_run_batch(self: _Operations, batch_id: str) -> None:
         """Ask for the runs of a batch to be cancelled; it passes through STOPPING.
@@ -112,6 +115,13 @@ class OmicsBatchOperations:
         See https://docs.aws.amazon.com/omics/latest/api/API_DeleteBatch.html
         """
         check_batches(self._omics_client()).delete_batch(batchId=batch_id)
+
+    def _batch_listing(
+        self, operation: str, filters: Mapping[str, str | None], key: str = "items"
+    ) -> Listing:
+        """Return the items of all pages; the first page is refused if botocore does not know batches."""
+        client: Callable[[], Any] = cast("Any", self)._omics_client
+        return Listing(lambda: check_batches(client()), operation, key, filters)
 
 
 def check_batches(client: Any) -> Any:

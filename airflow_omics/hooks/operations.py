@@ -6,24 +6,22 @@ A new operation is added here, with the address of AWS's page about it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
 from airflow_omics._identity import home_of
-from airflow_omics.hooks.batch_operations import OmicsBatchOperations, check_batches
-from airflow_omics.hooks.responses import UnusableAnswerError, checked_record, clock_skew
+from airflow_omics.hooks.batch_operations import OmicsBatchOperations
+from airflow_omics.hooks.listing import Listing
+from airflow_omics.hooks.responses import checked_record, clock_skew
 from airflow_omics.records import RunRecord, to_record
 
 log = logging.getLogger(__name__)
 
 LOADER: Final = Loader()
 """One for the process: it keeps the service models that it has loaded."""
-
-_IN_ITEMS: Final = frozenset({"list_batch", "list_runs_in_batch"})
-"""The operations whose pages are limited by ``maxItems``, as no others are."""
 
 
 class OmicsOperations(OmicsBatchOperations):
@@ -110,8 +108,8 @@ class OmicsOperations(OmicsBatchOperations):
         status: str | None = None,
         run_group_id: str | None = None,
         batch_id: str | None = None,
-    ) -> Iterator[dict[str, Any]]:
-        """Yield the runs of the account and Region, of all pages, as plain JSON.
+    ) -> Listing:
+        """Return the runs of the account and Region, of all pages, as plain JSON.
 
         :param name: only runs of this name; AWS does not say whether it compares for equality.
         :param status: only runs in this status.
@@ -120,11 +118,10 @@ class OmicsOperations(OmicsBatchOperations):
 
         See https://docs.aws.amazon.com/omics/latest/api/API_ListRuns.html
         """
+        filters = {"name": name, "status": status, "runGroupId": run_group_id}
         if batch_id is not None:
-            check_batches(self._omics_client())
-        yield from self._pages(
-            "list_runs", name=name, status=status, runGroupId=run_group_id, batchId=batch_id
-        )
+            return self._batch_listing("list_runs", {**filters, "batchId": batch_id})
+        return self._listing("list_runs", filters)
 
     def cancel_run(self, run_id: str) -> None:
         """Ask for a run to be cancelled; it passes through STOPPING, and may still end otherwise.
@@ -140,14 +137,14 @@ class OmicsOperations(OmicsBatchOperations):
         """
         self._omics_client().delete_run(id=run_id)
 
-    def list_run_tasks(self, run_id: str, *, status: str | None = None) -> Iterator[dict[str, Any]]:
-        """Yield the tasks of a run, of all pages, as plain JSON.
+    def list_run_tasks(self, run_id: str, *, status: str | None = None) -> Listing:
+        """Return the tasks of a run, of all pages, as plain JSON.
 
         :param status: only tasks in this status.
 
         See https://docs.aws.amazon.com/omics/latest/api/API_ListRunTasks.html
         """
-        yield from self._pages("list_run_tasks", id=run_id, status=status)
+        return self._listing("list_run_tasks", {"id": run_id, "status": status})
 
     def get_run_task(self, run_id: str, task_id: str) -> dict[str, Any]:
         """Return one task of a run, as plain JSON.
@@ -180,23 +177,6 @@ class OmicsOperations(OmicsBatchOperations):
         if home := home_of(arn):
             self.homes.add(home)
 
-    def _pages(self, operation: str, key: str = "items", **filters: str | None) -> Iterator[dict[str, Any]]:
-        """Yield the items of all pages, as plain JSON.
-
-        :param operation: the client's method.
-        :param key: the member of the answer that holds them.
-        :param filters: the request's members; those that are None are left out.
-        """
-        client = self._omics_client()
-        request: dict[str, Any] = {name: value for name, value in filters.items() if value is not None}
-        request["maxItems" if operation in _IN_ITEMS else "maxResults"] = 100
-        while True:
-            answer = getattr(client, operation)(**request)
-            items = answer.get(key)
-            if not isinstance(items, list):
-                raise UnusableAnswerError(f"{operation} answered without a list of {key}")
-            yield from (dict(to_record(item)) for item in items)
-            token = answer.get("nextToken")
-            if not token or token == request.get("startingToken"):
-                return
-            request["startingToken"] = token
+    def _listing(self, operation: str, filters: Mapping[str, str | None]) -> Listing:
+        """Return the items of all pages, as :class:`~airflow_omics.hooks.listing.Listing` says."""
+        return Listing(self._omics_client, operation, "items", filters)

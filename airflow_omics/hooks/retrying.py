@@ -37,6 +37,7 @@ class Retries:
     :param throttled: the same for throttling; None for ``transient``.
     :param keeps_transient: whether the last transient error is raised as it came. Airflow retries the task,
         and people know botocore's text. If not, it is raised as an ``OmicsError``.
+    :param until: when nothing is retried any more, in seconds of ``_clock.monotonic``.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Retries:
         transient: float = TRANSIENT_GRACE,
         throttled: float | None = None,
         keeps_transient: bool = False,
+        until: float = float("inf"),
     ) -> None:
         self._hook = hook
         self._log = log
@@ -55,6 +57,7 @@ class Retries:
         self._transient = transient
         self._throttled = transient if throttled is None else throttled
         self._keeps_transient = keeps_transient
+        self._until = until
         self.answered()
 
     def call(self, call: Callable[[], T]) -> T:
@@ -91,7 +94,7 @@ class Retries:
         if self._failures.bit_count() == 1:
             about = "" if self._target is None else f"{self._target}: "
             self._log.warning("%strying again: %s", about, fault.message)
-        _clock.sleep(backoff(self._failures))
+        _clock.sleep(min(backoff(self._failures), max(0.0, self._until - _clock.monotonic())))
 
     def answered(self) -> None:
         """Note that AWS has answered: earlier errors do not count any more."""
@@ -103,6 +106,8 @@ class Retries:
 
     def _tolerates(self, fault: Fault) -> bool:
         now = _clock.monotonic()
+        if now >= self._until:
+            return False
         if fault.kind is FaultKind.CREDENTIALS:
             self._lost_at = now if self._lost_at is None else self._lost_at
             return now - self._lost_at < CREDENTIALS_GRACE

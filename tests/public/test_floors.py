@@ -20,6 +20,7 @@ FLOORS = (
     ("_starting",),
     ("triggers",),
     ("_steering",),
+    ("_batches",),
     ("_watching",),
     ("_task",),
     ("_waiting",),
