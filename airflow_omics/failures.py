@@ -270,6 +270,92 @@ ENDINGS: dict[str, Failure] = {
 }
 """What an ending without a ``failureReason`` means, by status. You may change it as well."""
 
+SUBMISSIONS: dict[str, Failure] = {
+    "ACCESS_DENIED": Failure(
+        "ACCESS_DENIED",
+        CHANGE,
+        PLATFORM,
+        "HealthOmics was not allowed to start the member.",
+        "Let whoever starts the batch call omics:StartRun, omics:TagResource and iam:PassRole; the message "
+        "names which of them is denied, and on what.",
+    ),
+    "CONFLICT": Failure(
+        "CONFLICT",
+        RETRY,
+        AWS,
+        "Another request about the same thing was under way.",
+        "Start the member again.",
+    ),
+    "INTERNAL_SERVER": Failure(
+        "INTERNAL_SERVER",
+        RETRY,
+        AWS,
+        "HealthOmics had an error of its own while it started the member, which passes.",
+        "Start the member again.",
+    ),
+    "REQUEST_TIMEOUT": Failure(
+        "REQUEST_TIMEOUT",
+        RETRY,
+        AWS,
+        "HealthOmics did not start the member in time.",
+        "Start the member again.",
+    ),
+    "RESOURCE_NOT_FOUND": Failure(
+        "RESOURCE_NOT_FOUND",
+        CHANGE,
+        PLATFORM,
+        "Something that the member names does not exist: the message says what.",
+        "Correct the workflow, version, run group, run cache or configuration.",
+    ),
+    "SERVICE_QUOTA_EXCEEDED": Failure(
+        "SERVICE_QUOTA_EXCEEDED",
+        CHANGE,
+        PLATFORM,
+        "The account's quota of runs was used up.",
+        "Delete runs that are not needed, or ask AWS to raise the quota; then start the member again.",
+    ),
+    "THROTTLING": Failure(
+        "THROTTLING",
+        RETRY,
+        AWS,
+        "The account's rate of StartRun was used up; calls outside the batch use it as well.",
+        "Start the member again, with less beside the batch, or ask AWS to raise the rate.",
+    ),
+    "VALIDATION": Failure(
+        "VALIDATION",
+        CHANGE,
+        PLATFORM,
+        "HealthOmics does not take the member's settings: the message says what is wrong.",
+        "Correct the member's entry in the run settings.",
+    ),
+}
+"""What a ``submissionFailureReason`` of a batch's member means that is no run's reason. You may change it."""
+
+NOT_SUBMITTED: Final = Failure(
+    "NOT_SUBMITTED",
+    RETRY,
+    PLATFORM,
+    "The batch was cancelled, or failed, before it came to the member.",
+    "Start the member again, in another batch.",
+)
+"""What it means that a batch has not tried a member."""
+
+
+def classify_submission(reason: str | None) -> Failure:
+    """Return what it means that a batch could not start a member.
+
+    :param reason: the member's ``submissionFailureReason``: a row of :data:`FAILURES`, or a kind of error,
+        as ``THROTTLING`` or ``ThrottlingException``, of :data:`SUBMISSIONS`.
+    """
+    if not reason or reason in FAILURES:
+        return classify({"status": "FAILED", "failureReason": reason})
+    words = "".join(
+        f"_{c}" if c.isupper() and before.islower() else c
+        for before, c in zip(reason[:1] + reason, reason, strict=False)
+    )
+    known = SUBMISSIONS.get(words.upper().removesuffix("_EXCEPTION").removesuffix("_ERROR"))
+    return known._replace(reason=reason) if known else classify({"failureReason": reason})
+
 
 def classify(record: Mapping[str, Any]) -> Failure:
     """Return what the failure of a run, or of one of its tasks, means.

@@ -128,14 +128,15 @@ def _meaning(found: Findings) -> Iterator[str]:
     if cause != own:
         meaning += f" The task's own reason is {cause.reason}: {cause.meaning}"
     yield f"What it means: {meaning}"
-    yield f"Who can act: {_owner(cause)}. {cause.advice}"
+    yield f"Who can act: {who_can_act(cause)}. {cause.advice}"
     retry = _RETRY_OF_CLASS.get(cause.failure_class, f"Its class is {cause.failure_class!r}.")
     if cause.reason is None:
         retry = _RETRY_OF_STATUS.get(status, retry)
     yield f"Would a retry help: {retry}"
 
 
-def _owner(failure: Failure) -> str:
+def who_can_act(failure: Failure) -> str:
+    """Return the owner of a failure, as texts name them."""
     known = {
         PLATFORM: "the platform team",
         PIPELINE_AUTHOR: "the pipeline's author",
