@@ -25,7 +25,7 @@ WITHIN: Final = 3600.0
 """Seconds for which the cancellation of a run is retried."""
 
 _POKE_INTERVAL: Final = 10.0  # seconds between two looks at a run that HealthOmics does not know yet
-_MOST_IN_FLIGHT: Final = 16  # of the 50 connections that the client has; the waits need up to 32
+_MOST_IN_FLIGHT: Final = 16  # of the 80 connections that the client has; the waits need up to 64
 _MOST_IN_LINE: Final = 3  # GetRuns that may stand in line at once, among those of the waits
 
 Say = Callable[[int, str], object]
@@ -125,9 +125,8 @@ class Cancellations:
         await client.turn("CancelRun")
         async with self._in_line:
             await client.turn("GetRun")
-        run_id = change.target.id
         known = Known(bool(change.target.uuid), change.known.home)
-        answer = await client.get_run(run_id, known=known)
+        answer = await client.read(change.target, known=known)
         if isinstance(answer, Fault):
             if answer.doubt:
                 client.renew()
@@ -138,7 +137,7 @@ class Cancellations:
             client.renew()
         if change.step != "ask" or change.error is not None or change.result is not None:
             return
-        fault = await client.cancel_run(run_id, known)
+        fault = await client.cancel_run(change.target.id, known)
         if fault is not None:
             change.failed(judged(fault), _clock.monotonic())
         else:

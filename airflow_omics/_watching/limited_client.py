@@ -2,34 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+import contextlib
+import weakref
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from airflow_omics._compat import stats
 from airflow_omics._connection import AwsArguments
 from airflow_omics._faults import Fault
+from airflow_omics._identity import Target
 from airflow_omics._watching.rate_limit import RATES
 from airflow_omics._watching.shared_client import Known, SharedClient
 from airflow_omics.records import RunRecord
 
 
 class LimitedClient:
-    """The requests of one watcher, and of whoever shares its client.
+    """The requests of the watchers of one connection, and of whoever shares their client.
 
-    Whoever sends a request has waited for its :meth:`turn`. Each request returns what AWS answered, or the
-    call's fault.
+    Use :meth:`shared` to get one. Whoever sends a request has waited for its :meth:`turn`, and keeps the
+    client open by :meth:`in_use`. Each request returns what AWS answered, or the call's fault.
 
     :param arguments: the AWS connection that it uses.
     :param requests_per_second: the most requests for any one operation.
     """
 
+    _of_loop: ClassVar[
+        weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, weakref.WeakValueDictionary[str, LimitedClient]]
+    ] = weakref.WeakKeyDictionary()
+
     def __init__(self, arguments: AwsArguments, requests_per_second: float) -> None:
         self.requests_per_second = requests_per_second
         self._shared = SharedClient(arguments)
         self._account: str | None = None
+        self._users = 0
         self.has_answered = False
-        """Whether a GetRun has come to its end, well or not."""
+        """Whether a GetRun or GetBatch has come to its end, well or not."""
+
+    @classmethod
+    def shared(cls, arguments: AwsArguments, requests_per_second: float) -> LimitedClient:
+        """Return the one client of this event loop and connection; it lives as long as somebody has it."""
+        clients = cls._of_loop.setdefault(asyncio.get_running_loop(), weakref.WeakValueDictionary())
+        client = clients.get(arguments.key)
+        if client is None:
+            client = clients[arguments.key] = cls(arguments, requests_per_second)
+        return client
+
+    @contextlib.asynccontextmanager
+    async def in_use(self) -> AsyncIterator[LimitedClient]:
+        """Keep the client open; the last of its users closes it, with everything that it holds."""
+        self._users += 1
+        try:
+            yield self
+        finally:
+            self._users -= 1
+            if not self._users:
+                await self._shared.close()
 
     async def prepare(self) -> None:
         """Wait until there is a usable client, or building one has failed."""
@@ -41,17 +70,22 @@ class LimitedClient:
         await self.prepare()
         await self._may_send(operation)
 
-    async def get_run(
-        self, run_id: str, export: Sequence[str] | None = None, *, known: Known
+    async def read(
+        self, target: Target, export: Sequence[str] | None = None, *, known: Known
     ) -> tuple[RunRecord, float] | Fault:
-        """Return the run's record, and the seconds by which the service's clock is ahead of ours."""
-        answer = await self._shared.call(
-            lambda client: client.get_run(run_id, export),
+        """Return the record of a run or batch, and by how many seconds the service's clock is ahead of ours.
+
+        :param export: names for GetRun's ``export``.
+        :param known: what is known of it.
+        """
+        resource = target.resource
+        answer: tuple[RunRecord, float] | Fault = await self._shared.call(
+            lambda client: getattr(client, resource.method)(target.id, export),
             known=known,
             may_list=partial(self._may_send, "ListRuns"),
         )
         self.has_answered = True
-        self._count("GetRun", answer)
+        self._count(resource.read, answer)
         if self._account is None and not isinstance(answer, Fault):
             self._account = _account_of(answer[0])
         return answer
@@ -78,10 +112,6 @@ class LimitedClient:
     def renew(self) -> None:
         """Let the next call read the Airflow connection again."""
         self._shared.renew()
-
-    async def close(self) -> None:
-        """Close the client, and everything that it holds."""
-        await self._shared.close()
 
     def _count(self, operation: str, answer: object) -> None:
         stats().incr("omics.watcher.requests")

@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 class Known(NamedTuple):
-    """What is known of the run that a call is about.
+    """What is known of the run or batch that a call is about.
 
     :param was_readable: whether it was read before.
     :param home: its account and Region, by :func:`airflow_omics._identity.home_of`.
@@ -79,7 +79,7 @@ class SharedClient:
     ) -> T | Fault:
         """Return what ``request`` returns for the client, or the fault of the call.
 
-        :param known: of the run that the call is about, so that a fault says whether its answer counts.
+        :param known: of what the call is about, so that a fault says whether its answer counts.
         :param may_list: waits until a ListRuns may be sent, if one is needed to find that out.
         """
         held = await self._current()

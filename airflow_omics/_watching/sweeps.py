@@ -230,7 +230,7 @@ class Sweeper:
     def _suspect_missing(self, seen: dict[str, int], begun_at: float) -> None:
         """Suspect every run that was watched when the sweep began and that was not listed."""
         for entry in list(self._watchlist.entries.values()):
-            if entry.run_id in seen or entry.joined_at >= begun_at or entry.looked_at >= begun_at:
+            if entry.id in seen or entry.joined_at >= begun_at or entry.looked_at >= begun_at:
                 continue
             self._watchlist.suspect(entry)
         self._wake.set()
@@ -248,6 +248,23 @@ class Sweeper:
             return pages > max(len(watched.ready), len(watched) // 2)
         each = sum(self._period * n / i for i, n in watched.intervals_in_use() if i >= self._period)
         return pages > each
+
+
+class NoSweeper:
+    """Stands for a :class:`Sweeper` where no list says more than a look: each batch gets its own GetBatch."""
+
+    suspected_wrongly = 0
+
+    async def run_once(self) -> None:
+        """Wait: no sweep ever becomes due."""
+        await asyncio.Event().wait()
+
+    def stir(self) -> None:
+        """Do nothing, however many are waited for."""
+
+    def looks_within(self, entry: Entry) -> float:
+        """Return after how many seconds a batch is due for a look."""
+        return entry.interval
 
 
 def _matches(entry: Entry, item: dict[str, Any]) -> bool:

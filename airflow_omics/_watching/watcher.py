@@ -1,8 +1,9 @@
 """Many waits, one loop: every deferred task of a triggerer that uses one AWS connection shares a watcher.
 
 GetRun is the truth. ListRuns only says which runs deserve a GetRun: if it is cheaper than a GetRun for
-each run, active runs are listed, and a watched run that is not listed gets a GetRun. No fault of one run,
-one call or one waiter reaches another waiter.
+each run, active runs are listed, and a watched run that is not listed gets a GetRun. Batches have a watcher
+of their own, which sends a GetBatch for each. No fault of one run, one batch, one call or one waiter reaches
+another waiter.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import contextlib
 import contextvars
 import logging
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -20,11 +21,12 @@ from airflow_omics import _clock
 from airflow_omics._compat import stats
 from airflow_omics._connection import AwsArguments
 from airflow_omics._faults import Fault
+from airflow_omics._resource import RUN, Resource
 from airflow_omics._waiting.wait import Ending, Wait
 from airflow_omics._watching.limited_client import LimitedClient
 from airflow_omics._watching.rate_limit import DEFAULT_RATE
 from airflow_omics._watching.shared_client import Known
-from airflow_omics._watching.sweeps import Sweeper
+from airflow_omics._watching.sweeps import NoSweeper, Sweeper
 from airflow_omics._watching.watchlist import (
     CHECK_AGE,
     CHECK_EVERY,
@@ -39,45 +41,64 @@ from airflow_omics.records import RunRecord, parse_time
 log = logging.getLogger(__name__)
 
 
-_MOST_IN_FLIGHT = 32  # GetRuns under way together: an endpoint that hangs must not hold up the others
+_MOST_IN_FLIGHT = 32  # looks under way together: an endpoint that hangs must not hold up the others
 _FIRST_ANSWER = 1.0  # seconds to wait at most for the first answer, before requests overlap
 _LATE = 60.0  # seconds after its deadline for which a wait may queue for its final look
 _LATE_CHECK = 300.0  # seconds at most between two checks of how late it is: a clock may have been set
 _LINE_EVERY = 0.1  # seconds between the log lines of two waits, if many have some at once
 _FIRST_RETRY = 5.0  # seconds of pause after a first failed call; the limiter limits the total
+_WAITING = {"run": "omics.watcher.waiting", "batch": "omics.watcher.waiting_batches"}
+_ENDED_AT = {"PROCESSED": "processedTime", "FAILED": "failedTime"}  # of batches; a run has a stopTime
 
 
 class Watcher:
-    """Watches runs for as many waiters as come; use :meth:`shared` to get one.
+    """Watches runs, or batches, for as many waiters as come; use :meth:`shared` to get one.
 
     :param arguments: the AWS connection that it uses.
     :param requests_per_second: the most requests for any one operation.
+    :param resource: what it watches.
     """
 
-    _of_loop: ClassVar[weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Watcher]]] = (
-        weakref.WeakKeyDictionary()
-    )
+    _of_loop: ClassVar[
+        weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str], Watcher]]
+    ] = weakref.WeakKeyDictionary()
 
-    def __init__(self, arguments: AwsArguments, requests_per_second: float = DEFAULT_RATE) -> None:
+    def __init__(
+        self,
+        arguments: AwsArguments,
+        requests_per_second: float = DEFAULT_RATE,
+        resource: Resource = RUN,
+    ) -> None:
         self.arguments = arguments
-        self._client = LimitedClient(arguments, requests_per_second)
+        self.resource = resource
+        self._client = LimitedClient.shared(arguments, requests_per_second)
         self._watchlist = Watchlist()
         self._wake = asyncio.Event()
-        self._sweeper = Sweeper(self._watchlist, self._list_runs, self._wake)
+        self._sweeper: Sweeper | NoSweeper = (
+            Sweeper(self._watchlist, self._list_runs, self._wake) if resource == RUN else NoSweeper()
+        )
         self._slots = asyncio.Semaphore(_MOST_IN_FLIGHT)
         self._calls: set[asyncio.Task[None]] = set()
         self._next_check_at = 0.0
         self._next_line_at = 0.0
         self._main: asyncio.Task[None] | None = None
-        self._guests = 0
 
     @classmethod
-    def shared(cls, arguments: AwsArguments, requests_per_second: float = DEFAULT_RATE) -> Watcher:
-        """Return the one watcher of this event loop and connection; it is gone with its last waiter."""
+    def shared(
+        cls,
+        arguments: AwsArguments,
+        requests_per_second: float = DEFAULT_RATE,
+        resource: Resource = RUN,
+    ) -> Watcher:
+        """Return the one watcher of this event loop, connection and kind; it is gone with its last waiter.
+
+        :param resource: what it watches: runs or batches. Both share one client.
+        """
         watchers = cls._of_loop.setdefault(asyncio.get_running_loop(), {})
-        watcher = watchers.get(arguments.key)
+        key = (arguments.key, resource.noun)
+        watcher = watchers.get(key)
         if watcher is None:
-            watcher = watchers[arguments.key] = cls(arguments, requests_per_second)
+            watcher = watchers[key] = cls(arguments, requests_per_second, resource)
         return watcher
 
     async def wait(
@@ -88,9 +109,9 @@ class Watcher:
         export: Sequence[str] | None = None,
         logger: logging.Logger = log,
     ) -> Ending:
-        """Return how the run ended.
+        """Return how the wait ended.
 
-        :param wait: what is known of the run so far.
+        :param wait: what is known so far of the run or batch; it is of this watcher's kind.
         :param interval: seconds between two looks that this waiter wants.
         :param export: names for GetRun's ``export``, once the run has ended.
         :param logger: gets one line when the status changes, and one every ten minutes otherwise, from the
@@ -124,11 +145,10 @@ class Watcher:
     @contextlib.asynccontextmanager
     async def held(self) -> AsyncIterator[LimitedClient]:
         """Give the shared client to code that makes calls of its own, and keep it open that long."""
-        self._guests += 1
         try:
-            yield self._client
+            async with self._client.in_use() as client:
+                yield client
         finally:
-            self._guests -= 1
             await self._close_if_unused()
 
     # -- the wait --------------------------------------------------------------------------------------------
@@ -178,15 +198,15 @@ class Watcher:
             self._main = loop.create_task(self._run(), context=contextvars.Context())
 
     async def _close_if_unused(self) -> None:
-        if not self._watchlist and not self._guests:
+        if not self._watchlist:
             await self._close()
 
     async def _close(self) -> None:
         watchers = self._of_loop.get(asyncio.get_running_loop(), {})
-        if watchers.get(self.arguments.key) is self:
-            del watchers[self.arguments.key]
+        key = (self.arguments.key, self.resource.noun)
+        if watchers.get(key) is self:
+            del watchers[key]
         if self._main is None:  # nobody has waited
-            await self._client.close()
             return
         # If the whole program ends, a second cancel would cut short the loop's own clean-up.
         if not self._main.cancelling():
@@ -195,15 +215,15 @@ class Watcher:
 
     async def _run(self) -> None:
         """Look and sweep until cancelled; calls that are under way end with it."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._again_and_again(self._look_around))
-                group.create_task(self._again_and_again(self._sweeper.run_once))
-        finally:
-            for call in self._calls:
-                call.cancel()
-            await asyncio.gather(*self._calls, return_exceptions=True)
-            await self._client.close()
+        async with self._client.in_use():
+            try:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self._again_and_again(self._look_around))
+                    group.create_task(self._again_and_again(self._sweeper.run_once))
+            finally:
+                for call in self._calls:
+                    call.cancel()
+                await asyncio.gather(*self._calls, return_exceptions=True)
 
     async def _again_and_again(self, body: Callable[[], Awaitable[None]]) -> None:
         while True:
@@ -225,10 +245,10 @@ class Watcher:
             log.debug("A line was lost", exc_info=failed)
 
     async def _look_around(self) -> None:
-        """Send one GetRun, for the run that deserves it most, or wait until one does."""
+        """Send one GetRun or GetBatch, for what deserves it most, or wait until something does."""
         self._wake.clear()
         self._compare_clocks()
-        stats().gauge("omics.watcher.waiting", len(self._watchlist))
+        stats().gauge(_WAITING[self.resource.noun], len(self._watchlist))
         if not self._is_looking_due(_clock.monotonic()):
             await self._wake_until(min(self._watchlist.next_due_at(), self._check_at()))
             return
@@ -239,8 +259,8 @@ class Watcher:
             if not self._client.has_answered and self._calls:
                 # A client's first request takes long to send; others would leave together with it.
                 await asyncio.wait(self._calls, timeout=_FIRST_ANSWER)
-            await self._client.turn("GetRun")
-            # The run is chosen last: by now another one may deserve it most.
+            await self._client.turn(self.resource.read)
+            # Chosen last: by now another one may deserve it most.
             entry = self._choose(_clock.monotonic())
         finally:
             if entry is None:
@@ -278,10 +298,10 @@ class Watcher:
             return
 
     async def _look(self, entry: Entry) -> None:
-        """Send GetRun for one run, and judge it for each waiter; whatever happens, the run is due again."""
+        """Look at one run or batch, and judge it for each waiter; whatever happens, it is due again."""
         pause = None
         try:
-            answer = await self._client.get_run(entry.run_id, known=_known_of(entry))
+            answer = await self._client.read(entry.target, known=_known_of(entry))
             if isinstance(answer, Fault):
                 pause = self._failed(entry, answer, _clock.time())
             else:
@@ -345,8 +365,8 @@ class Watcher:
     async def _export(self, entry: Entry, waiter: Waiter, record: RunRecord, skew: float) -> None:
         """Send GetRun once more for a run that is over, with the ``export`` that this waiter wants."""
         try:
-            await self._client.turn("GetRun")
-            answer = await self._client.get_run(entry.run_id, waiter.export, known=_known_of(entry))
+            await self._client.turn(self.resource.read)
+            answer = await self._client.read(entry.target, waiter.export, known=_known_of(entry))
         except Exception as error:  # a mistake of ours; the next look leads here again
             self._say_of(error)
             return
@@ -394,7 +414,7 @@ def _check_pause(watched: int, ceiling: float) -> float:
 
 
 def _known_of(entry: Entry) -> Known:
-    """Return what all the waits on a run know of it."""
+    """Return what all the waits on a run or batch know of it."""
     readers = [waiter.wait.known for waiter in entry.waiters if waiter.wait.known.was_read]
     return Known(bool(readers), next((run.home for run in readers if run.home), None))
 
@@ -403,7 +423,9 @@ def _answered(
     wait: Wait, record: RunRecord, now: float, tick: float, skew: float, stands_in: bool
 ) -> Ending | None:
     ending = wait.answered(record, now, tick, clock_skew=skew, stands_in=stands_in)
-    if ending is not None and (stopped := record.get("stopTime")):
-        delay = max(0.0, now + skew - parse_time(stopped).timestamp())
+    members: Mapping[str, Any] = record
+    ended_at = members.get("stopTime") or members.get(_ENDED_AT.get(record["status"], ""))
+    if ending is not None and ended_at:
+        delay = max(0.0, now + skew - parse_time(ended_at).timestamp())
         stats().timing("omics.watcher.detection_delay", delay * 1000.0)
     return ending

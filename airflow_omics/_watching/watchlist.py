@@ -1,7 +1,8 @@
-"""The runs that a watcher watches, and which of them deserves the next GetRun.
+"""What a watcher watches, runs or batches, and which of them deserves the next look: GetRun or GetBatch.
 
 Plain data structures, no calls and no loop: times are handed in, in seconds on a clock that nobody sets.
-Only the deadlines of the waits and the creation times of the runs are in wall time.
+Only the deadlines of the waits and the creation times of the runs are in wall time. Sweeps, suspects and the
+hourly check are of runs alone.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from airflow_omics._identity import Target
 from airflow_omics._waiting.wait import Ending, Wait
 from airflow_omics.records import ACTIVE_STATUSES, RunRecord, parse_time
 
@@ -57,9 +59,9 @@ class Waiter:
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """One run, with everybody who waits for it."""
+    """One run or batch, with everybody who waits for it."""
 
-    run_id: str
+    target: Target
     joined_at: float
     confirmed_at: float  # when it was last known to be active: until then nothing can have been missed
     looked_at: float  # when GetRun last answered; 0 before it did
@@ -73,6 +75,11 @@ class Entry:
     suspect: bool = False
     needs_get_run: bool = False  # the last GetRun failed, and no list can make up for that
     check_queued: bool = False
+
+    @property
+    def id(self) -> str:
+        """The id, by which a watchlist and a list know it."""
+        return self.target.id
 
     @property
     def checked_at(self) -> float:
@@ -91,7 +98,7 @@ class Entry:
 
 
 class Watchlist:
-    """Entries by run id, and the order in which they deserve a GetRun.
+    """Entries by id, and the order in which they deserve a look.
 
     First suspects, longest unconfirmed first; then the runs that are due, longest due first; then those
     whose identity is still to be learnt; then the hourly check.
@@ -117,7 +124,7 @@ class Watchlist:
         target = waiter.wait.target
         entry = self.entries.get(target.id)
         if entry is None:
-            entry = Entry(target.id, now, now, 0.0, now)
+            entry = Entry(target, now, now, 0.0, now)
             entry.arn, entry.created = target.arn, waiter.wait.known.created
             self.entries[target.id] = entry
         else:
@@ -138,16 +145,16 @@ class Watchlist:
         if entry.waiters:
             self.intervals[entry.interval] += 1
             return
-        self.entries.pop(entry.run_id, None)
-        self.ready.pop(entry.run_id, None)
-        self._unidentified.pop(entry.run_id, None)
+        self.entries.pop(entry.id, None)
+        self.ready.pop(entry.id, None)
+        self._unidentified.pop(entry.id, None)
         self._sweep_out()
 
     def schedule(self, entry: Entry, due_at: float) -> None:
         """Set when the run is due: at its deadline at the latest."""
         deadline = entry.deadline - self.wall_ahead
         entry.due_at = min(due_at, deadline) if deadline > entry.looked_at else due_at
-        self.ready.pop(entry.run_id, None)
+        self.ready.pop(entry.id, None)
         if entry.queued_at is None or entry.due_at < entry.queued_at:
             self._queue(entry)
 
@@ -170,7 +177,7 @@ class Watchlist:
         entry.arn = record.get("arn", entry.arn)
         if created := record.get("creationTime"):
             entry.created = parse_time(created).timestamp()
-        self._unidentified.pop(entry.run_id, None)
+        self._unidentified.pop(entry.id, None)
 
     def vouched_for(self, entry: Entry, item: Mapping[str, Any], now: float, due_at: float) -> None:
         """Note that ListRuns held this run; unless something confirms it sooner, it is due at ``due_at``."""
@@ -180,7 +187,7 @@ class Watchlist:
         if entry.created is None:
             entry.created = created_at(item)
         if any(waiter.wait.known.uuid is None for waiter in entry.waiters):
-            self._unidentified[entry.run_id] = entry
+            self._unidentified[entry.id] = entry
         if not entry.needs_get_run:
             self.schedule(entry, due_at)
         if not entry.check_queued:
@@ -235,7 +242,7 @@ class Watchlist:
             if entry.due_at > now:  # it was confirmed since, as most runs are by each sweep
                 self._queue(entry)
             elif self._is_free(entry):
-                self.ready[entry.run_id] = entry
+                self.ready[entry.id] = entry
         return len(self.ready)
 
     def next_due_at(self) -> float:
@@ -271,14 +278,14 @@ class Watchlist:
         heapq.heappush(self._due, (entry.due_at, next(self._order), entry))
 
     def _is_free(self, entry: Entry) -> bool:
-        return bool(entry.waiters) and not entry.in_flight and self.entries.get(entry.run_id) is entry
+        return bool(entry.waiters) and not entry.in_flight and self.entries.get(entry.id) is entry
 
     def _sweep_out(self) -> None:
         """Drop the runs that left from the heaps, once they are most of what the heaps hold."""
         live = len(self.entries)
         for heap in (self._suspects, self._due, self._checks):
             if len(heap) > 64 + 4 * live:
-                heap[:] = [row for row in heap if self.entries.get(row[2].run_id) is row[2]]
+                heap[:] = [row for row in heap if self.entries.get(row[2].id) is row[2]]
                 heapq.heapify(heap)
 
 

@@ -75,7 +75,8 @@ class OmicsAsyncClient:
     def open(cls, arguments: AwsArguments) -> OmicsAsyncClient:
         """Build a client; call it in a thread, since it blocks for about 0.1 s and may call STS."""
         hook = OmicsHook.of(arguments)
-        one_try = Config(retries={"total_max_attempts": 1}, max_pool_connections=50)
+        # Waits on runs and on batches need up to 32 each, and cancellations 16.
+        one_try = Config(retries={"total_max_attempts": 1}, max_pool_connections=80)
         config = hook.config.merge(one_try)
         context: Any = hook.get_client_type(region_name=hook.region_name, config=config, deferrable=True)
         # aiobotocore binds nothing to a loop before its first request, so this thread's may build it.

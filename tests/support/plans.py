@@ -38,7 +38,7 @@ def arn_of(run_id: str) -> str:
 
 
 def item(entry: Entry, status: str = "RUNNING") -> dict[str, Any]:
-    return {"id": entry.run_id, "status": status, "arn": arn_of(entry.run_id), "creationTime": CREATED}
+    return {"id": entry.id, "status": status, "arn": arn_of(entry.id), "creationTime": CREATED}
 
 
 def record(entry: Entry, status: str = "RUNNING") -> Any:
@@ -56,4 +56,4 @@ def look(plan: Watchlist, entry: Entry, now: float, again_at: float, status: str
 def drain(plan: Watchlist, now: float) -> list[str]:
     """Take every run that cannot wait; return their ids in the order in which they are to be asked for."""
     taken = iter(lambda: plan.next_urgent(now), None)
-    return [entry.run_id for entry in taken]
+    return [entry.id for entry in taken]

@@ -71,7 +71,7 @@ class World:
         for number in range(count):
             entry = join(self.plan, f"{prefix}{number}", self.now, interval=interval)
             look(self.plan, entry, self.now, self.now + interval, status)
-            self.runs[entry.run_id] = item(entry, status)
+            self.runs[entry.id] = item(entry, status)
             entries.append(entry)
         self.now += 1.0
         return entries
@@ -99,7 +99,7 @@ class World:
         return [at for at, status, token in self.asked[before:] if (status, token) == ("RUNNING", None)]
 
     def suspects(self) -> list[str]:
-        return [entry.run_id for entry in self.plan.entries.values() if entry.suspect]
+        return [entry.id for entry in self.plan.entries.values() if entry.suspect]
 
     def urgent(self) -> list[str]:
         return drain(self.plan, self.now)
@@ -126,7 +126,7 @@ def test_a_run_that_is_listed_needs_no_getrun_and_one_that_is_not_has_the_next(w
     assert world.urgent() == ["7"]
     world.now += 59.9
     assert world.urgent() == ["7"]  # as nobody has read it
-    assert {entry.confirmed_at for entry in entries if entry.run_id != "7"} == {T0 + 59.0}
+    assert {entry.confirmed_at for entry in entries if entry.id != "7"} == {T0 + 59.0}
 
 
 def test_every_page_of_every_status_that_a_run_may_have_by_then_is_listed(world: World) -> None:

@@ -62,11 +62,11 @@ def test_suspects_go_before_due_runs_and_those_before_identities_and_checks(plan
     assert plan.has_spare
     spare = plan.next_spare()
     assert spare is not None
-    assert spare.run_id == "unidentified"
+    assert spare.id == "unidentified"
     look(plan, spare, now, now + 1e5)
     checked = plan.next_check(now)
     assert checked is not None
-    assert checked.run_id == "check"
+    assert checked.id == "check"
 
 
 def test_of_suspects_the_longest_unconfirmed_goes_first(plan: Watchlist) -> None:
