@@ -15,7 +15,8 @@ from airflow_omics._connection import AwsArguments
 from airflow_omics._identity import home_of
 from airflow_omics.hooks.batch_operations import check_batches
 from airflow_omics.hooks.caller import home_by_sts
-from airflow_omics.hooks.omics import OmicsHook, place_of
+from airflow_omics.hooks.named import place_of
+from airflow_omics.hooks.omics import OmicsHook
 from airflow_omics.hooks.responses import UnusableAnswerError, checked_record, clock_skew
 from airflow_omics.records import RunRecord
 

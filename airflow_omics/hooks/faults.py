@@ -15,13 +15,15 @@ from airflow_omics._compat import AirflowNotFoundException
 from airflow_omics._faults import Fault
 from airflow_omics.exceptions import FaultKind, OmicsRequestError
 from airflow_omics.hooks.named import UnreadableConnectionError
-from airflow_omics.hooks.responses import UnusableAnswerError
+from airflow_omics.hooks.responses import UnusableAnswerError, is_of_aws
 
 _LOST_CREDENTIALS = frozenset(
     (
         "ExpiredToken",
         "IDPCommunicationError",  # these two: STS could not reach the provider of a web identity
         "InvalidIdentityToken",
+        "InvalidAccessKeyId",  # these two: S3's own words
+        "InvalidToken",
         "InvalidClientTokenId",
         "InvalidSignature",
         "RequestExpired",
@@ -60,7 +62,17 @@ _NO_CONNECTION = (
     socket.gaierror,
     ssl.SSLError,
 )
-_SERVICES = {"DescribeLogStreams": "logs", "GetLogEvents": "logs"}
+# S3 answers these with status 400: the connection was idle, or ended, while it waited for the content.
+_TRANSIENT_CODES = frozenset(("IncompleteBody", "RequestTimeout"))
+_ACTIONS = {
+    "DescribeLogStreams": "logs:DescribeLogStreams",
+    "GetLogEvents": "logs:GetLogEvents",
+    "GetObject": "s3:GetObject",
+    "HeadObject": "s3:GetObject",
+    "PutObject": "s3:PutObject",
+}
+# An answer to HEAD has no content, so S3 cannot say more than a status. 400 is usually an expired token.
+_CODES_OF_HEAD = {400: "ExpiredToken", 403: "AccessDenied"}
 
 
 class Caller(Protocol):
@@ -223,6 +235,8 @@ def _fault_of_answer(error: aws_errors.ClientError) -> Fault:
     if request_id:
         said += f" (request id {request_id})"
 
+    if error.operation_name == "HeadObject" and code.isdigit() and is_of_aws(error.response):
+        code = _CODES_OF_HEAD.get(status, code)
     plain = code.removesuffix("Exception")
     if plain in _LOST_CREDENTIALS or plain.startswith("ExpiredToken"):
         return Fault(FaultKind.CREDENTIALS, said, code)
@@ -231,7 +245,8 @@ def _fault_of_answer(error: aws_errors.ClientError) -> Fault:
     if status == 429 or plain.startswith("Throttling") or plain == "TooManyRequests":
         return Fault(FaultKind.TRANSIENT, said, code, throttled=True)
     # A status without a code of AWS's own is not the service's answer, whatever the status.
-    if status >= 500 or status in _TRANSIENT_STATUSES or not code or code.isdigit():
+    transient = status >= 500 or status in _TRANSIENT_STATUSES or plain in _TRANSIENT_CODES
+    if transient or not code or code.isdigit():
         return Fault(FaultKind.TRANSIENT, said, code)
     if plain in _DENIALS or status == 403:
         return Fault(FaultKind.DENIED, f"{said}. Allow {_iam_action(error)} to the caller.", code)
@@ -247,7 +262,6 @@ def _iam_action(error: aws_errors.ClientError) -> str:
     message = str((error.response.get("Error") or {}).get("Message") or "")
     if named := re.search(r"not authorized to perform: ([a-z0-9-]+:[A-Za-z0-9]+)", message):
         return named[1]
-    service = _SERVICES.get(error.operation_name, "omics")
     if error.operation_name.startswith("AssumeRole"):
-        service = "sts"
-    return f"{service}:{error.operation_name}"
+        return f"sts:{error.operation_name}"
+    return _ACTIONS.get(error.operation_name, f"omics:{error.operation_name}")

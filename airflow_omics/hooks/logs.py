@@ -8,7 +8,6 @@ from typing import Any, Final
 from botocore.config import Config
 
 from airflow_omics.hooks.named import NamedConnectionHook
-from airflow_omics.hooks.omics import OmicsHook
 from airflow_omics.hooks.responses import UnusableAnswerError
 from airflow_omics.hooks.settings import with_defaults
 
@@ -36,21 +35,6 @@ class OmicsLogsHook(NamedConnectionHook):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs["client_type"] = "logs"
         super().__init__(*args, **kwargs)
-
-    @classmethod
-    def beside(cls, hook: OmicsHook) -> OmicsLogsHook:
-        """Return a hook on the same connection, Region and settings as ``hook``.
-
-        The connection is read at most once for both: it may be slow, and not every thread may read it.
-        """
-        logs = cls(
-            aws_conn_id=hook.aws_conn_id,
-            region_name=hook._region_name,
-            verify=hook._verify,
-            config=hook._config,
-        )
-        logs.__dict__["conn_config"] = hook.conn_config  # a cached property
-        return logs
 
     @property
     def config(self) -> Config:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+import os
+from typing import Any, Final, Self
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+from botocore.config import Config
 
 from airflow_omics._compat import AirflowNotFoundException
 
@@ -36,6 +38,21 @@ class NamedConnectionHook(AwsBaseHook):
         self.replaces = False
 
     @classmethod
+    def beside(cls, hook: NamedConnectionHook) -> Self:
+        """Return a hook on the same connection, Region and settings as ``hook``, for another service.
+
+        The connection is read at most once for both: it may be slow, and not every thread may read it.
+        """
+        other = cls(
+            aws_conn_id=hook.aws_conn_id,
+            region_name=hook._region_name,
+            verify=hook._verify,
+            config=hook._config,
+        )
+        other.__dict__["conn_config"] = hook.conn_config  # a cached property
+        return other
+
+    @classmethod
     def get_connection(cls, conn_id: str) -> Any:
         """Return the Airflow connection.
 
@@ -63,8 +80,36 @@ class NamedConnectionHook(AwsBaseHook):
         """Whether boto3's own chain of credentials stands in for a connection that was not found."""
         return bool(self.aws_conn_id) and not self.conn_config
 
+    @property
+    def place(self) -> str:
+        """Where its calls go: the Region and the connection, for errors."""
+        return place_of(self.conn_region_name, self.aws_conn_id)
+
+    def has_own_endpoint(self, config: Config) -> bool:
+        """Return whether the connection or the environment names an endpoint for the hook's service.
+
+        :param config: of the client, which may say that the environment's are ignored.
+        """
+        service = str(self.client_type)
+        if self.conn_config.get_service_endpoint_url(service):
+            return True
+        ignored = getattr(config, "ignore_configured_endpoint_urls", None)
+        if ignored is None:
+            ignored = os.environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true"
+        if ignored:
+            return False
+        return bool(
+            os.environ.get(f"AWS_ENDPOINT_URL_{service.upper()}") or os.environ.get("AWS_ENDPOINT_URL")
+        )
+
     def forget(self) -> None:
         """Read the connection again at the next call, with a new client."""
         for name in ("conn", "conn_config", "_client", "account_id"):
             self.__dict__.pop(name, None)
         self.replaces = True
+
+
+def place_of(region: str | None, aws_conn_id: str | None) -> str:
+    """Return where calls go, for errors."""
+    through = f"the connection {aws_conn_id!r}" if aws_conn_id else "no Airflow connection"
+    return f"in {region}, through {through}"

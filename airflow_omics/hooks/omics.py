@@ -107,11 +107,6 @@ class OmicsHook(OmicsOperations, NamedConnectionHook):
         self.asked_sts = True
         self.own_home = home_by_sts(self, self.conn)
 
-    @property
-    def place(self) -> str:
-        """Where its calls go: the Region and the connection, for errors."""
-        return place_of(self.conn_region_name, self.aws_conn_id)
-
     def region_warning(self) -> str | None:
         """Return a warning if botocore knows no such Region and no endpoint is given, or None."""
         try:
@@ -119,7 +114,7 @@ class OmicsHook(OmicsOperations, NamedConnectionHook):
         except UnreadableConnectionError:
             return None  # the next call says so
         region = self.region_name or os.environ.get("AWS_DEFAULT_REGION")
-        if not region or self._has_own_endpoint(self.config):
+        if not region or self.has_own_endpoint(self.config):
             return None
         return unknown_region(region, LOADER)
 
@@ -140,7 +135,7 @@ class OmicsHook(OmicsOperations, NamedConnectionHook):
 
     def _get_config(self, config: Config | None = None) -> Config:
         merged = super()._get_config(config)
-        if not self._has_own_endpoint(merged):
+        if not self.has_own_endpoint(merged):
             return merged
         return with_defaults(merged, {"inject_host_prefix": False})
 
@@ -156,22 +151,6 @@ class OmicsHook(OmicsOperations, NamedConnectionHook):
                 return type(frame.f_locals["self"]).__name__
             frame = frame.f_back
         return "Unknown"
-
-    def _has_own_endpoint(self, config: Config) -> bool:
-        if self.conn_config.get_service_endpoint_url("omics"):
-            return True
-        ignored = getattr(config, "ignore_configured_endpoint_urls", None)
-        if ignored is None:
-            ignored = os.environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true"
-        if ignored:
-            return False
-        return bool(os.environ.get("AWS_ENDPOINT_URL_OMICS") or os.environ.get("AWS_ENDPOINT_URL"))
-
-
-def place_of(region: str | None, aws_conn_id: str | None) -> str:
-    """Return where calls go, for errors."""
-    through = f"the connection {aws_conn_id!r}" if aws_conn_id else "no Airflow connection"
-    return f"in {region}, through {through}"
 
 
 def _parse_time(value: Any) -> datetime.datetime:

@@ -28,3 +28,9 @@ def clock_skew(answer: Mapping[str, Any]) -> float:
         return parsedate_to_datetime(date).timestamp() - _clock.time() if date else 0.0
     except ValueError:
         return 0.0
+
+
+def is_of_aws(answer: Mapping[str, Any]) -> bool:
+    """Return whether an answer has the id that AWS gives to each request: no proxy in between has one."""
+    headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    return "x-amz-request-id" in headers or "x-amzn-requestid" in headers

@@ -12,7 +12,7 @@ from airflow_omics.exceptions import FaultKind
 from airflow_omics.hooks.faults import fault_of
 
 if TYPE_CHECKING:
-    from airflow_omics.hooks.omics import OmicsHook
+    from airflow_omics.hooks.named import NamedConnectionHook
 
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ class Retries:
 
     def __init__(
         self,
-        hook: Callable[[], OmicsHook | None],
+        hook: Callable[[], NamedConnectionHook | None],
         log: Any,
         *,
         target: Target | None = None,
@@ -123,7 +123,12 @@ class Retries:
 
 
 def with_retries(
-    call: Callable[[], T], *, hook: OmicsHook, target: Target, transient: float = TRANSIENT_GRACE, log: Any
+    call: Callable[[], T],
+    *,
+    hook: NamedConnectionHook,
+    target: Target,
+    transient: float = TRANSIENT_GRACE,
+    log: Any,
 ) -> T:
     """Return what ``call`` returns; see :class:`Retries`. The last transient error is raised as it came.
 
