@@ -33,6 +33,7 @@ The rest is private. A wing is a folder with one purpose; its docstring names it
 - ``_starting``: start a run once, however often its task is tried.
 - ``_steering``: change a run, and confirm the change.
 - ``_watching``: many waits in one triggerer.
+- ``_batches``: what a batch asks for, and what became of its members.
 - ``_task``: what operators and sensors share as tasks of Airflow.
 - ``_waiting``: one wait on one run.
 - ``_resource``: what a task can be about, a run or a batch of runs.

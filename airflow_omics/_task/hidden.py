@@ -7,11 +7,14 @@ field that cannot be rendered. And listeners, such as OpenLineage's, send any at
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 from airflow_omics._task.fields import holds_reference
 
 _PATHS = (".json", ".yaml", ".yml")
+_SHEETS = (".csv", ".tsv")
+_MOST_KEYS = 20
 
 
 class Hidden:
@@ -29,8 +32,11 @@ class Hidden:
 
     def __repr__(self) -> str:
         if isinstance(self.value, Mapping):
-            return f"{', '.join(str(key) for key in self.value)} (values are not shown)"
-        if is_path(self.value):
+            keys = [str(key) for key in islice(self.value, _MOST_KEYS)]
+            if more := len(self.value) - len(keys):
+                keys.append(f"and {more:,} more")
+            return f"{', '.join(keys)} (values are not shown)"
+        if _is_path(self.value, _PATHS + _SHEETS) or getattr(self.value, "shows_no_values", False):
             return str(self.value)
         return f"a {type(self.value).__name__}, not shown"
 
@@ -66,7 +72,11 @@ def hidden(value: Any) -> Any:
 
 def is_path(value: Any) -> bool:
     """Return whether a value is the path of a parameter file, not text that holds the parameters."""
-    return isinstance(value, str) and value.endswith(_PATHS) and not any(mark in value for mark in "{}\n")
+    return _is_path(value, _PATHS)
+
+
+def _is_path(value: Any, suffixes: tuple[str, ...]) -> bool:
+    return isinstance(value, str) and value.endswith(suffixes) and not any(mark in value for mark in "{}\n")
 
 
 def shown_value(value: Any) -> Any:

@@ -1,5 +1,6 @@
-"""Operators for AWS HealthOmics runs."""
+"""Operators for AWS HealthOmics runs, and the sample sheet of a batch."""
 
+from airflow_omics._batches.sample_sheet import SampleSheet
 from airflow_omics.operators.cancel_run import OmicsCancelRunOperator
 from airflow_omics.operators.delete_run import OmicsDeleteRunOperator
 from airflow_omics.operators.diagnose_run import OmicsDiagnoseRunOperator
@@ -14,4 +15,5 @@ __all__ = [
     "OmicsGetRunOperator",
     "OmicsListRunTasksOperator",
     "OmicsStartRunOperator",
+    "SampleSheet",
 ]

@@ -22,6 +22,7 @@ FLOORS = (
     ("_steering",),
     ("_batches",),
     ("_watching",),
+    ("_batches",),
     ("_task",),
     ("_waiting",),
     ("diagnosis",),

@@ -17,7 +17,7 @@ from tests.support.surface import LOADS_AWS, NEWEST_ONLY, PUBLIC
 pytestmark = pytest.mark.any_airflow
 
 PACKAGE = REPOSITORY / "airflow_omics"
-WINGS = {"_starting", "_steering", "_task", "_waiting", "_watching"}
+WINGS = {"_batches", "_starting", "_steering", "_task", "_waiting", "_watching"}
 PRIVATE_MODULES = {
     "_clock",
     "_compat",

@@ -55,6 +55,7 @@ from airflow_omics.operators import (
     OmicsGetRunOperator,
     OmicsListRunTasksOperator,
     OmicsStartRunOperator,
+    SampleSheet,
 )
 from airflow_omics.records import BatchRecord, RunRecord
 from airflow_omics.retry_policies import OmicsRetryPolicy
@@ -138,6 +139,21 @@ def start(context: Any) -> None:
     assert_type(operator.execute_complete(context, event={}, waited={}), RunRecord)
     assert_type(operator.wait_for_completion, bool)
     assert_type(operator.poke_interval, float | datetime.timedelta)
+
+
+def sheet() -> None:
+    cohort = SampleSheet(
+        "cohort.txt",
+        id_column="id",
+        types={"depth": int, "ratio": "float"},
+        parameters={"id": "sample_name", "depth": "depth"},
+        priority="urgency",
+        output_uri="where",
+        delimiter=";",
+    )
+    assert_type(cohort, SampleSheet)
+    SampleSheet(7)  # type: ignore[arg-type]
+    SampleSheet("cohort.csv", types={"depth": 7})  # type: ignore[dict-item]
 
 
 def steer(context: Any) -> None:

@@ -46,6 +46,7 @@ PUBLIC: dict[str, list[str]] = {
         "OmicsGetRunOperator",
         "OmicsListRunTasksOperator",
         "OmicsStartRunOperator",
+        "SampleSheet",
     ],
     "records": ["BatchRecord", "RunRecord"],
     "retry_policies": ["OmicsRetryPolicy"],

@@ -19,7 +19,7 @@ from airflow_omics import operators
 from airflow_omics.sensors import OmicsRunSensor
 
 REPOSITORY = Path(__file__).parents[2]
-TASKS = [*(getattr(operators, name) for name in operators.__all__), OmicsRunSensor]
+TASKS = [*(getattr(operators, name) for name in operators.__all__ if name != "SampleSheet"), OmicsRunSensor]
 
 
 # -- template fields -----------------------------------------------------------------------------------------

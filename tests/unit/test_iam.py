@@ -135,7 +135,8 @@ OF_A_WORKER = [use.name for use in USES if not use.name.endswith("Trigger")]
 
 def test_every_operator_and_sensor_is_in_the_table() -> None:
     names = {use.name.partition("(")[0] for use in USES}
-    assert names == {*operators.__all__, "OmicsRunSensor", "OmicsRunTrigger", "OmicsStartedRunTrigger"}
+    tasks = {name for name in operators.__all__ if name.endswith("Operator")}
+    assert names == {*tasks, "OmicsRunSensor", "OmicsRunTrigger", "OmicsStartedRunTrigger"}
     assert list(USED) == OF_A_WORKER
 
 
