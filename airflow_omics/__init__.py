@@ -8,7 +8,7 @@ deeper is public.
 
 For a DAG file:
 
-- ``sensors``: wait for a run to end.
+- ``sensors``: wait for a run, or a batch of runs, to end.
 - ``operators``: start, read, cancel, delete and diagnose runs.
 - ``notifications``: notify people why a run failed.
 - ``retry_policies``: retry by why a run failed (Airflow 3.3).
@@ -35,7 +35,8 @@ The rest is private. A wing is a folder with one purpose; its docstring names it
 - ``_watching``: many waits in one triggerer.
 - ``_batches``: what a batch asks for, and what became of its members.
 - ``_task``: what operators and sensors share as tasks of Airflow.
-- ``_waiting``: one wait on one run.
+- ``_batches``: how the runs of a batch ended, and why.
+- ``_waiting``: one wait on one run or batch.
 - ``_resource``: what a task can be about, a run or a batch of runs.
 - ``_outcome``: how the runs of a batch ended, in numbers, and how many may end badly.
 - ``_identity``: which run is meant, and whether it is still the same one.

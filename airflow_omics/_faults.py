@@ -1,20 +1,25 @@
 """What a failed call to AWS means, for how long each kind of fault is tolerated, and which error it becomes.
 
-It also makes the error of a run that ended badly. Nothing of botocore is imported:
+It also makes the error of a run or batch that ended badly. Nothing of botocore is imported:
 :mod:`airflow_omics.hooks.faults` turns its exceptions into faults.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple, cast
 
 from airflow_omics import exceptions
 from airflow_omics._identity import Target
+from airflow_omics._resource import BATCH
 from airflow_omics.exceptions import (
     FaultKind,
     OmicsAccessError,
+    OmicsBatchCancelledError,
+    OmicsBatchDeletedError,
+    OmicsBatchError,
+    OmicsBatchFailedError,
     OmicsError,
     OmicsRequestError,
     OmicsRunCancelledError,
@@ -22,7 +27,7 @@ from airflow_omics.exceptions import (
     OmicsRunError,
     OmicsRunFailedError,
 )
-from airflow_omics.records import RunRecord, sentence
+from airflow_omics.records import DELETED_BATCH_STATUSES, BatchRecord, RunRecord, sentence
 
 CREDENTIALS_GRACE: Final = 300.0
 """Seconds for which credentials, or the Airflow connection, may be unusable: a rotation takes less."""
@@ -125,3 +130,35 @@ def run_error(record: RunRecord, message: str | None = None) -> OmicsRunError:
     """
     error_class = _ERROR_OF_STATUS.get(record.get("status", ""), OmicsRunError)
     return error_class(message or sentence(record), run_id=record.get("id"), record=record)
+
+
+_ERROR_OF_BATCH_STATUS: dict[str, type[OmicsBatchError]] = {
+    "FAILED": OmicsBatchFailedError,
+    "CANCELLED": OmicsBatchCancelledError,
+    **dict.fromkeys(DELETED_BATCH_STATUSES, OmicsBatchDeletedError),
+}
+
+
+def batch_error(
+    record: Mapping[str, Any], message: str | None = None, *, name: str | None = None
+) -> OmicsBatchError:
+    """Return the error for a batch that did not end as the task wanted.
+
+    :param record: the batch's record, with ``failures`` if these are known.
+    :param message: the error's text; if it is not given, a line that describes the batch.
+    :param name: the error's class, if the record's status does not say it.
+    """
+    error_class = _ERROR_OF_BATCH_STATUS.get(record.get("status", ""), OmicsBatchError)
+    if name is not None:
+        error_class = getattr(exceptions, name)
+    return error_class(
+        message or BATCH.sentence(record),
+        batch_id=record.get("id"),
+        record=cast("BatchRecord", record),
+        failures=record.get("failures") or (),
+    )
+
+
+def ended_error(target: Target, record: RunRecord, message: str) -> OmicsRunError | OmicsBatchError:
+    """Return the error for a run or batch that ended badly, by the record's status."""
+    return batch_error(record, message) if target.resource == BATCH else run_error(record, message)

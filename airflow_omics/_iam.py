@@ -48,6 +48,21 @@ USES: Final = (
         {"omics:ListRuns": "one request for a hundred waits; without it, one request for each"},
     ),
     Use(
+        "OmicsRunBatchSensor",
+        ("omics:GetBatch",),
+        {
+            "omics:ListRuns": (
+                "how the runs of a batch ended, if GetBatch's counts do not add up; and "
+                + _RECOGNISES_ACCOUNTS.replace("the run's", "the batch's")
+            )
+        },
+    ),
+    Use(
+        "OmicsRunBatchTrigger",
+        ("omics:GetBatch",),
+        {"omics:ListRuns": _RECOGNISES_ACCOUNTS.replace("the run's", "the batch's")},
+    ),
+    Use(
         "OmicsStartRunOperator",
         ("omics:StartRun", "omics:TagResource", "iam:PassRole", "omics:GetRun"),
         {
@@ -111,6 +126,7 @@ RESOURCES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "omics:TagResource": (_RUN,),
     "omics:GetRun": (_RUN,),
+    "omics:GetBatch": ("arn:aws:omics:{region}:{account}:runBatch/*",),
     "omics:CancelRun": (_RUN,),
     "omics:DeleteRun": (_RUN,),
     "omics:ListRunTasks": (_RUN,),

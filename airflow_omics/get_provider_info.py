@@ -13,11 +13,12 @@ __all__ = ["get_provider_info"]
 INTEGRATION = "AWS HealthOmics"
 METRICS = {
     "omics.watcher.waiting": ("gauge", "Runs that a triggerer waits for, on one connection."),
+    "omics.watcher.waiting_batches": ("gauge", "Batches that a triggerer waits for, on one connection."),
     "omics.watcher.requests": ("counter", "Requests that the waits of a triggerer have sent."),
     "omics.watcher.throttled": ("counter", "Those of them that HealthOmics throttled."),
     "omics.watcher.detection_delay": (
         "timing, in milliseconds",
-        "From the end of a run (`stopTime`) until its end was seen.",
+        "From the end of a run (`stopTime`) or batch (`processedTime`, `failedTime`) until it was seen.",
     ),
 }
 """Kind and meaning of each metric."""

@@ -46,14 +46,16 @@ class RunLinks(TypedDict, total=False):
 
 
 def run_links(record: RunRecord) -> RunLinks | None:
-    """Return what the links to a run are made from, or None if the record does not have the run's ARN.
+    """Return what the links to a run are made from, or None if the record does not have a run's ARN.
+
+    A batch has no links: AWS documents no address for it.
 
     The log streams are those that the record names; without these, those that HealthOmics documents:
     https://docs.aws.amazon.com/omics/latest/dev/monitoring-cloudwatch-logs.html
     """
     arn, run_id = record.get("arn"), record.get("id")
     place = _partition_and_region(arn)
-    if arn is None or place is None:
+    if arn is None or place is None or ":run/" not in arn:
         return None
     links: RunLinks = {"arn": arn}
     if record.get("logLevel") == "OFF":

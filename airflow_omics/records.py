@@ -39,6 +39,9 @@ TERMINAL_BATCH_STATUSES: Final = (
 """The statuses in which a batch has no run left to wait for. DELETED is none of the service: it stands for a
 batch that HealthOmics does not know any more."""
 
+DELETED_BATCH_STATUSES: Final = ("RUNS_DELETING", "RUNS_DELETED", "RUNS_DELETE_FAILED", "DELETED")
+"""Those of a batch that somebody deleted, or its runs: its counts do not say how these had ended."""
+
 IDENTITY_KEYS: Final = ("id", "uuid", "arn")
 """The members that identify a run: all that rendered fields and trigger arguments keep of a record."""
 
@@ -47,6 +50,9 @@ ERROR_KEYS: Final = (*IDENTITY_KEYS, "status", "name", "workflowId", "failureRea
 
 LINK_KEYS: Final = ("arn", "logLevel", "logLocation")
 """The members that the extra links need besides ``id``."""
+
+COUNT_KEYS: Final = ("totalRuns", "submissionSummary", "runSummary")
+"""The members of a batch that say how its runs ended, whatever ``record_fields`` says of the XCom."""
 
 
 class RunRecord(TypedDict, total=False):

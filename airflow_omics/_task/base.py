@@ -1,4 +1,4 @@
-"""What operators and sensors share: the four AWS arguments, and ``run_id``.
+"""What operators and sensors share: the four AWS arguments, and the one that names a run or batch.
 
 Every DAG file that names one of them imports this module. So the functions themselves import what only a
 running task needs.
@@ -7,9 +7,10 @@ running task needs.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_omics._identity import KnownResource, Target
+from airflow_omics._resource import RUN, Resource
 from airflow_omics._task.checks import is_known_now
 from airflow_omics._task.fields import TaskFields
 from airflow_omics.records import RunRecord
@@ -22,9 +23,12 @@ log = logging.getLogger(__name__)
 
 
 class RunTaskMixin(TaskFields):
-    """A task about one run, on the connection of its four AWS arguments."""
+    """A task about one run or batch, on the connection of its four AWS arguments."""
 
+    resource: ClassVar[Resource] = RUN
+    """What it is about; the argument that names it is ``resource.argument``."""
     run_id: Any
+    batch_id: Any
     aws_conn_id: str | None
     region_name: str | None
     verify: bool | str | None
@@ -43,26 +47,27 @@ class RunTaskMixin(TaskFields):
             if not is_known_now(value):
                 raise ValueError(f"botocore_config[{key!r}] is a template; botocore_config is not templated.")
 
-    def _check_run_id(self) -> None:
+    def _check_target(self) -> None:
         """Refuse at parse time what is wrong for certain; a template is checked once it is rendered."""
-        if is_known_now(self.run_id):
-            target = Target.parse(self.run_id)
+        given = getattr(self, self.resource.argument)
+        if is_known_now(given):
+            target = Target.parse(given, self.resource)
             if is_known_now(self.region_name):
                 target.check_region(self.region_name)
 
     def _target(self) -> Target:
-        """Return the run that the rendered arguments name, or raise OmicsRequestError."""
+        """Return the run or batch that the rendered arguments name, or raise OmicsRequestError."""
         from airflow_omics.exceptions import OmicsRequestError
 
         try:
-            target = Target.parse(self.run_id)
+            target = Target.parse(getattr(self, self.resource.argument), self.resource)
             target.check_region(self.region_name)
         except ValueError as error:
             raise OmicsRequestError(str(error)) from None
         return target
 
     def _aws_arguments(self, target: Target) -> AwsArguments:
-        """Return the AWS arguments, in the Region of the run's ARN if no Region was given."""
+        """Return the AWS arguments, in the Region of the target's ARN if no Region was given."""
         from airflow_omics._connection import AwsArguments
         from airflow_omics.exceptions import OmicsRequestError
 
@@ -87,14 +92,15 @@ class RunTaskMixin(TaskFields):
 
     @staticmethod
     def _checked(target: Target, record: RunRecord) -> RunRecord:
-        """Return GetRun's answer if it is about the run that is meant, or raise the error."""
-        from airflow_omics._faults import run_error
+        """Return the answer if it is about the run or batch that is meant, or raise the error."""
+        from airflow_omics._faults import ended_error, named
         from airflow_omics.exceptions import OmicsRequestError
 
-        run = KnownResource(target)
-        verdict, why = run.judge(record)
+        meant = KnownResource(target)
+        verdict, why = meant.judge(record)
         if verdict == "contradiction":
-            raise OmicsRequestError(why, run_id=target.id)
+            which: dict[str, Any] = named(target)
+            raise OmicsRequestError(why, **which)
         if verdict == "another":
-            raise run_error(run.deleted(), f"HealthOmics run {target.id} was deleted: {why}.")
+            raise ended_error(target, meant.deleted(), f"{target} was deleted: {why}.")
         return record

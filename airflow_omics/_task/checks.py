@@ -8,11 +8,12 @@ from __future__ import annotations
 import datetime
 import logging
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
+from airflow_omics._outcome import Tolerance
+from airflow_omics._resource import BATCH, RUN, Resource
 from airflow_omics._task.fields import holds_reference
-from airflow_omics.records import ACTIVE_STATUSES, TERMINAL_STATUSES
 
 log = logging.getLogger(__name__)
 
@@ -73,37 +74,67 @@ def check_diagnose(value: Any) -> bool | str:
     return value  # type: ignore[no-any-return]
 
 
-def check_statuses(name: str, statuses: Any) -> tuple[str, ...]:
+def check_statuses(name: str, statuses: Any, resource: Resource = RUN) -> tuple[str, ...]:
     """Return ``statuses`` as a tuple, or raise a ValueError that says what the argument takes.
 
     :param name: the argument's name, for the error.
+    :param resource: what has these statuses.
     """
+    noun, wanted = resource.noun, resource.terminal[0]
     if isinstance(statuses, str) or not isinstance(statuses, Collection):
         raise ValueError(
-            f"{name} is {statuses!r}; it takes a collection of terminal run statuses, such as ('COMPLETED',)."
+            f"{name} is {statuses!r}; it takes a collection of terminal {noun} statuses, such as "
+            f"({wanted!r},)."
         )
     for status in statuses:
-        if status in ACTIVE_STATUSES:
+        if status in resource.active:
             raise ValueError(
-                f"{name} holds {status!r}, a status that a run leaves again; it takes statuses in which a "
-                "run stays: COMPLETED, FAILED, CANCELLED, DELETED."
+                f"{name} holds {status!r}, a status that a {noun} leaves again; it takes statuses in which a "
+                f"{noun} stays: {', '.join(resource.terminal)}."
             )
         if not isinstance(status, str) or status != status.upper() or not status:
-            raise ValueError(f"{name} holds {status!r}; statuses are upper-case text, such as 'COMPLETED'.")
-        if (meant := _meant_status(status)) != status:
+            raise ValueError(f"{name} holds {status!r}; statuses are upper-case text, such as {wanted!r}.")
+        if (meant := _meant_status(status, resource)) != status:
             raise ValueError(f"{name} holds {status!r}; did you mean {meant!r}?")
     return tuple(statuses)
 
 
-def _meant_status(status: str) -> str:
+def _meant_status(status: str, resource: Resource) -> str:
     """Return the status that is meant; one that is like no known status may be one that AWS adds later."""
-    known, stripped = (*TERMINAL_STATUSES, *ACTIVE_STATUSES), status.strip()
+    known, stripped = (*resource.terminal, *resource.active), status.strip()
     if stripped in known:
         return stripped
+    if stripped == _GOOD[resource.noun][0]:
+        return _GOOD[resource.noun][1]
     import difflib  # every DAG file that waits for a run pays for this module
 
     near = difflib.get_close_matches(stripped, known, n=1, cutoff=0.85)
     return near[0] if near else stripped
+
+
+# A run that has ended well is COMPLETED, and a batch is PROCESSED: for each, the other's and its own.
+_GOOD: Final = {one.noun: (other.terminal[0], one.terminal[0]) for one, other in ((RUN, BATCH), (BATCH, RUN))}
+
+
+def check_tolerance(max_failures: Any, max_failure_ratio: Any) -> Tolerance:
+    """Return how many runs of a batch may end badly, or raise a ValueError that says what is taken.
+
+    :param max_failures: a number of runs.
+    :param max_failure_ratio: a share of all runs, or None.
+    """
+    if not isinstance(max_failures, int) or isinstance(max_failures, bool) or max_failures < 0:
+        raise ValueError(
+            f"max_failures is {max_failures!r}; it takes a number of runs, 0 or more, as an int."
+        )
+    ratio = max_failure_ratio
+    if ratio is not None and (
+        not isinstance(ratio, int | float) or isinstance(ratio, bool) or not 0 <= ratio <= 1
+    ):
+        raise ValueError(
+            f"max_failure_ratio is {ratio!r}; it takes a share of the batch's runs from 0 to 1, such as "
+            "0.05, or None."
+        )
+    return Tolerance(max_failures, ratio)
 
 
 def check_seconds(name: str, value: Any, *, required: bool = False) -> None:
@@ -127,13 +158,26 @@ def check_seconds(name: str, value: Any, *, required: bool = False) -> None:
     raise ValueError(f"{name} is {value!r}; it takes seconds, zero or more, as {a_number} or a timedelta.")
 
 
-def warn_of_short_interval(seconds: float) -> None:
-    """Log one warning if a worker is to look more often than once a second."""
+def check_spans(value_of: Callable[[str], Any]) -> None:
+    """Raise ValueError unless the spans of time that every sensor takes are some.
+
+    :param value_of: returns the value of an argument, None if it is not given.
+    """
+    for name in ("poke_interval", "timeout", "max_wait"):
+        check_seconds(name, value_of(name))
+
+
+def warn_of_short_interval(seconds: float, operation: str = "GetRun") -> None:
+    """Log one warning if a worker is to look more often than once a second.
+
+    :param operation: what is called for each look.
+    """
     if seconds < 1.0:
         log.warning(
-            "poke_interval is %g s: GetRun is called that often, out of a quota of 10 calls a second that "
+            "poke_interval is %g s: %s is called that often, out of a quota of 10 calls a second that "
             "the whole account shares by default; give 30 or more, since runs take at least ten minutes.",
             seconds,
+            operation,
         )
 
 

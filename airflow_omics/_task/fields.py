@@ -51,8 +51,8 @@ class TaskFields(_Task):
 
     text_fields: frozenset[str] = frozenset()
     """Fields that are always text, whatever the DAG's ``render_template_as_native_obj``."""
-    run_fields: frozenset[str] = frozenset({"run_id"})
-    """Fields that take a run; of a record they keep only what identifies the run."""
+    run_fields: frozenset[str] = frozenset({"run_id", "batch_id"})
+    """Fields that take a run or batch; of a record they keep only what identifies it."""
 
     _field: str | None = None
     _as_text = False
@@ -99,7 +99,7 @@ class TaskFields(_Task):
         return self.render_field(name, content, Renderer(self, context, jinja_env, oids))
 
     def render_field(self, name: str, value: Any, render: Renderer) -> Any:
-        """Return the rendered value of one field; of a record, only what identifies the run."""
+        """Return the rendered value of one field; of a record, only what identifies its run or batch."""
         rendered = render(value, as_text=name in self.text_fields)
         return reduce_to_identity(rendered) if name in self.run_fields else rendered
 

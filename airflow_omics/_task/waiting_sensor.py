@@ -1,4 +1,4 @@
-"""A sensor that waits for a run in every mode of Airflow's sensors, and ends the same way in each.
+"""A sensor that waits for a run or batch in every mode of Airflow's sensors, and ends alike in each.
 
 Airflow's own ``execute`` and ``resume_execution`` treat skips, failures and timeouts differently by mode and
 version, so this class has its own.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import importlib.util
 import itertools
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_omics import _clock
@@ -19,38 +20,89 @@ from airflow_omics._compat import (
     Context,
     PokeReturnValue,
     TaskDeferralError,
+    conf,
     first_reschedule_date,
 )
 from airflow_omics._task.base import RunTaskMixin
 from airflow_omics._task.checks import (
+    check_diagnose,
+    check_fields,
+    check_statuses,
+    check_switch,
     warn_of_short_interval,
 )
 from airflow_omics._task.from_trigger import StartTriggerArguments, why_not_end, why_not_start
 from airflow_omics.links import RunLinks, persist_links
 
 if TYPE_CHECKING:
-    from airflow_omics._waiting.ending import EndPolicy
+    from airflow_omics._identity import Target
+    from airflow_omics._waiting.ending import EndPolicy, Explanation
     from airflow_omics._waiting.poller import Poller
     from airflow_omics._waiting.wait import Ending, Wait
-    from airflow_omics.diagnosis import Diagnosis
     from airflow_omics.records import RunRecord
 
 
 class WaitingSensor(RunTaskMixin, BaseSensorOperator):
-    """A sensor without its arguments and its trigger: those belong to the subclass."""
+    """A sensor without its arguments and its trigger: those belong to the subclass.
+
+    What differs between a run and a batch is in ``resource``, :meth:`_wait` and :meth:`_judged`.
+    """
 
     success_statuses: tuple[str, ...]
     skip_statuses: tuple[str, ...]
-    export: tuple[str, ...] | None
+    export: tuple[str, ...] | None = None
     record_fields: tuple[str, ...] | None
     deferrable: bool
     diagnose: bool | str
     start_from_trigger: bool
     end_from_trigger: bool
     start_trigger_args = StartTriggerArguments()
+    result_member = "runOutputUri"
+    """A member of the record that a DAG may want, for errors."""
+
+    def _take(
+        self,
+        *,
+        success_statuses: Collection[str],
+        skip_statuses: Collection[str],
+        record_fields: Collection[str] | None,
+        diagnose: bool | str,
+    ) -> None:
+        """Check and keep what the constructor was given of the task's ends.
+
+        :raises ValueError: for an argument that can't be right.
+        """
+        self.success_statuses = check_statuses("success_statuses", success_statuses, self.resource)
+        self.skip_statuses = check_statuses("skip_statuses", skip_statuses, self.resource)
+        if not self.success_statuses:
+            raise ValueError("success_statuses is empty, so the task could never succeed; name one status.")
+        if both := sorted(set(self.success_statuses) & set(self.skip_statuses)):
+            raise ValueError(
+                f"{', '.join(both)} is in success_statuses and in skip_statuses; name it in one."
+            )
+        self.record_fields = check_fields("record_fields", record_fields, f"[{self.result_member!r}]")
+        self.diagnose = check_diagnose(diagnose)
+
+    def _take_modes(self, deferrable: bool | None, start: bool, end: bool) -> str | None:
+        """Check and keep where the task waits, begins and ends; return a warning of what is not possible.
+
+        It is called last: whether the task can begin in the triggerer depends on its other arguments.
+
+        :param start: ``start_from_trigger``; ``end`` likewise.
+        :raises ValueError: for an argument that can't be right.
+        """
+        start, end = check_switch("start_from_trigger", start), check_switch("end_from_trigger", end)
+        if deferrable is None:
+            by_default = conf.getboolean("operators", "default_deferrable", fallback=False)
+            deferrable = start or end or by_default
+        self.deferrable = check_switch("deferrable", deferrable)
+        self._check_aws_arguments()
+        self._check_target()
+        self.start_from_trigger, self.end_from_trigger = False, False
+        return self._step_into_triggerer(start, end) if start or end else None
 
     def execute(self, context: Context) -> RunRecord:
-        """Wait for the run to end, sleeping, rescheduling or deferred between looks; return its record."""
+        """Wait for the end, sleeping, rescheduling or deferred between looks; return the record."""
         from airflow_omics._waiting.poller import until_over
         from airflow_omics._waiting.wait import Ending
         from airflow_omics.exceptions import OmicsRequestError
@@ -58,7 +110,7 @@ class WaitingSensor(RunTaskMixin, BaseSensorOperator):
         if self.deferrable:
             _check_async_client()
         elif not self.reschedule:
-            warn_of_short_interval(self.poke_interval)
+            warn_of_short_interval(self.poke_interval, self.resource.read)
         try:
             wait = self._new_wait(context)
         except OmicsRequestError as error:
@@ -96,7 +148,7 @@ class WaitingSensor(RunTaskMixin, BaseSensorOperator):
 
         ending = ending_from_event(event)
         persist_links(context, ending.record)
-        return self._end_task(ending, context, self._run_id_of(ending))
+        return self._end_task(ending, context, self._id_of(ending))
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after a deferral; Airflow's own method turns some endings into skips, by version."""
@@ -109,15 +161,16 @@ class WaitingSensor(RunTaskMixin, BaseSensorOperator):
         if "timeout" in reason.lower():
             from airflow_omics._waiting.wait import Ending
 
-            run_id = self._run_id_of(None)
-            message = f"HealthOmics run {run_id or 'unknown'}: deferred beyond the sensor's timeout."
-            return self._end_task(Ending("timeout", None, message), context, run_id)
+            resource_id = self._id_of(None)
+            name = self.resource.named(resource_id or "unknown")
+            message = f"{name}: deferred beyond the sensor's timeout."
+            return self._end_task(Ending("timeout", None, message), context, resource_id)
         if self.never_fail:
             raise AirflowSkipException(f"Skipped, as never_fail is set: {reason}")
         raise TaskDeferralError(reason)
 
-    def _run_id_of(self, ending: Ending | None) -> str | None:
-        """Return which run was waited for; the argument, rendered again, may name another or none by now."""
+    def _id_of(self, ending: Ending | None) -> str | None:
+        """Return what was waited for; the argument, rendered again, may name another or none by now."""
         from airflow_omics.exceptions import OmicsRequestError
 
         if ending is not None and ending.record is not None:
@@ -163,13 +216,23 @@ class WaitingSensor(RunTaskMixin, BaseSensorOperator):
             self.success_statuses, self.skip_statuses, self.soft_fail, self.never_fail, self.record_fields
         )
 
-    def _end_task(self, ending: Ending, context: Context, run_id: str | None = None) -> RunRecord:
+    def _end_task(self, ending: Ending, context: Context, resource_id: str | None = None) -> RunRecord:
         def push(record: RunRecord) -> None:
             ti: Any = context.get("ti")  # None if a test calls execute()
             if self.do_xcom_push and ti is not None:
                 ti.xcom_push(key="return_value", value=record)
 
-        def explained(ending: Ending, skipped: bool) -> Diagnosis | None:
+        ending, explain = self._judged(ending, context)
+        record = self._end_policy.end_task(ending, push, resource_id, explain, self.resource)
+        self.log.info("%s", ending.message)
+        return record
+
+    def _judged(
+        self, ending: Ending, context: Context
+    ) -> tuple[Ending, Callable[[Ending, bool], Explanation | None] | None]:
+        """Return the ending as the task takes it, and what explains one that fails the task."""
+
+        def explained(ending: Ending, skipped: bool) -> Explanation | None:
             from airflow_omics._task.explain import explain
 
             return explain(
@@ -181,9 +244,7 @@ class WaitingSensor(RunTaskMixin, BaseSensorOperator):
                 has_error=not skipped,
             )
 
-        record = self._end_policy.end_task(ending, push, run_id, explained if self.diagnose else None)
-        self.log.info("%s", ending.message)
-        return record
+        return ending, explained if self.diagnose else None
 
     def _interval(self, started_at: float, looks: int) -> float:
         # Airflow doubles the interval with each look and overflows after about a thousand of them; sixty
@@ -196,19 +257,23 @@ class WaitingSensor(RunTaskMixin, BaseSensorOperator):
         return Poller(wait, lambda: self._make_hook(wait.target), self.export, self.log)
 
     def _new_wait(self, context: Context) -> Wait:
-        from airflow_omics._waiting.wait import Wait
-
         target = self._target()
         first = first_reschedule_date(context, self.retries) if self.reschedule else None
         self._region_is_checked = first is not None  # the process that looked first has warned
         started_at = _clock.time() if first is None else first.timestamp()
-        return Wait(
+        return self._wait(
             target,
             started_at=started_at,
             timeout_at=started_at + self.timeout,
             terminal_statuses=self._end_policy.named_statuses,
             looked_before=first is not None,
         )
+
+    def _wait(self, target: Target, **arguments: Any) -> Wait:
+        """Return the wait, from the arguments that every wait has."""
+        from airflow_omics._waiting.wait import Wait
+
+        return Wait(target, **arguments)
 
 
 def _check_async_client() -> None:

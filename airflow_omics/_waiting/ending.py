@@ -7,16 +7,25 @@ each mode and version, so none of its code takes part in this.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, cast, get_args
 
 from airflow_omics import exceptions
 from airflow_omics._compat import AirflowSensorTimeout, AirflowSkipException
-from airflow_omics._faults import run_error
-from airflow_omics._waiting.wait import Ending
-from airflow_omics.records import ERROR_KEYS, LINK_KEYS, RunRecord, narrow
+from airflow_omics._faults import batch_error, run_error
+from airflow_omics._resource import BATCH, RUN, Resource
+from airflow_omics._waiting.wait import Ending, Outcomes
+from airflow_omics.records import COUNT_KEYS, ERROR_KEYS, LINK_KEYS, RunRecord, narrow
 
 if TYPE_CHECKING:
     from airflow_omics.diagnosis import Diagnosis
+
+
+class Explanation(Protocol):
+    """Why a run or batch ended badly: a diagnosis of a run, or the report on a batch's runs."""
+
+    @property
+    def error_text(self) -> str:
+        """The text of the error that fails the task."""
 
 
 class EndPolicy(NamedTuple):
@@ -24,8 +33,8 @@ class EndPolicy(NamedTuple):
 
     :param success_statuses: terminal statuses in which the task succeeds.
     :param skip_statuses: terminal statuses in which the task is skipped.
-    :param soft_fail: skip if the run ended badly or the sensor timed out, but not if the run could not be
-        read: a broken policy must not turn a cohort green.
+    :param soft_fail: skip if the run or batch ended badly or the sensor timed out, but not if it could not
+        be read: a broken policy must not turn a cohort green.
     :param never_fail: skip whenever the task would fail.
     :param record_fields: the members of the record that reach XCom; None for all.
     """
@@ -42,11 +51,11 @@ class EndPolicy(NamedTuple):
         return (*self.success_statuses, *self.skip_statuses)
 
     def state_of(self, ending: Ending) -> Literal["success", "skipped"] | None:
-        """Return the task's state that the run's status asks for.
+        """Return the task's state that the status of the run or batch asks for.
 
         :return: None for every other ending: the task fails, or is skipped instead of failing.
         """
-        if ending.outcome != "terminal" or ending.record is None:
+        if ending.outcome != "terminal" or ending.record is None or ending.error is not None:
             return None
         status = ending.record.get("status")
         if status in self.success_statuses:
@@ -57,20 +66,22 @@ class EndPolicy(NamedTuple):
         self,
         ending: Ending,
         push: Callable[[RunRecord], Any],
-        run_id: str | None = None,
-        explain: Callable[[Ending, bool], Diagnosis | None] | None = None,
+        resource_id: str | None = None,
+        explain: Callable[[Ending, bool], Explanation | None] | None = None,
+        resource: Resource = RUN,
     ) -> RunRecord:
         """Return the record if the task succeeds, or raise what skips or fails it.
 
         :param ending: how the wait ended.
         :param push: puts a record into the task's ``return_value``; called before anything is raised, so
             that the record is there for downstream tasks and callbacks.
-        :param run_id: the run that was waited for, for errors.
-        :param explain: finds out why a run ended badly; its second argument says whether the task is
+        :param resource_id: the run or batch that was waited for, for errors.
+        :param explain: finds out why it ended badly; its second argument says whether the task is
             skipped, so that no error will carry the report. None if nobody wants to know.
+        :param resource: what was waited for.
         :raises AirflowSkipException: the task is skipped.
-        :raises AirflowSensorTimeout: the run was still active at the sensor's timeout.
-        :raises OmicsError: the run ended badly or could not be read.
+        :raises AirflowSensorTimeout: it was still active at the sensor's timeout.
+        :raises OmicsError: it ended badly or could not be read.
         """
         record = ending.record
         narrowed = narrow(record, self.record_fields) if record is not None else None
@@ -82,10 +93,10 @@ class EndPolicy(NamedTuple):
         if state == "skipped":
             raise AirflowSkipException(ending.message)
         skipped = self.never_fail or (self.soft_fail and ending.outcome != "error")
-        diagnosis = explain(ending, skipped) if explain and ending.outcome == "terminal" else None
-        error = error_of(ending, narrowed, run_id, diagnosis)
-        if isinstance(error, exceptions.OmicsRunError):
-            error = exceptions.without_retry(error)  # a run that has ended cannot change
+        explanation = explain(ending, skipped) if explain and ending.outcome == "terminal" else None
+        error = error_of(ending, narrowed, resource_id, explanation, resource=resource)
+        if isinstance(error, exceptions.OmicsRunError | exceptions.OmicsBatchError):
+            error = exceptions.without_retry(cast("exceptions.OmicsRunError", error))  # it cannot change
         if skipped:
             setting = "never_fail" if self.never_fail else "soft_fail"
             raise AirflowSkipException(f"Skipped, as {setting} is set: {ending.message}") from error
@@ -95,38 +106,56 @@ class EndPolicy(NamedTuple):
 def error_of(
     ending: Ending,
     record: RunRecord | None,
-    run_id: str | None,
-    diagnosis: Diagnosis | None = None,
+    resource_id: str | None,
+    explanation: Explanation | None = None,
     *,
     timeout: Callable[[str], Exception] = AirflowSensorTimeout,
+    resource: Resource = RUN,
 ) -> Exception:
     """Return the error with which the task fails after an ending.
 
     :param record: the record that the error carries, narrowed as the DAG wants it.
-    :param run_id: the run that was waited for, if the record is not known.
-    :param diagnosis: why the run ended badly, if that was looked into; its text becomes the error's.
+    :param resource_id: the run or batch that was waited for, if the record is not known.
+    :param explanation: why it ended badly, if that was looked into; its text becomes the error's.
     :param timeout: makes the error of a wait that reached its deadline.
+    :param resource: what was waited for.
     """
     if ending.outcome == "timeout":
         return timeout(ending.message)
     if ending.outcome == "terminal":
-        error = run_error(ending.record or {}, diagnosis.error_text if diagnosis else ending.message)
-        error.record = record
-        error.diagnosis = diagnosis
-        return error
+        text = explanation.error_text if explanation else ending.message
+        return _ended_badly(ending, record, text, explanation, resource)
     error_class: type[exceptions.OmicsError] = getattr(exceptions, ending.error or "OmicsError")
-    return error_class(ending.message, run_id=run_id, record=record, kind=ending.kind)
+    which: dict[str, Any] = {resource.argument: resource_id}
+    return error_class(ending.message, **which, record=record, kind=ending.kind)
+
+
+def _ended_badly(
+    ending: Ending,
+    record: RunRecord | None,
+    text: str,
+    explanation: Explanation | None,
+    resource: Resource,
+) -> exceptions.OmicsError:
+    error: exceptions.OmicsError
+    if resource == BATCH:
+        error = batch_error(ending.record or {}, text, name=ending.error)
+    else:
+        error = run_error(ending.record or {}, text)
+        error.diagnosis = cast("Diagnosis | None", explanation)
+    error.record = record
+    return error
 
 
 def ending_to_event(ending: Ending, record_fields: Collection[str] | None) -> dict[str, Any]:
     """Return an ending as the payload of a trigger's event, plain JSON.
 
-    The record is narrowed here, before it leaves the triggerer. It keeps what the worker needs for an error
-    and for the links.
+    The record is narrowed here, before it leaves the triggerer. It keeps what the worker needs for an error,
+    for the links and to judge a batch.
     """
     record = ending.record
     if record is not None and record_fields is not None:
-        record = narrow(record, (*record_fields, *ERROR_KEYS, *LINK_KEYS))
+        record = narrow(record, (*record_fields, *ERROR_KEYS, *LINK_KEYS, *COUNT_KEYS))
     event = {"outcome": ending.outcome, "record": record, "message": ending.message}
     if ending.error is not None:
         event["error"] = ending.error
@@ -140,8 +169,8 @@ def ending_from_event(event: Any) -> Ending:
 
     :raises OmicsError: it is not an event of this package's trigger.
     """
-    if not isinstance(event, Mapping) or event.get("outcome") not in ("terminal", "timeout", "error"):
-        raise exceptions.OmicsError("The trigger fired no event that says how the run ended.")
+    if not isinstance(event, Mapping) or event.get("outcome") not in get_args(Outcomes):
+        raise exceptions.OmicsError("The trigger fired no event that says how the wait ended.")
     kinds = {kind.value: kind for kind in exceptions.FaultKind}
     return Ending(
         event["outcome"],

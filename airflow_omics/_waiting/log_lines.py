@@ -13,6 +13,10 @@ LINE_EVERY: Final = 600.0
 """Seconds between two log lines while nothing changes."""
 
 
+UNKNOWN_STATUS: Final = ", a status this version of airflow-omics does not know; waiting on"
+"""What a line adds to such a status."""
+
+
 class LogLines:
     """The log lines about one run or batch that are due.
 
@@ -40,7 +44,11 @@ class LogLines:
         :param level: as in :mod:`logging`.
         :param text: what is said of it.
         """
-        self._due = (*self._due, (level, self._target.resource.about(self._target.id, text)))
+        self.add_line(level, self._target.resource.about(self._target.id, text))
+
+    def add_line(self, level: int, line: str) -> None:
+        """Add a line that names the run or batch itself."""
+        self._due = (*self._due, (level, line))
 
     def add_error(self, kind: str, text: str, tick: float) -> None:
         """Add a warning of an error, if it is the 1st, 2nd, 4th, 8th, ... of its kind.
@@ -66,15 +74,21 @@ class LogLines:
         :param tick: the time, on the clock of ``status_logged_at``.
         :param waited: seconds since the first look.
         """
-        last = self.status_logged_at
-        if before == status and last is not None and tick - last < LINE_EVERY:
+        if not self.status_is_due(before, status, tick):
             return
-        self.status_logged_at = tick
         text = f"is {status}" if before in (None, status) else f"is {status}, was {before}"
         known = status in self._target.resource.active
         if not known:
-            text += ", a status this version of airflow-omics does not know; waiting on"
+            text += UNKNOWN_STATUS
         self.add(logging.INFO if known else logging.WARNING, f"{text} ({waited:.0f} s since the first look)")
+
+    def status_is_due(self, before: str | None, status: str, tick: float) -> bool:
+        """Return whether a line about the status is due, as for :meth:`add_status`; it counts as written."""
+        last = self.status_logged_at
+        if before == status and last is not None and tick - last < LINE_EVERY:
+            return False
+        self.status_logged_at = tick
+        return True
 
     def take(self) -> tuple[tuple[int, str], ...]:
         """Return the lines that are due, each with its level; they are due no more."""

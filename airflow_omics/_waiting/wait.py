@@ -40,20 +40,23 @@ LAST_LOOK_FAILED: Final = " The last look failed: "
 # a minute of its run's deletion in any account that has more than a handful of runs.
 _CLOCK_MARGIN: Final = 60.0
 
-ErrorName = Literal["OmicsAccessError", "OmicsRequestError"] | NotFoundName
+Outcomes = Literal["terminal", "timeout", "error", "too_many_failures"]
+ErrorName = Literal["OmicsAccessError", "OmicsRequestError", "OmicsBatchMembersFailedError"] | NotFoundName
 
 
 class Ending(NamedTuple):
     """How a wait ended; ``airflow_omics._waiting.ending`` decides how the task ends then.
 
-    :param outcome: ``terminal``, ``timeout`` or ``error``.
-    :param record: the run's last record, if one is known.
+    :param outcome: ``terminal``, ``timeout`` or ``error``; and ``too_many_failures`` if the counts of a batch
+        that goes on say that more of its runs have ended badly than are tolerated.
+    :param record: the last record, if one is known.
     :param message: for logs and errors, one sentence.
-    :param error: for ``error``, the name of the class in ``airflow_omics.exceptions``.
+    :param error: for ``error``, the name of the class in ``airflow_omics.exceptions``. For ``terminal``, the
+        same if the task fails although it takes the status for a success.
     :param kind: for ``error``, the kind of fault behind it, if that is not the one its class stands for.
     """
 
-    outcome: Literal["terminal", "timeout", "error"]
+    outcome: Outcomes
     record: RunRecord | None
     message: str
     error: ErrorName | None = None
@@ -155,8 +158,12 @@ class Wait:
         self._seen = True
         if self.is_over(record):
             return Ending("terminal", record, self._resource.sentence(record))
+        return self._went_on(record, now, tick) or self.timed_out(now)
+
+    def _went_on(self, record: RunRecord, now: float, tick: float) -> Ending | None:
+        """Note a status in which nothing has ended; return what ends the wait nevertheless, or None."""
         self._note_status(record["status"], now, tick)
-        return self.timed_out(now)
+        return None
 
     def is_over(self, record: RunRecord) -> bool:
         """Return whether the record's status is one in which a run stays."""

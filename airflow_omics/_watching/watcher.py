@@ -47,7 +47,6 @@ _LATE = 60.0  # seconds after its deadline for which a wait may queue for its fi
 _LATE_CHECK = 300.0  # seconds at most between two checks of how late it is: a clock may have been set
 _LINE_EVERY = 0.1  # seconds between the log lines of two waits, if many have some at once
 _FIRST_RETRY = 5.0  # seconds of pause after a first failed call; the limiter limits the total
-_WAITING = {"run": "omics.watcher.waiting", "batch": "omics.watcher.waiting_batches"}
 _ENDED_AT = {"PROCESSED": "processedTime", "FAILED": "failedTime"}  # of batches; a run has a stopTime
 
 
@@ -248,7 +247,7 @@ class Watcher:
         """Send one GetRun or GetBatch, for what deserves it most, or wait until something does."""
         self._wake.clear()
         self._compare_clocks()
-        stats().gauge(_WAITING[self.resource.noun], len(self._watchlist))
+        self._say_how_many()
         if not self._is_looking_due(_clock.monotonic()):
             await self._wake_until(min(self._watchlist.next_due_at(), self._check_at()))
             return
@@ -268,6 +267,13 @@ class Watcher:
         if entry is not None:
             entry.in_flight = True
             self._spawn(self._look(entry))
+
+    def _say_how_many(self) -> None:
+        waited_for = len(self._watchlist)
+        if self.resource == RUN:
+            stats().gauge("omics.watcher.waiting", waited_for)
+        else:
+            stats().gauge("omics.watcher.waiting_batches", waited_for)
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         call = asyncio.create_task(coroutine)

@@ -77,7 +77,7 @@ class OmicsCancelRunOperator(RunTaskMixin, BaseOperator):
         self.verify = verify
         self.botocore_config = botocore_config
         self._check_aws_arguments()
-        self._check_run_id()
+        self._check_target()
 
     def execute(self, context: Context) -> RunRecord:
         """Cancel the run, wait for its end, and return its record."""

@@ -75,7 +75,7 @@ class OmicsDeleteRunOperator(RunTaskMixin, BaseOperator):
         self.verify = verify
         self.botocore_config = botocore_config
         self._check_aws_arguments()
-        self._check_run_id()
+        self._check_target()
 
     def execute(self, context: Context) -> RunRecord:
         """Delete the run's metadata, confirm that it is gone, and return its last record."""

@@ -82,7 +82,7 @@ class OmicsDiagnoseRunOperator(RunTaskMixin, BaseOperator):
         self.verify = verify
         self.botocore_config = botocore_config
         self._check_aws_arguments()
-        self._check_run_id()
+        self._check_target()
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Explain the run: log the report and return the diagnosis."""

@@ -64,7 +64,7 @@ class OmicsGetRunOperator(RunTaskMixin, BaseOperator):
         self.verify = verify
         self.botocore_config = botocore_config
         self._check_aws_arguments()
-        self._check_run_id()
+        self._check_target()
 
     def execute(self, context: Context) -> RunRecord:
         """Read the run and return its record."""

@@ -86,7 +86,7 @@ class OmicsListRunTasksOperator(RunTaskMixin, BaseOperator):
         self.verify = verify
         self.botocore_config = botocore_config
         self._check_aws_arguments()
-        self._check_run_id()
+        self._check_target()
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """List the run's tasks and return their records."""

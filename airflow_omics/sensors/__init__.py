@@ -1,5 +1,6 @@
-"""Sensors for AWS HealthOmics runs."""
+"""Sensors for AWS HealthOmics runs and batches of runs."""
 
 from airflow_omics.sensors.run import OmicsRunSensor
+from airflow_omics.sensors.run_batch import OmicsRunBatchSensor
 
-__all__ = ["OmicsRunSensor"]
+__all__ = ["OmicsRunBatchSensor", "OmicsRunSensor"]

@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-import datetime
 import warnings
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any
 
-from airflow_omics import _clock
-from airflow_omics._compat import (
-    conf,
-)
-from airflow_omics._task.checks import (
-    check_diagnose,
-    check_fields,
-    check_names,
-    check_seconds,
-    check_statuses,
-    check_switch,
-)
-from airflow_omics._task.from_trigger import BACKSTOP
-from airflow_omics._task.waiting_sensor import WaitingSensor
+from airflow_omics._task.checks import check_names, check_spans
 from airflow_omics.links import RUN_LINKS
-
-if TYPE_CHECKING:
-    from airflow.triggers.base import StartTriggerArgs
-
-    from airflow_omics._waiting.wait import Wait
+from airflow_omics.sensors.deferring import DeferringSensor
 
 
-class OmicsRunSensor(WaitingSensor):
+class OmicsRunSensor(DeferringSensor):
     """Wait until a HealthOmics run has ended, and leave its record in XCom.
 
     Every ending leaves the run's record in XCom as ``return_value``, also if the task then fails or is
@@ -85,6 +67,7 @@ class OmicsRunSensor(WaitingSensor):
 
     template_fields: Sequence[str] = ("run_id", "aws_conn_id", "region_name", "verify")
     operator_extra_links = RUN_LINKS
+    trigger_name = "OmicsRunTrigger"
     ui_color = "#e8f4ee"
 
     def __init__(
@@ -105,79 +88,25 @@ class OmicsRunSensor(WaitingSensor):
         botocore_config: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        for name in ("poke_interval", "timeout", "max_wait"):
-            check_seconds(name, kwargs.get(name))
+        check_spans(kwargs.get)
         super().__init__(**kwargs)
-        for name in ("poke_interval", "timeout", "max_wait"):  # of default_args, or Airflow's configuration
-            check_seconds(name, getattr(self, name, None))
+        check_spans(lambda name: getattr(self, name, None))  # of default_args, or Airflow's configuration
         self.run_id = run_id
-        self.success_statuses = check_statuses("success_statuses", success_statuses)
-        self.skip_statuses = check_statuses("skip_statuses", skip_statuses)
-        if not self.success_statuses:
-            raise ValueError("success_statuses is empty, so the task could never succeed; name one status.")
-        if both := sorted(set(self.success_statuses) & set(self.skip_statuses)):
-            raise ValueError(
-                f"{', '.join(both)} is in success_statuses and in skip_statuses; name it in one."
-            )
+        self._take(
+            success_statuses=success_statuses,
+            skip_statuses=skip_statuses,
+            record_fields=record_fields,
+            diagnose=diagnose,
+        )
         self.export = check_names("export", export, "['DEFINITION']")
-        self.record_fields = check_fields("record_fields", record_fields, "['runOutputUri']")
-        start_from_trigger = check_switch("start_from_trigger", start_from_trigger)
-        end_from_trigger = check_switch("end_from_trigger", end_from_trigger)
-        if deferrable is None:
-            by_default = conf.getboolean("operators", "default_deferrable", fallback=False)
-            deferrable = start_from_trigger or end_from_trigger or by_default
-        self.deferrable = check_switch("deferrable", deferrable)
-        self.diagnose = check_diagnose(diagnose)
         self.aws_conn_id = aws_conn_id
         self.region_name = region_name
         self.verify = verify
         self.botocore_config = botocore_config
-        self._check_aws_arguments()
-        self._check_run_id()
-        self.start_from_trigger, self.end_from_trigger = False, False
-        if start_from_trigger or end_from_trigger:
-            warning = self._step_into_triggerer(start_from_trigger, end_from_trigger)
-            if warning:
-                # In this module: Airflow adjusts stacklevel here only, to skip its own frames.
-                warnings.warn(warning, UserWarning, stacklevel=2)
-
-    def _defer(self, wait: Wait) -> NoReturn:
-        from airflow_omics.triggers import OmicsRunTrigger
-
-        trigger = OmicsRunTrigger.of_wait(wait, self._aws_arguments(wait.target), **self._trigger_arguments())
-        # The trigger ends at its own deadline, and then this sensor decides. Airflow's timeout would bypass
-        # both; it is only for a trigger that the triggerer itself has lost.
-        backstop = datetime.timedelta(seconds=max(0.0, wait.timeout_at - _clock.time()) + BACKSTOP)
-        self.defer(trigger=trigger, method_name="execute_complete", timeout=backstop)
-        raise AssertionError("defer does not return")
-
-    def _start_arguments(self) -> StartTriggerArgs:
-        """Return what Airflow starts the trigger with if no worker does; the triggerer renders templates."""
-        from airflow.triggers.base import StartTriggerArgs
-
-        from airflow_omics._connection import AwsArguments
-
-        as_given = AwsArguments(self.aws_conn_id, self.region_name, self.verify, self.botocore_config)
-        # Airflow stores these in the DAG, and a triggerer reads a copy of the DAG for each gate in it: so the
-        # trigger's defaults stay out. A connection that is None is not the default, and must be stored.
-        arguments = {**self._trigger_arguments(), **as_given.serialize()}.items()
-        said = {name: value for name, value in arguments if value not in (None, []) or name == "aws_conn_id"}
-        return StartTriggerArgs(
-            trigger_cls="airflow_omics.triggers.OmicsRunTrigger",
-            trigger_kwargs={"run_id": self.run_id, "timeout": self.timeout, **said},
-            next_method="execute_complete",
-            timeout=datetime.timedelta(seconds=self.timeout + BACKSTOP),
-        )
+        warning = self._take_modes(deferrable, start_from_trigger, end_from_trigger)
+        if warning:
+            # In this module: Airflow adjusts stacklevel here only, to skip its own frames.
+            warnings.warn(warning, UserWarning, stacklevel=2)
 
     def _trigger_arguments(self) -> dict[str, Any]:
-        # If the task's result is that of the whole DAG, Airflow pushes it in a special way, in a worker.
-        ends_itself = self.end_from_trigger and not getattr(self, "returns_dag_result", False)
-        return {
-            "terminal_statuses": list(self._end_policy.named_statuses),
-            "success_statuses": list(self.success_statuses) if ends_itself else [],
-            "skip_statuses": list(self.skip_statuses) if ends_itself else [],
-            "push_record": self.do_xcom_push,
-            "poke_interval": self.poke_interval,
-            "export": self.export and list(self.export),
-            "record_fields": self.record_fields and list(self.record_fields),
-        }
+        return {**super()._trigger_arguments(), "export": self.export and list(self.export)}

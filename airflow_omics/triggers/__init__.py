@@ -1,6 +1,13 @@
 """The deferred halves of sensors and operators. Their class paths here are stored in Airflow's database."""
 
 from airflow_omics.triggers.run import OmicsRunEvent, OmicsRunTrigger
+from airflow_omics.triggers.run_batch import OmicsRunBatchEvent, OmicsRunBatchTrigger
 from airflow_omics.triggers.started_run import OmicsStartedRunTrigger
 
-__all__ = ["OmicsRunEvent", "OmicsRunTrigger", "OmicsStartedRunTrigger"]
+__all__ = [
+    "OmicsRunBatchEvent",
+    "OmicsRunBatchTrigger",
+    "OmicsRunEvent",
+    "OmicsRunTrigger",
+    "OmicsStartedRunTrigger",
+]

@@ -1,53 +1,26 @@
-"""The deferred half of the sensor: waits in the triggerer, on a watcher that all waits share."""
+"""The deferred half of the sensor of a run."""
 
 from __future__ import annotations
 
-import asyncio
-import datetime
-import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, Self
+from collections.abc import Sequence
+from typing import Any, Unpack
 
-from airflow.triggers.base import BaseTrigger, TaskSkippedEvent, TaskSuccessEvent, TriggerEvent
-from asgiref.sync import sync_to_async
-
-from airflow_omics import _clock
-from airflow_omics._connection import AwsArguments
-from airflow_omics._identity import Target
-from airflow_omics._task import from_trigger
-from airflow_omics._task.from_trigger import BACKSTOP, HOLD
-from airflow_omics._waiting.ending import EndPolicy, ending_to_event
-from airflow_omics._waiting.wait import Ending, Wait
-from airflow_omics._watching.rate_limit import requests_per_second
-from airflow_omics._watching.watcher import Watcher
-from airflow_omics.records import RunRecord, narrow
-
-# Airflow finds out by the context in which a line is written to which log it belongs. A logger for each
-# trigger would take a kilobyte for each wait.
-log = logging.getLogger(__name__)
+from airflow_omics._resource import RUN
+from airflow_omics.triggers.waiting import WaitArguments, WaitEvent, WaitingTrigger
 
 
-class OmicsRunEvent(TriggerEvent):
+class OmicsRunEvent(WaitEvent):
     """How a wait ended: ``{"outcome": "terminal" | "timeout" | "error", "record": ..., "message": ...}``.
 
     The triggerer logs every event in its printed form, so an event prints no more of the record than the
     run's id and status.
     """
 
-    def __repr__(self) -> str:
-        record: Mapping[str, Any] = self.payload.get("record") or {}
-        return (
-            f"OmicsRunEvent(outcome={self.payload.get('outcome')!r}, id={record.get('id')!r}, "
-            f"status={record.get('status')!r})"
-        )
 
-    __str__ = __repr__
-
-
-class OmicsRunTrigger(BaseTrigger):
+class OmicsRunTrigger(WaitingTrigger):
     """Wait in the triggerer for a HealthOmics run to end, and fire one event that says how.
 
-    Every argument is plain JSON and is returned by :meth:`serialize`.
+    Every argument is plain JSON and is returned by ``serialize``.
 
     :param run_id: the run: an id, an ARN, or those of ``{"id", "uuid", "arn"}`` that are known.
     :param started_at: when the sensor looked first, in seconds since the epoch; now, if left out.
@@ -71,176 +44,18 @@ class OmicsRunTrigger(BaseTrigger):
     :param aws_conn_id: as for the sensor; likewise ``region_name``, ``verify`` and ``botocore_config``.
     """
 
-    _class_path = "airflow_omics.triggers.OmicsRunTrigger"  # stored in databases, wherever the class lies
+    resource = RUN
+    event_class = OmicsRunEvent
+    _class_path = "airflow_omics.triggers.OmicsRunTrigger"
+    _own_arguments = ("export",)
 
     def __init__(
         self,
         run_id: Any,
         *,
-        started_at: float | None = None,
-        timeout_at: float | None = None,
-        timeout: float | None = None,
-        hold_until: float | None = None,
-        created: float | None = None,
-        status: str | None = None,
-        terminal_statuses: Sequence[str] = (),
-        success_statuses: Sequence[str] = (),
-        skip_statuses: Sequence[str] = (),
-        push_record: bool = True,
-        poke_interval: float = 60.0,
         export: Sequence[str] | None = None,
-        record_fields: Sequence[str] | None = None,
-        aws_conn_id: str | None = "aws_default",
-        region_name: str | None = None,
-        verify: bool | str | None = None,
-        botocore_config: dict[str, Any] | None = None,
+        **arguments: Unpack[WaitArguments],
     ) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__(**arguments)
         self.run_id = run_id
-        self.timeout = timeout
-        self.started_at, self.timeout_at = started_at, timeout_at
-        if timeout is None:
-            self.started_at = _clock.time() if started_at is None else started_at
-            self.timeout_at = self.started_at + 7 * 24 * 3600.0 if timeout_at is None else timeout_at
-        self.hold_until = hold_until
-        self.created = created
-        self.status = status
-        self.terminal_statuses = list(terminal_statuses)
-        self.success_statuses = list(success_statuses)
-        self.skip_statuses = list(skip_statuses)
-        self.push_record = push_record
-        self.poke_interval = poke_interval
         self.export = None if export is None else list(export)
-        self.record_fields = None if record_fields is None else list(record_fields)
-        self.aws_conn_id = aws_conn_id
-        self.region_name = region_name
-        self.verify = verify
-        self.botocore_config = botocore_config
-
-    @classmethod
-    def of_wait(cls, wait: Wait, arguments: AwsArguments, **others: Any) -> Self:
-        """Return the trigger that continues a wait which a worker has begun.
-
-        :param arguments: how the run is reached.
-        :param others: what else the constructor takes.
-        """
-        handed_over = {**wait.for_trigger(), **arguments.serialize(), **others}
-        return cls(hold_until=_clock.time() + from_trigger.HOLD, **handed_over)
-
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the class path and every argument of the constructor."""
-        names = (
-            "run_id",
-            "started_at",
-            "timeout_at",
-            "timeout",
-            "hold_until",
-            "created",
-            "status",
-            "terminal_statuses",
-            "success_statuses",
-            "skip_statuses",
-            "push_record",
-            "poke_interval",
-            "export",
-            "record_fields",
-            "aws_conn_id",
-            "region_name",
-            "verify",
-            "botocore_config",
-        )
-        return self._class_path, {n: getattr(self, n) for n in names}
-
-    def render_template_fields(self, context: Any, jinja_env: Any = None) -> None:
-        """Render ``run_id`` and the AWS arguments, if Airflow 3.3 has begun the wait with no worker.
-
-        Airflow reads the whole DAG for each such wait, only to render. The context's DAG is dropped here:
-        otherwise a triggerer would hold all those DAGs as long as the runs take.
-        """
-        if jinja_env is None:
-            import jinja2
-
-            # Airflow's own method renders a missing name as empty text, so that no connection would be named.
-            jinja_env = self.get_template_env().overlay(undefined=jinja2.StrictUndefined)
-        super().render_template_fields(context, jinja_env)
-        context.pop("dag", None)
-        context.pop("task", None)
-        if (ti := context.get("ti")) is not None:
-            ti.task = None
-
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait, and yield the one event."""
-        try:
-            target = Target.parse(self.run_id)
-            target.check_region(self.region_name)
-            arguments = AwsArguments(
-                self.aws_conn_id, self.region_name, self.verify, self.botocore_config
-            ).in_region(target.region)
-            rate = requests_per_second()
-        except ValueError as error:
-            ending = Ending("error", None, str(error), "OmicsRequestError")
-        else:
-            started_at, timeout_at = self._times()
-            wait = Wait(
-                target,
-                started_at=started_at,
-                timeout_at=timeout_at,
-                terminal_statuses=self.terminal_statuses,
-                created=self.created,
-                status=self.status,
-            )
-            watcher = Watcher.shared(arguments, rate)
-            ending = await watcher.wait(wait, interval=self.poke_interval, export=self.export, logger=log)
-        if self.hold_until is not None:
-            # The clock of the worker that deferred may be ahead of this machine's.
-            await asyncio.sleep(min(HOLD, max(0.0, self.hold_until - _clock.time())))
-        event = await self._task_end(ending)
-        yield event or OmicsRunEvent(ending_to_event(ending, self.record_fields))  # type: ignore[call-arg]
-
-    def _times(self) -> tuple[float, float]:
-        """Return when the wait began, and when it must end."""
-        if self.timeout is None:
-            assert self.started_at is not None
-            assert self.timeout_at is not None
-            return self.started_at, self.timeout_at
-        # Airflow set and stored its own deadline when it handed the task to the triggerer. So the wait's
-        # deadline stays the same when a triggerer restarts.
-        started_at = _clock.time()
-        if backstop := getattr(self, "timeout_after", None):
-            backstop = backstop if backstop.tzinfo else backstop.replace(tzinfo=datetime.UTC)
-            started_at = backstop.timestamp() - BACKSTOP - self.timeout
-        return started_at, started_at + self.timeout
-
-    async def _task_end(self, ending: Ending) -> TriggerEvent | None:
-        """Store the record and return the event that ends the task here; None if a worker must end it."""
-        end_policy = EndPolicy(tuple(self.success_statuses), tuple(self.skip_statuses))
-        state, ti = end_policy.state_of(ending), self.task_instance
-        if state is None or ti is None or ending.record is None:
-            return None
-        if self.push_record:
-            try:
-                await sync_to_async(_store, thread_sensitive=False)(
-                    ti, narrow(ending.record, self.record_fields)
-                )
-            except Exception as error:
-                # Its text may hold the record.
-                log.warning(
-                    "The record could not be stored from the triggerer (%s); a worker does it",
-                    type(error).__name__,
-                )
-                return None
-        log.info("%s", ending.message)
-        return TaskSuccessEvent() if state == "success" else TaskSkippedEvent()
-
-
-def _store(ti: Any, record: RunRecord) -> None:
-    """Store the record as the task's result; in a thread, since an XCom backend may be of any kind.
-
-    An event that ends a task may also hold XComs, but Airflow encodes those twice: downstream tasks receive
-    them as text.
-    """
-    from airflow.sdk.execution_time.xcom import XCom
-
-    map_index = -1 if ti.map_index is None else ti.map_index
-    place = {"dag_id": ti.dag_id, "task_id": ti.task_id, "run_id": ti.run_id, "map_index": map_index}
-    XCom.set(key="return_value", value=record, **place)

@@ -24,6 +24,7 @@ FLOORS = (
     ("_watching",),
     ("_batches",),
     ("_task",),
+    ("_batches",),
     ("_waiting",),
     ("diagnosis",),
     ("hooks",),  # the only room that talks to AWS

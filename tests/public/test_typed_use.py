@@ -24,7 +24,7 @@ WITH_ARGUMENTS = [
     getattr(module, name)
     for module in (operators, sensors, triggers)
     for name in module.__all__
-    if name != "OmicsRunEvent"  # Airflow's own constructor
+    if not name.endswith("Event")  # Airflow's own constructor
 ]
 
 

@@ -59,8 +59,14 @@ from airflow_omics.operators import (
 )
 from airflow_omics.records import BatchRecord, RunRecord
 from airflow_omics.retry_policies import OmicsRetryPolicy
-from airflow_omics.sensors import OmicsRunSensor
-from airflow_omics.triggers import OmicsRunEvent, OmicsRunTrigger, OmicsStartedRunTrigger
+from airflow_omics.sensors import OmicsRunBatchSensor, OmicsRunSensor
+from airflow_omics.triggers import (
+    OmicsRunBatchEvent,
+    OmicsRunBatchTrigger,
+    OmicsRunEvent,
+    OmicsRunTrigger,
+    OmicsStartedRunTrigger,
+)
 
 ARN = "arn:aws:omics:us-east-1:123456789012:run/1234567"
 CONFIG: dict[str, Any] = {"read_timeout": 20}
@@ -92,6 +98,31 @@ def sensors(context: Any) -> None:
     assert_type(gate.poke(context).is_done, bool)
     assert_type(gate.deferrable, bool)
     OmicsRunSensor(task_id="gate")  # type: ignore[call-arg]
+    cohort = OmicsRunBatchSensor(
+        task_id="cohort",
+        batch_id=7123456,
+        max_failures=50,
+        max_failure_ratio=0.05,
+        success_statuses=("PROCESSED",),
+        skip_statuses={"CANCELLED"},
+        record_fields=["outcome"],
+        diagnose=False,
+        deferrable=True,
+        start_from_trigger=True,
+        end_from_trigger=False,
+        aws_conn_id=None,
+        region_name="us-east-1",
+        verify="/etc/ssl/ca.pem",
+        botocore_config=CONFIG,
+        poke_interval=30.0,
+        timeout=3600,
+        never_fail=True,
+    )
+    assert_type(cohort.execute(context), BatchRecord)
+    assert_type(cohort.execute_complete(context, event={}), BatchRecord)
+    assert_type(cohort.max_failures, int)
+    assert_type(cohort.max_failure_ratio, float | None)
+    OmicsRunBatchSensor(task_id="cohort")  # type: ignore[call-arg]
 
 
 def start(context: Any) -> None:
@@ -355,6 +386,32 @@ def refused(wrong: object) -> None:
         verify=wrong,  # type: ignore[arg-type]
         botocore_config=wrong,  # type: ignore[arg-type]
     )
+    OmicsRunBatchSensor(
+        task_id="cohort",
+        batch_id=ARN,
+        max_failures=wrong,  # type: ignore[arg-type]
+        max_failure_ratio=wrong,  # type: ignore[arg-type]
+        success_statuses=wrong,  # type: ignore[arg-type]
+        skip_statuses=wrong,  # type: ignore[arg-type]
+        record_fields=wrong,  # type: ignore[arg-type]
+        diagnose=wrong,  # type: ignore[arg-type]
+        deferrable=wrong,  # type: ignore[arg-type]
+        start_from_trigger=wrong,  # type: ignore[arg-type]
+        end_from_trigger=wrong,  # type: ignore[arg-type]
+        aws_conn_id=wrong,  # type: ignore[arg-type]
+        region_name=wrong,  # type: ignore[arg-type]
+        verify=wrong,  # type: ignore[arg-type]
+        botocore_config=wrong,  # type: ignore[arg-type]
+    )
+    OmicsRunBatchTrigger(
+        "7123456",
+        max_failures=wrong,  # type: ignore[arg-type]
+        max_failure_ratio=wrong,  # type: ignore[arg-type]
+        stop_when_exceeded=wrong,  # type: ignore[arg-type]
+        timeout_at=wrong,  # type: ignore[arg-type]
+        poke_interval=wrong,  # type: ignore[arg-type]
+        verify=wrong,  # type: ignore[arg-type]
+    )
     OmicsStartedRunTrigger(
         "1234567",
         task_key=wrong,  # type: ignore[arg-type]
@@ -504,6 +561,17 @@ def triggers(event: OmicsRunEvent) -> None:
         "1234567", task_key={}, cancel_on_kill=True, on_clear="new", timeout=60.0
     )
     assert_type(started.serialize(), tuple[str, dict[str, Any]])
+    batch = OmicsRunBatchTrigger(
+        {"id": "7123456"},
+        max_failures=50,
+        max_failure_ratio=0.05,
+        stop_when_exceeded=True,
+        timeout=60.0,
+        terminal_statuses=["ARCHIVED"],
+        aws_conn_id=None,
+    )
+    assert_type(batch.serialize(), tuple[str, dict[str, Any]])
+    assert_type(OmicsRunBatchEvent({}), OmicsRunBatchEvent)  # type: ignore[call-arg]
 
 
 def what_airflow_shows(ti_key: Any, context: Any) -> None:

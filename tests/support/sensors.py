@@ -1,4 +1,4 @@
-"""Drives an OmicsRunSensor to its end in each mode, against the emulator, on a clock turned by hand."""
+"""Drives a sensor to its end in each mode, against the emulator, on a clock turned by hand."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_omics._compat import AirflowRescheduleException
-from airflow_omics.sensors import OmicsRunSensor
+from airflow_omics.sensors import OmicsRunBatchSensor, OmicsRunSensor
 
 # One attempt for each call: botocore's own retries would really sleep between them.
 ONE_ATTEMPT = {"retries": {"mode": "standard", "total_max_attempts": 1}}
@@ -99,7 +99,7 @@ class End:
     :param error: what it raised.
     :param pushed: the ``return_value`` it pushed itself.
     :param xcom: the ``return_value`` that downstream tasks find.
-    :param looks: the number of GetRuns.
+    :param looks: the number of GetRuns, or of GetBatches.
     :param after: seconds from start to end.
     :param pauses: the seconds it paused between looks.
     """
@@ -120,18 +120,26 @@ class End:
 
 @dataclass
 class Gate:
-    """Runs a sensor to its end in one mode: ``gate(run_id="1234567", soft_fail=True)``."""
+    """Runs a sensor to its end in one mode: ``gate(run_id="1234567", soft_fail=True)``.
+
+    :param sensor_class: the sensor, of runs or of batches.
+    """
 
     mode: str
     omics: Any
     clock: Clock
+    sensor_class: type[OmicsRunSensor | OmicsRunBatchSensor] = OmicsRunSensor
 
-    def sensor(self, **arguments: Any) -> OmicsRunSensor:
+    def sensor(self, **arguments: Any) -> Any:
         defaults = {"task_id": "gate", "poke_interval": 60, "timeout": 3600, "botocore_config": ONE_ATTEMPT}
-        return OmicsRunSensor(**{**defaults, **_MODES[self.mode][0], **arguments})
+        return self.sensor_class(**{**defaults, **_MODES[self.mode][0], **arguments})
+
+    def looks(self) -> int:
+        """Return how many looks there have been, at any run or batch."""
+        return int(self.omics.counts().get(self.sensor_class.resource.read, 0))
 
     def __call__(self, **arguments: Any) -> End:
-        looks = self.omics.counts().get("GetRun", 0)
+        looks = self.looks()
         self.clock.start()
         ti, result, error = TaskInstance(), None, None
         try:
@@ -145,7 +153,7 @@ class Gate:
             error,
             ti.pushed,
             xcom,
-            self.omics.counts().get("GetRun", 0) - looks,
+            self.looks() - looks,
             self.clock.passed(),
             list(self.clock.pauses),
         )

@@ -50,8 +50,14 @@ PUBLIC: dict[str, list[str]] = {
     ],
     "records": ["BatchRecord", "RunRecord"],
     "retry_policies": ["OmicsRetryPolicy"],
-    "sensors": ["OmicsRunSensor"],
-    "triggers": ["OmicsRunEvent", "OmicsRunTrigger", "OmicsStartedRunTrigger"],
+    "sensors": ["OmicsRunBatchSensor", "OmicsRunSensor"],
+    "triggers": [
+        "OmicsRunBatchEvent",
+        "OmicsRunBatchTrigger",
+        "OmicsRunEvent",
+        "OmicsRunTrigger",
+        "OmicsStartedRunTrigger",
+    ],
 }
 """The names in ``__all__`` of each public module."""
 

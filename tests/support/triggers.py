@@ -17,7 +17,7 @@ import pytest
 from airflow_omics._watching.watcher import Watcher
 from airflow_omics.emulator import Emulator
 from airflow_omics.hooks.async_client import OmicsAsyncClient
-from airflow_omics.triggers import OmicsRunTrigger
+from airflow_omics.triggers import OmicsRunBatchTrigger, OmicsRunTrigger
 
 T = TypeVar("T")
 SEED = 20260101
@@ -40,14 +40,17 @@ def run_loop(body: Callable[[], Awaitable[T]], timeout: float = 30.0) -> T:
     return asyncio.run(main())
 
 
-def round_trip(trigger: OmicsRunTrigger) -> OmicsRunTrigger:
+WAITING_TRIGGERS = (OmicsRunTrigger, OmicsRunBatchTrigger)
+
+
+def round_trip(trigger: Any) -> Any:
     """Return the trigger as a triggerer makes it: from what ``serialize`` said, through JSON."""
     path, kwargs = trigger.serialize()
-    assert path == "airflow_omics.triggers.OmicsRunTrigger"
-    return OmicsRunTrigger(**json.loads(json.dumps(kwargs)))
+    [trigger_class] = [made for made in WAITING_TRIGGERS if path == f"airflow_omics.triggers.{made.__name__}"]
+    return trigger_class(**json.loads(json.dumps(kwargs)))
 
 
-async def fire(trigger: OmicsRunTrigger) -> dict[str, Any]:
+async def fire(trigger: Any) -> dict[str, Any]:
     """Return the payload of the one event that the trigger fires, through JSON."""
     events = [event async for event in round_trip(trigger).run()]
     assert len(events) == 1
@@ -55,10 +58,12 @@ async def fire(trigger: OmicsRunTrigger) -> dict[str, Any]:
     return payload
 
 
-def start_waits(run_ids: Iterable[Any], **arguments: Any) -> dict[Any, asyncio.Task[dict[str, Any]]]:
-    """Start a deferred wait for each run."""
+def start_waits(
+    ids: Iterable[Any], trigger_class: Any = OmicsRunTrigger, **arguments: Any
+) -> dict[Any, asyncio.Task[dict[str, Any]]]:
+    """Start a deferred wait for each run, or for each batch."""
     arguments = {"poke_interval": QUICK, **arguments}
-    return {id_: asyncio.create_task(fire(OmicsRunTrigger(id_, **arguments))) for id_ in run_ids}
+    return {id_: asyncio.create_task(fire(trigger_class(id_, **arguments))) for id_ in ids}
 
 
 async def ends(waits: dict[Any, asyncio.Task[dict[str, Any]]], timeout: float = 25.0) -> dict[Any, str]:

@@ -138,7 +138,7 @@ def test_a_wait_that_gets_no_look_ends_a_minute_past_its_deadline(
 def test_a_worker_s_clock_that_is_ahead_holds_an_event_no_longer_than_the_hold(
     omics: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("airflow_omics.triggers.run.HOLD", 1.0, raising=False)
+    monkeypatch.setattr("airflow_omics.triggers.waiting.HOLD", 1.0, raising=False)
     [run_id] = omics.start_runs(1)
     omics.move(run_id, "COMPLETED")
     began = time.monotonic()

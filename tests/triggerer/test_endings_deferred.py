@@ -6,14 +6,10 @@ emulator's server, and its event goes through JSON back into the sensor.
 
 from __future__ import annotations
 
-import functools
-import json
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from typing import Any
 
-import botocore.loaders
 import pytest
 
 from airflow_omics import exceptions
@@ -24,37 +20,15 @@ from airflow_omics._compat import (
     TaskDeferralError,
 )
 from airflow_omics.emulator import Emulator
-from airflow_omics.sensors import OmicsRunSensor
-from airflow_omics.triggers import OmicsRunTrigger
+from tests.support.deferred import Deferral, defer, kind, quick_clients, resume, sensor_of, wait_out
 from tests.support.endings import AFTER, FLAGS, RAISED, TABLE, deleted
 from tests.support.sensors import TaskInstance, context_of
-from tests.support.triggers import fire, run_loop, seen
-
-try:
-    from airflow.sdk.exceptions import TaskDeferred
-except ImportError:  # before Airflow 3.2
-    from airflow.exceptions import TaskDeferred
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _clients_are_built_quickly() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("list_available_services", "determine_latest_version", "load_service_model"):
-            patch.setattr(botocore.loaders.Loader, name, _once(getattr(botocore.loaders.Loader, name)))
+    with quick_clients():
         yield
-
-
-def _once(method: Any) -> Any:
-    known: dict[Any, Any] = {}
-
-    @functools.wraps(method)
-    def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
-        key = (args, tuple(sorted(kwargs.items())))
-        if key not in known:
-            known[key] = method(self, *args, **kwargs)
-        return known[key]
-
-    return wrapper
 
 
 @pytest.fixture(autouse=True)
@@ -62,57 +36,6 @@ def _graces_are_short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("airflow_omics._waiting.wait.NOT_FOUND_GRACE", 3.0)
     monkeypatch.setattr("airflow_omics._waiting.wait.CREDENTIALS_GRACE", 1.0)
     monkeypatch.setattr("airflow_omics._waiting.wait.DENIED_SECOND_LOOK", 0.5)
-
-
-class _Later:
-    """Stands for the clock of the table's gates: what is planned for later happens in the triggerer."""
-
-    def __init__(self) -> None:
-        self.plan: list[Callable[[], Any]] = []
-
-    def at(self, seconds: float, action: Callable[..., Any], *args: Any) -> None:
-        self.plan.append(lambda: action(*args))
-
-
-@dataclass
-class Deferral:
-    """What the arranging functions of the table take for a gate."""
-
-    omics: Emulator
-    clock: _Later = field(default_factory=_Later)
-
-
-def sensor_of(run_id: Any, **arguments: Any) -> OmicsRunSensor:
-    once = {"retries": {"mode": "standard", "total_max_attempts": 1}}
-    defaults = {"task_id": "gate", "poke_interval": 0.5, "timeout": 3600, "botocore_config": once}
-    return OmicsRunSensor(run_id=run_id, deferrable=True, **{**defaults, **arguments})
-
-
-def defer(sensor: OmicsRunSensor) -> OmicsRunTrigger:
-    """Let the sensor look once; return the trigger it leaves."""
-    ti = TaskInstance()
-    with pytest.raises(TaskDeferred) as caught:
-        sensor.execute(context_of(ti))
-    assert ti.pushed == []
-    assert caught.value.method_name == "execute_complete"
-    assert isinstance(caught.value.trigger, OmicsRunTrigger)
-    return caught.value.trigger
-
-
-def resume(sensor: OmicsRunSensor, event: Any) -> tuple[Any, Exception | None, Any]:
-    """Return what the resumed sensor returns or raises, and the record downstream tasks find."""
-    ti = TaskInstance()
-    event = json.loads(json.dumps(event))
-    try:
-        result = sensor.resume_execution("execute_complete", {"event": event}, context_of(ti))
-    except Exception as error:
-        return None, error, ti.pushed[-1] if ti.pushed else None
-    assert ti.pushed == []
-    return result, None, result
-
-
-def kind(error: Exception | None) -> str:
-    return "success" if error is None else type(error).__name__
 
 
 def start(omics: Emulator, **members: Any) -> str:
@@ -126,21 +49,6 @@ def arguments_of(row: str) -> dict[str, Any]:
     if "timeout" in arguments:
         arguments["timeout"] = 1.5
     return arguments
-
-
-def wait_out(trigger: OmicsRunTrigger, deferral: Deferral) -> dict[str, Any]:
-    async def body() -> dict[str, Any]:
-        import asyncio
-
-        looks = deferral.omics.counts().get("GetRun", 0)
-        wait = asyncio.create_task(fire(trigger))
-        if deferral.clock.plan:
-            await seen(deferral.omics, "GetRun", looks + 1)
-        for action in deferral.clock.plan:
-            action()
-        return await wait
-
-    return run_loop(body, 20.0)
 
 
 # Seen by the sensor before it deferred, so that it is no longer a run that was never seen.

@@ -36,7 +36,7 @@ class TaskInstance:
 def stored(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What was stored in XCom, in the place of Airflow."""
     records: list[Any] = []
-    monkeypatch.setattr("airflow_omics.triggers.run._store", lambda ti, record: records.append(record))
+    monkeypatch.setattr("airflow_omics.triggers.waiting._store", lambda ti, record: records.append(record))
     return records
 
 
@@ -117,7 +117,7 @@ def test_a_record_that_cannot_be_stored_is_brought_to_a_worker(
     def refuse(ti: Any, record: Any) -> None:
         raise RuntimeError(f"could not store {json.dumps(record)}")
 
-    monkeypatch.setattr("airflow_omics.triggers.run._store", refuse)
+    monkeypatch.setattr("airflow_omics.triggers.waiting._store", refuse)
     caplog.set_level(logging.DEBUG, "airflow_omics")
     event = event_of(OmicsRunTrigger(ended(omics, "COMPLETED"), **ENDS))
     assert type(event) is OmicsRunEvent

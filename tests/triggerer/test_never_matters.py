@@ -164,7 +164,7 @@ def test_a_log_that_fails_ends_nobody(omics: Emulator, monkeypatch: pytest.Monke
         def log(self, *args: Any, **kwargs: Any) -> None:
             raise OSError("no space left on device")
 
-    monkeypatch.setattr("airflow_omics.triggers.run.log", Broken("broken"))
+    monkeypatch.setattr("airflow_omics.triggers.waiting.log", Broken("broken"))
     run_ids = omics.start_runs(2, life="pending-forever")
     assert run_loop(lambda: end_all(omics, run_ids, 4)) == dict.fromkeys(run_ids, "COMPLETED")
 

@@ -12,7 +12,8 @@ import pytest
 
 from airflow_omics.emulator import Emulator
 from airflow_omics.sensors import OmicsRunSensor
-from airflow_omics.triggers import OmicsRunEvent, OmicsRunTrigger
+from airflow_omics.triggers import OmicsRunBatchTrigger, OmicsRunEvent, OmicsRunTrigger
+from airflow_omics.triggers.waiting import WaitingTrigger
 from tests.support.sensors import TaskInstance, context_of
 from tests.support.triggers import fire, read, round_trip, run_loop
 
@@ -45,29 +46,55 @@ VALUES: dict[str, Any] = {
     "verify": "/etc/ssl/ca.pem",
     "botocore_config": {"read_timeout": 20, "retries": {"total_max_attempts": 2}},
 }
+BATCH_VALUES: dict[str, Any] = {
+    **{name: value for name, value in VALUES.items() if name not in ("run_id", "export")},
+    "batch_id": {"id": "1234567", "uuid": UUID, "arn": ARN.replace(":run/", ":runBatch/")},
+    "max_failures": 50,
+    "max_failure_ratio": 0.05,
+    "stop_when_exceeded": True,
+}
+VALUES_OF: dict[Any, dict[str, Any]] = {OmicsRunTrigger: VALUES, OmicsRunBatchTrigger: BATCH_VALUES}
 MARKER = "patient-4711-marker"
 
 
-def test_every_argument_has_a_value_here() -> None:
-    assert set(inspect.signature(OmicsRunTrigger).parameters) == set(VALUES)
+def parameters_of(trigger_class: Any) -> dict[str, Any]:
+    """Return the parameters of a trigger's constructor, and those that all waits have."""
+    both = (inspect.signature(trigger_class), inspect.signature(WaitingTrigger))
+    return {name: p for of in both for name, p in of.parameters.items() if p.kind is not p.VAR_KEYWORD}
 
 
-@pytest.mark.parametrize("name", VALUES)
-def test_each_argument_round_trips(name: str) -> None:
-    trigger = round_trip(OmicsRunTrigger(**{"run_id": "1234567", name: VALUES[name]}))
-    assert trigger.serialize()[1][name] == VALUES[name]
-    assert getattr(trigger, name) == VALUES[name]
+@pytest.mark.parametrize("trigger_class", VALUES_OF)
+def test_every_argument_has_a_value_here(trigger_class: Any) -> None:
+    assert set(parameters_of(trigger_class)) == set(VALUES_OF[trigger_class])
 
 
-def test_all_arguments_round_trip_together() -> None:
-    path, kwargs = round_trip(OmicsRunTrigger(**VALUES)).serialize()
-    assert path == "airflow_omics.triggers.OmicsRunTrigger"
-    assert kwargs == VALUES
+@pytest.mark.parametrize(
+    ("trigger_class", "name"), [(of, name) for of, values in VALUES_OF.items() for name in values]
+)
+def test_each_argument_round_trips(trigger_class: Any, name: str) -> None:
+    value = VALUES_OF[trigger_class][name]
+    trigger = round_trip(trigger_class(**{trigger_class.resource.argument: "1234567", name: value}))
+    assert trigger.serialize()[1][name] == value
+    assert getattr(trigger, name) == value
 
 
-def test_no_argument_is_as_it_is_left_out() -> None:
-    defaults = inspect.signature(OmicsRunTrigger).parameters
-    assert [name for name in VALUES if name != "run_id" and VALUES[name] == defaults[name].default] == []
+@pytest.mark.parametrize("trigger_class", VALUES_OF)
+def test_all_arguments_round_trip_together(trigger_class: Any) -> None:
+    path, kwargs = round_trip(trigger_class(**VALUES_OF[trigger_class])).serialize()
+    assert path == f"airflow_omics.triggers.{trigger_class.__name__}"
+    assert kwargs == VALUES_OF[trigger_class]
+
+
+@pytest.mark.parametrize("trigger_class", VALUES_OF)
+def test_no_argument_is_as_it_is_left_out(trigger_class: Any) -> None:
+    defaults, values = parameters_of(trigger_class), VALUES_OF[trigger_class]
+    assert [name for name in values if values[name] == defaults[name].default] == []
+
+
+@pytest.mark.parametrize("trigger_class", VALUES_OF)
+def test_an_argument_that_nobody_knows_is_refused(trigger_class: Any) -> None:
+    with pytest.raises(TypeError, match="batch_size"):
+        trigger_class("1234567", batch_size=7)
 
 
 @pytest.mark.parametrize("collection", [("ARCHIVED",), {"ARCHIVED"}, frozenset({"ARCHIVED"})])

@@ -15,11 +15,15 @@ from typing import Any
 
 import pytest
 
-from airflow_omics import operators
-from airflow_omics.sensors import OmicsRunSensor
+from airflow_omics import operators, sensors
 
 REPOSITORY = Path(__file__).parents[2]
-TASKS = [*(getattr(operators, name) for name in operators.__all__ if name != "SampleSheet"), OmicsRunSensor]
+TASKS = [
+    getattr(module, name)
+    for module in (operators, sensors)
+    for name in module.__all__
+    if name != "SampleSheet"
+]
 
 
 # -- template fields -----------------------------------------------------------------------------------------

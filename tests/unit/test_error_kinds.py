@@ -151,5 +151,5 @@ def test_an_error_without_retry_that_0_1_0_pickled_can_be_read() -> None:
 
 @pytest.mark.parametrize("event", [None, {}, {"outcome": "nonsense"}, "terminal", ["terminal"]])
 def test_an_event_that_is_none_of_ours_is_said_to_be_none(event: object) -> None:
-    with pytest.raises(OmicsError, match="The trigger fired no event that says how the run ended"):
+    with pytest.raises(OmicsError, match="The trigger fired no event that says how the wait ended"):
         ending_from_event(event)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from airflow_omics import operators
+from airflow_omics import operators, sensors, triggers
 from airflow_omics._iam import RESOURCES, USES, policy
 from airflow_omics.exceptions import (
     OmicsAccessError,
@@ -130,13 +130,15 @@ USED: dict[str, Callable[[Any, Clock], str]] = {
 }
 # Those that list runs only if it is in doubt whose account answers, which the last test brings about.
 ONLY_IN_DOUBT = ("OmicsRunSensor", "OmicsCancelRunOperator", "OmicsDeleteRunOperator")
-OF_A_WORKER = [use.name for use in USES if not use.name.endswith("Trigger")]
+# Those of batches are in test_iam_batch.py.
+OF_A_WORKER = [use.name for use in USES if not use.name.endswith("Trigger") and "Batch" not in use.name]
 
 
 def test_every_operator_and_sensor_is_in_the_table() -> None:
     names = {use.name.partition("(")[0] for use in USES}
     tasks = {name for name in operators.__all__ if name.endswith("Operator")}
-    assert names == {*tasks, "OmicsRunSensor", "OmicsRunTrigger", "OmicsStartedRunTrigger"}
+    trigger_names = {name for name in triggers.__all__ if name.endswith("Trigger")}
+    assert names == {*tasks, *sensors.__all__, *trigger_names}
     assert list(USED) == OF_A_WORKER
 
 

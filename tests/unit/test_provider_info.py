@@ -161,6 +161,7 @@ def test_every_metric_that_is_sent_is_in_the_table_with_its_kind() -> None:
     kinds = {"incr": "counter", "gauge": "gauge", "timing": "timing, in milliseconds"}
     assert {(name, kinds[method]) for method, name in sent} == {
         ("omics.watcher.waiting", "gauge"),
+        ("omics.watcher.waiting_batches", "gauge"),
         ("omics.watcher.requests", "counter"),
         ("omics.watcher.throttled", "counter"),
         ("omics.watcher.detection_delay", "timing, in milliseconds"),
