@@ -9,7 +9,7 @@ deeper is public.
 For a DAG file:
 
 - ``sensors``: wait for a run, or a batch of runs, to end.
-- ``operators``: start, read, cancel, delete and diagnose runs.
+- ``operators``: start, read, cancel, delete and diagnose runs, and batches of them.
 - ``notifications``: notify people why a run failed.
 - ``retry_policies``: retry by why a run failed (Airflow 3.3).
 - ``exceptions``: what a task may fail with.
@@ -31,7 +31,8 @@ For tests and demos:
 The rest is private. A wing is a folder with one purpose; its docstring names its doors:
 
 - ``_starting``: start a run once, however often its task is tried.
-- ``_steering``: change a run, and confirm the change.
+- ``_steering``: change a run or batch, and confirm the change.
+- ``_batches``: what a batch of runs is made of, and how it ended.
 - ``_watching``: many waits in one triggerer.
 - ``_batches``: what a batch asks for, and what became of its members.
 - ``_task``: what operators and sensors share as tasks of Airflow.

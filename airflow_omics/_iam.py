@@ -100,6 +100,27 @@ USES: Final = (
         "OmicsListRunTasksOperator(details=True)",
         ("omics:GetRun", "omics:ListRunTasks", "omics:GetRunTask"),
     ),
+    Use("OmicsGetBatchOperator", ("omics:GetBatch",)),
+    Use(
+        "OmicsListRunsInBatchOperator",
+        ("omics:GetBatch", "omics:ListRuns", "omics:ListRunsInBatch", "omics:GetRun"),
+    ),
+    Use(
+        "OmicsCancelRunBatchOperator",
+        (
+            "omics:GetBatch",
+            "omics:CancelRunBatch",
+            "omics:ListRuns",
+            "omics:ListRunsInBatch",
+            "omics:GetRun",
+            "omics:CancelRun",
+        ),
+    ),
+    Use(
+        "OmicsDeleteRunBatchOperator",
+        ("omics:GetBatch", "omics:DeleteRunBatch", "omics:ListRuns", "omics:GetRun", "omics:DeleteRun"),
+    ),
+    Use("OmicsDeleteRunBatchOperator(runs=False, batch=True)", ("omics:GetBatch", "omics:DeleteBatch")),
     Use(
         "OmicsDiagnoseRunOperator",
         ("omics:GetRun",),
@@ -117,6 +138,7 @@ USES: Final = (
 """
 
 _RUN: Final = "arn:aws:omics:{region}:{account}:run/*"
+_BATCH: Final = "arn:aws:omics:{region}:{account}:runBatch/*"
 _LOGS: Final = "arn:aws:logs:{region}:{account}:log-group:/aws/omics/WorkflowLog:*"
 RESOURCES: Final[Mapping[str, tuple[str, ...]]] = {
     "omics:StartRun": (
@@ -133,11 +155,16 @@ RESOURCES: Final[Mapping[str, tuple[str, ...]]] = {
     "omics:GetRunTask": (_RUN, "arn:aws:omics:{region}:{account}:task/*"),
     "omics:GetRunGroup": ("arn:aws:omics:{region}:{account}:runGroup/*",),
     "omics:ListRuns": ("*",),
+    "omics:GetBatch": (_BATCH,),
+    "omics:CancelRunBatch": (_BATCH,),
+    "omics:DeleteRunBatch": (_BATCH,),
+    "omics:DeleteBatch": (_BATCH,),
+    "omics:ListRunsInBatch": ("*",),
     "logs:GetLogEvents": (_LOGS,),
     "logs:DescribeLogStreams": (_LOGS,),
     "iam:PassRole": ("arn:aws:iam::{account}:role/{run_role}",),
 }
-"""What each action is allowed on. ListRuns has no resource, and no condition on a tag narrows it."""
+"""What each action is allowed on. A list has no resource, and no condition on a tag narrows it."""
 
 
 def policy(

@@ -11,7 +11,7 @@ import datetime
 import decimal
 import math
 from collections.abc import Collection, Mapping
-from typing import Any, Final, TypedDict, cast
+from typing import Any, Final, TypedDict, TypeVar, cast
 
 __all__ = ["BatchRecord", "RunRecord"]
 
@@ -181,7 +181,10 @@ def parse_time(text: str) -> datetime.datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
 
 
-def narrow(record: RunRecord, fields: Collection[str] | None) -> RunRecord:
+_Record = TypeVar("_Record", RunRecord, BatchRecord)
+
+
+def narrow(record: _Record, fields: Collection[str] | None) -> _Record:
     """Return the record with the members named in ``fields``; ``id`` and ``status`` always stay.
 
     :param fields: names of members; None keeps the record whole. Members the record lacks stay absent.
@@ -189,7 +192,7 @@ def narrow(record: RunRecord, fields: Collection[str] | None) -> RunRecord:
     if fields is None:
         return record
     kept = {key: value for key, value in record.items() if key in fields or key in ("id", "status")}
-    return cast("RunRecord", kept)
+    return cast("_Record", kept)
 
 
 def with_status(record: RunRecord, status: str) -> RunRecord:

@@ -80,7 +80,7 @@ class BatchCalls:
         """
 
         def in_turn() -> T:
-            self._wait_for_turn()
+            self.take_turn()
             return call()
 
         return Retries(lambda: self.hook, self.log, target=target or self.batch, until=self.until).call(
@@ -97,7 +97,8 @@ class BatchCalls:
             self._said_at = now
             self.log.info("%s: %s (%.0f s)", self.batch, text, now - self._began_at)
 
-    def _wait_for_turn(self) -> None:
+    def take_turn(self) -> None:
+        """Wait until the next call may be made; ``call`` does so by itself."""
         now = _clock.monotonic()
         if now < self._next_at:
             _clock.sleep(self._next_at - now)

@@ -15,7 +15,7 @@ from airflow_omics._identity import Target
 from airflow_omics._outcome import Outcome, Tolerance
 from airflow_omics._resource import BATCH
 from airflow_omics.exceptions import OmicsError
-from airflow_omics.records import ACTIVE_STATUSES, BatchRecord
+from airflow_omics.records import ACTIVE_STATUSES, TERMINAL_BATCH_STATUSES, BatchRecord
 
 if TYPE_CHECKING:
     from airflow_omics.hooks import OmicsHook
@@ -97,6 +97,13 @@ def judged(
         report(record, outcome if is_known else None, failures, tolerance, notes=notes),
         is_known and not tolerance.is_exceeded(outcome.bad, outcome.total),
     )
+
+
+def with_outcome(record: BatchRecord) -> BatchRecord:
+    """Return the record with the ``outcome`` that its own counts tell, if it has ended and they tell one."""
+    ended = record.get("status") in TERMINAL_BATCH_STATUSES
+    outcome = Outcome.of_record(record) if ended else None
+    return record if outcome is None else {**record, "outcome": outcome.to_plain()}
 
 
 def _listed(

@@ -82,12 +82,16 @@ class BatchLists:
                     page.append(Member(name, run_id, str(item.get("status"))))
             yield page
 
-    def members(self) -> Iterator[list[dict[str, Any]]]:
+    def members(self, submission_status: str | None = None) -> Iterator[list[dict[str, Any]]]:
         """Yield ListRunsInBatch, page by page, as it is.
 
+        :param submission_status: only members in this one.
         :raises OmicsError: a page could not be had.
         """
-        return self.calls.pages(self.calls.hook.list_runs_in_batch(self.calls.batch.id))
+        listing = self.calls.hook.list_runs_in_batch(self.calls.batch.id, submission_status=submission_status)
+        for items in self.calls.pages(listing):
+            # A list may ignore its filters.
+            yield [i for i in items if submission_status in (None, i.get("submissionStatus"))]
 
     def not_submitted(self) -> Iterator[Page]:
         """Yield the members whose submission failed, page by page, each once.
@@ -95,10 +99,8 @@ class BatchLists:
         :raises OmicsError: a page could not be had.
         """
         shown: set[str] = set()
-        listing = self.calls.hook.list_runs_in_batch(self.calls.batch.id, submission_status="FAILED")
-        for items in self.calls.pages(listing):
-            failed = (item for item in items if item.get("submissionStatus") == "FAILED")
-            yield [without_run(item) for item in failed if is_new(item, shown)]
+        for items in self.members("FAILED"):
+            yield [without_run(item) for item in items if is_new(item, shown)]
 
     def setting_id(self, run_id: str) -> str | None:
         """Return the runSettingId of a run, or None if ListRunsInBatch does not say it.

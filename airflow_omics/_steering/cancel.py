@@ -10,7 +10,7 @@ from airflow_omics._faults import NOT_FOUND_GRACE, Fault
 from airflow_omics._identity import Target
 from airflow_omics._steering.change import Change, apply_change
 from airflow_omics.exceptions import FaultKind
-from airflow_omics.records import TERMINAL_STATUSES, RunRecord
+from airflow_omics.records import RunRecord
 
 if TYPE_CHECKING:
     from airflow_omics.hooks import OmicsHook
@@ -45,7 +45,7 @@ class Cancellation(Change):
             self._pause = 0.0
 
     def _has_come_about(self, record: RunRecord) -> bool:
-        return record.get("status") in TERMINAL_STATUSES or (self.asked and not self._confirm)
+        return record.get("status") in self.target.resource.terminal or (self.asked and not self._confirm)
 
     def _never_seen(self, fault: Fault) -> None:
         message = f"deleted, or never existed in this account and Region ({fault.message})"

@@ -1,4 +1,4 @@
-"""Ask HealthOmics to change a run, and confirm that it did: what cancelling and deleting share.
+"""Ask HealthOmics to change a run or batch, and confirm that it did: what cancelling and deleting share.
 
 :class:`Change` decides what each answer or failed call means. It makes no call, reads no clock and never
 sleeps, so that a worker (:func:`apply_change`) and an event loop can both drive it: make the call that
@@ -14,24 +14,23 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_omics import _clock
-from airflow_omics._faults import CREDENTIALS_GRACE, Fault, backoff, fault_error
+from airflow_omics._faults import CREDENTIALS_GRACE, Fault, backoff, fault_error, named
 from airflow_omics._identity import KnownResource, Target
 from airflow_omics._waiting.log_lines import LogLines
 from airflow_omics._waiting.poller import until_over
 from airflow_omics.exceptions import FaultKind, OmicsError, OmicsRequestError
-from airflow_omics.records import RunRecord, describe
+from airflow_omics.records import RunRecord
 
 if TYPE_CHECKING:
     from airflow_omics.hooks import OmicsHook
 
 
 class Change:
-    """One change of one run: which run, how long to try, and the result so far.
+    """One change of one run or batch: which, how long to try, and the result so far.
 
-    The run is read before each request to change it, so that another run which has our run's id is never
-    touched.
+    It is read before each request to change it, so that another run which has our run's id is never touched.
 
-    :param target: the run; with its ``uuid``, if that is known.
+    :param target: the run or batch; with its ``uuid``, if that is known.
     :param started_at: now, in seconds on any clock; all other times are on the same clock.
     :param within: seconds for all of it; None for no limit.
     :param poke_interval: seconds between two looks while the change is under way.
@@ -41,7 +40,7 @@ class Change:
     operation: ClassVar[str]
     """The operation that asks for the change, as AWS calls it."""
     method: ClassVar[str]
-    """The same, as a method of the hook and of the async client; it takes the run's id."""
+    """The same, as a method of the hook and of the async client; it takes the id."""
     doing: ClassVar[str]
     """What is being done, for logs and errors."""
 
@@ -59,7 +58,7 @@ class Change:
         self.lines = LogLines(target)
         """The log lines that are due."""
         self.step: Literal["read", "ask"] = "read"
-        """The call to make next: GetRun, or the one that asks."""
+        """The call to make next: the one that reads, or the one that asks."""
         self.asked = False
         """Whether HealthOmics has accepted the request."""
         self.result: RunRecord | None = None
@@ -106,7 +105,7 @@ class Change:
             return
         self._credentials_lost_at = None
         if verdict == "contradiction":
-            self.error = OmicsRequestError(why, run_id=self.target.id)
+            self.error = OmicsRequestError(why, **self._named)
             return
         if verdict == "another":
             self._gone(why)
@@ -116,11 +115,11 @@ class Change:
             self._failures, self._last_fault = 0, None
         if self._has_come_about(record):
             self.result = record
-        elif self.asked:
+        elif self.asked or self._must_wait(record):
             self._go_on(now, self._poke_interval)
         elif objection := self._objection(record):
-            message = f"{describe(record)}; {objection}"
-            self.error = OmicsRequestError(message, run_id=self.target.id, record=record)
+            message = f"{self._described(record)}; {objection}"
+            self.error = OmicsRequestError(message, **self._named, record=record)
         elif self._refusal is not None:
             self._was_refused(self._refusal, record, now)
         else:
@@ -170,8 +169,12 @@ class Change:
         """Return why the change must not even be asked for, or None."""
         return None
 
+    def _must_wait(self, record: RunRecord) -> bool:
+        """Return whether the change cannot be asked for now: it is under way already, or comes too early."""
+        return False
+
     def _never_seen(self, fault: Fault) -> None:
-        """Note that HealthOmics does not know the run, and nobody has read it before."""
+        """Note that HealthOmics does not know it, and nobody has read it before."""
         raise NotImplementedError
 
     def _denied(self, fault: Fault) -> None:
@@ -220,12 +223,19 @@ class Change:
         self.step, self._pause = "read", pause
         if now < self._deadline:
             return
-        state = describe(self.record) if self.record else f"HealthOmics run {self.target.id} was never read"
+        state = self._described(self.record) if self.record else f"{self.target} was never read"
         accepted = f"{self.operation} was {'accepted' if self.asked else 'never accepted'}"
         message = f"{state} after {now - self._started_at:.0f} s of {self.doing} it; {accepted}."
         if self._last_fault is not None:
             message += f" The last call failed: {self._last_fault.message}"
-        self.error = OmicsError(message, run_id=self.target.id, record=self.record)
+        self.error = OmicsError(message, **self._named, record=self.record)
+
+    @property
+    def _named(self) -> dict[str, Any]:
+        return dict(named(self.target))
+
+    def _described(self, record: RunRecord) -> str:
+        return self.target.resource.describe(record)
 
     def _fail(self, fault: Fault) -> None:
         self.error = fault_error(fault, self.target, self.record)
@@ -245,6 +255,7 @@ class _Worker:
     :param make_hook: makes a hook; called again after credentials failed, to read the connection again.
     :param log: takes the log lines.
     :param seen: is called with each record read of the run itself.
+    :param turn: waits until the next call may be made.
     """
 
     def __init__(
@@ -253,7 +264,9 @@ class _Worker:
         make_hook: Callable[[], OmicsHook],
         log: Any,
         seen: Callable[[RunRecord], object] | None,
+        turn: Callable[[], object],
     ) -> None:
+        self._turn = turn
         self._change = change
         self._make_hook = make_hook
         self._log = log
@@ -282,12 +295,13 @@ class _Worker:
         _clock.sleep(self._change.pause(_clock.monotonic()))
 
     def _call(self) -> None:
+        self._turn()
         change, hook = self._change, self._hook
         if hook is None:
             hook = self._hook = self._make_hook()
             hook.replaces = self._replaces
         if change.step == "read":
-            record = hook.get_run(change.target.id)
+            record: RunRecord = getattr(hook, change.target.resource.method)(change.target.id)
             change.answered(record, _clock.monotonic())
             if self._seen is not None and change.record is record:
                 self._seen(record)
@@ -312,6 +326,7 @@ def apply_change(
     *,
     log: Any,
     seen: Callable[[RunRecord], object] | None = None,
+    turn: Callable[[], object] = lambda: None,
 ) -> RunRecord:
     """Make the calls that a change needs, in this thread, and return the run's last record.
 
@@ -319,7 +334,8 @@ def apply_change(
     :param make_hook: makes a hook; called again after credentials failed, to read the connection again.
     :param log: takes the log lines.
     :param seen: is called with each record read of the run itself.
+    :param turn: waits until the next call may be made.
     :raises OmicsError: why it could not be done.
     """
-    worker = _Worker(change, make_hook, log, seen)
+    worker = _Worker(change, make_hook, log, seen, turn)
     return until_over(worker.step, worker.pause)

@@ -10,7 +10,7 @@ from airflow_omics import _clock
 from airflow_omics._faults import Fault
 from airflow_omics._identity import Target
 from airflow_omics._steering.change import Change, apply_change
-from airflow_omics.records import ACTIVE_STATUSES, RunRecord
+from airflow_omics.records import RunRecord
 
 if TYPE_CHECKING:
     from airflow_omics.hooks import OmicsHook
@@ -38,9 +38,10 @@ class Deletion(Change):
         return record.get("status") == "DELETED"
 
     def _objection(self, record: RunRecord) -> str | None:
-        if record.get("status") not in ACTIVE_STATUSES:
+        if record.get("status") not in self.target.resource.active:
             return None
-        return "only a run that has ended can be deleted: cancel it, or wait for it, first."
+        noun = self.target.resource.noun
+        return f"only a {noun} that has ended can be deleted: cancel it, or wait for it, first."
 
     def _never_seen(self, fault: Fault) -> None:
         self.lines.add(

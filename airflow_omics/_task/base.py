@@ -7,19 +7,21 @@ running task needs.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from airflow_omics._identity import KnownResource, Target
 from airflow_omics._resource import RUN, Resource
 from airflow_omics._task.checks import is_known_now
 from airflow_omics._task.fields import TaskFields
-from airflow_omics.records import RunRecord
+from airflow_omics.records import BatchRecord, RunRecord
 
 if TYPE_CHECKING:
     from airflow_omics._connection import AwsArguments
     from airflow_omics.hooks import OmicsHook
 
 log = logging.getLogger(__name__)
+
+_Record = TypeVar("_Record", RunRecord, BatchRecord)
 
 
 class RunTaskMixin(TaskFields):
@@ -91,16 +93,15 @@ class RunTaskMixin(TaskFields):
         return hook
 
     @staticmethod
-    def _checked(target: Target, record: RunRecord) -> RunRecord:
-        """Return the answer if it is about the run or batch that is meant, or raise the error."""
+    def _checked(target: Target, record: _Record) -> _Record:
+        """Return an answer if it is about the run or batch that is meant, or raise the error."""
         from airflow_omics._faults import ended_error, named
         from airflow_omics.exceptions import OmicsRequestError
 
         meant = KnownResource(target)
-        verdict, why = meant.judge(record)
+        verdict, why = meant.judge(cast("Any", record))
         if verdict == "contradiction":
-            which: dict[str, Any] = named(target)
-            raise OmicsRequestError(why, **which)
+            raise OmicsRequestError(why, **named(target))
         if verdict == "another":
             raise ended_error(target, meant.deleted(), f"{target} was deleted: {why}.")
         return record

@@ -49,10 +49,14 @@ from airflow_omics.hooks import OmicsHook, OmicsLogsHook, UnreadableConnectionEr
 from airflow_omics.links import OmicsEngineLogLink, OmicsRunLink, OmicsRunLogLink
 from airflow_omics.notifications import OmicsRunNotifier
 from airflow_omics.operators import (
+    OmicsCancelRunBatchOperator,
     OmicsCancelRunOperator,
+    OmicsDeleteRunBatchOperator,
     OmicsDeleteRunOperator,
     OmicsDiagnoseRunOperator,
+    OmicsGetBatchOperator,
     OmicsGetRunOperator,
+    OmicsListRunsInBatchOperator,
     OmicsListRunTasksOperator,
     OmicsStartRunOperator,
     SampleSheet,
@@ -240,6 +244,56 @@ def read(context: Any) -> None:
         botocore_config=CONFIG,
     )
     assert_type(tasks.execute(context), list[dict[str, Any]])
+    get_batch = OmicsGetBatchOperator(
+        task_id="batch",
+        batch_id="7654321",
+        record_fields=["outcome"],
+        aws_conn_id="aws_default",
+        region_name="us-east-1",
+        verify=True,
+        botocore_config=CONFIG,
+    )
+    assert_type(get_batch.execute(context), BatchRecord)
+    members = OmicsListRunsInBatchOperator(
+        task_id="members",
+        batch_id=get_batch.output,
+        statuses=["COMPLETED"],
+        fields=["runSettingId", "runId"],
+        chunk_size=50,
+        max_runs=5000,
+        aws_conn_id="aws_default",
+        region_name="us-east-1",
+        verify=True,
+        botocore_config=CONFIG,
+    )
+    assert_type(members.execute(context), list[Any])
+    cancel_batch = OmicsCancelRunBatchOperator(
+        task_id="cancel_batch",
+        batch_id="7654321",
+        wait_for_completion=True,
+        poke_interval=MINUTE,
+        wait_timeout=None,
+        record_fields=["outcome"],
+        aws_conn_id="aws_default",
+        region_name="us-east-1",
+        verify=True,
+        botocore_config=CONFIG,
+    )
+    assert_type(cancel_batch.execute(context), BatchRecord)
+    delete_batch = OmicsDeleteRunBatchOperator(
+        task_id="delete_batch",
+        batch_id="7654321",
+        runs=True,
+        batch=True,
+        poke_interval=5,
+        wait_timeout=MINUTE,
+        record_fields=["status"],
+        aws_conn_id="aws_default",
+        region_name="us-east-1",
+        verify=True,
+        botocore_config=CONFIG,
+    )
+    assert_type(delete_batch.execute(context), BatchRecord)
     diagnose = OmicsDiagnoseRunOperator(
         task_id="diagnose",
         run_id=ARN,
@@ -349,6 +403,52 @@ def refused(wrong: object) -> None:
         details=wrong,  # type: ignore[arg-type]
         task_fields=wrong,  # type: ignore[arg-type]
         max_tasks=wrong,  # type: ignore[arg-type]
+        aws_conn_id=wrong,  # type: ignore[arg-type]
+        region_name=wrong,  # type: ignore[arg-type]
+        verify=wrong,  # type: ignore[arg-type]
+        botocore_config=wrong,  # type: ignore[arg-type]
+    )
+    OmicsGetBatchOperator(
+        task_id="batch",
+        batch_id="7654321",
+        record_fields=wrong,  # type: ignore[arg-type]
+        aws_conn_id=wrong,  # type: ignore[arg-type]
+        region_name=wrong,  # type: ignore[arg-type]
+        verify=wrong,  # type: ignore[arg-type]
+        botocore_config=wrong,  # type: ignore[arg-type]
+    )
+    OmicsListRunsInBatchOperator(
+        task_id="members",
+        batch_id="7654321",
+        statuses=wrong,  # type: ignore[arg-type]
+        fields=wrong,  # type: ignore[arg-type]
+        chunk_size=wrong,  # type: ignore[arg-type]
+        max_runs=wrong,  # type: ignore[arg-type]
+        aws_conn_id=wrong,  # type: ignore[arg-type]
+        region_name=wrong,  # type: ignore[arg-type]
+        verify=wrong,  # type: ignore[arg-type]
+        botocore_config=wrong,  # type: ignore[arg-type]
+    )
+    OmicsCancelRunBatchOperator(
+        task_id="cancel_batch",
+        batch_id="7654321",
+        wait_for_completion=wrong,  # type: ignore[arg-type]
+        poke_interval=wrong,  # type: ignore[arg-type]
+        wait_timeout=wrong,  # type: ignore[arg-type]
+        record_fields=wrong,  # type: ignore[arg-type]
+        aws_conn_id=wrong,  # type: ignore[arg-type]
+        region_name=wrong,  # type: ignore[arg-type]
+        verify=wrong,  # type: ignore[arg-type]
+        botocore_config=wrong,  # type: ignore[arg-type]
+    )
+    OmicsDeleteRunBatchOperator(
+        task_id="delete_batch",
+        batch_id="7654321",
+        runs=wrong,  # type: ignore[arg-type]
+        batch=wrong,  # type: ignore[arg-type]
+        poke_interval=wrong,  # type: ignore[arg-type]
+        wait_timeout=wrong,  # type: ignore[arg-type]
+        record_fields=wrong,  # type: ignore[arg-type]
         aws_conn_id=wrong,  # type: ignore[arg-type]
         region_name=wrong,  # type: ignore[arg-type]
         verify=wrong,  # type: ignore[arg-type]

@@ -19,14 +19,20 @@ from airflow_omics.exceptions import (
     OmicsRunNotFoundError,
     OmicsRunTimeoutError,
 )
+from airflow_omics.hooks import OmicsHook
 from airflow_omics.operators import (
+    OmicsCancelRunBatchOperator,
     OmicsCancelRunOperator,
+    OmicsDeleteRunBatchOperator,
     OmicsDeleteRunOperator,
     OmicsDiagnoseRunOperator,
+    OmicsGetBatchOperator,
     OmicsGetRunOperator,
+    OmicsListRunsInBatchOperator,
     OmicsListRunTasksOperator,
 )
 from airflow_omics.sensors import OmicsRunSensor
+from tests.support.batches import needs_batches, settings, start_batch
 from tests.support.fixtures import Output
 from tests.support.iam import OPTIONAL, REQUIRED, Asked, allow_only
 from tests.support.sensors import ONE_ATTEMPT, Clock, Gate, TaskInstance, context_of
@@ -39,9 +45,25 @@ ARN = "arn:aws:omics:us-east-1:123456789012:run/{}"
 FAILURES = ("failed-out-of-memory-error", "failed-run-timed-out")
 
 
+BATCH: dict[str, Any] = {}
+
+
 @pytest.fixture(autouse=True)
 def _clock(clock: Clock) -> None:
     """Every test turns the clock."""
+
+
+@pytest.fixture(autouse=True)
+def _batch(omics: Any, request: pytest.FixtureRequest) -> None:
+    """Start a batch, before anything is denied, that a batch's operator has all to do with."""
+    name = getattr(request.node, "callspec", None) and request.node.callspec.params.get("name")
+    if "Batch" in str(name):
+        life = "running-forever" if "Cancel" in name else "completed"
+        of_one = {"cancel_failures": ["sample-2"], "delete_failures": ["sample-2"]}
+        BATCH["record"] = start_batch(omics, settings([(life, 3)]), seconds=20_000, **of_one)
+        if "List" in name:
+            [first, *_] = OmicsHook().list_runs(batch_id=BATCH["record"]["id"])
+            omics.vanish(first["id"])
 
 
 def run(omics: Any, life: str, seconds: float = 20_000, **members: Any) -> str:
@@ -117,6 +139,10 @@ def of_a_run(operator: Callable[..., Any], life: str, **arguments: Any) -> Calla
     return lambda omics, clock: execute(operator, run_id=run(omics, life), **arguments)
 
 
+def of_the_batch(operator: Callable[..., Any], **arguments: Any) -> Callable[[Any, Clock], str]:
+    return lambda omics, clock: execute(operator, batch_id=BATCH["record"], **arguments)
+
+
 USED: dict[str, Callable[[Any, Clock], str]] = {
     "OmicsRunSensor": gate,
     "OmicsStartRunOperator": start,
@@ -126,8 +152,16 @@ USED: dict[str, Callable[[Any, Clock], str]] = {
     "OmicsDeleteRunOperator": of_a_run(OmicsDeleteRunOperator, "completed"),
     "OmicsListRunTasksOperator": of_a_run(OmicsListRunTasksOperator, "completed"),
     "OmicsListRunTasksOperator(details=True)": of_a_run(OmicsListRunTasksOperator, "completed", details=True),
+    "OmicsGetBatchOperator": of_the_batch(OmicsGetBatchOperator),
+    "OmicsListRunsInBatchOperator": of_the_batch(OmicsListRunsInBatchOperator),
+    "OmicsCancelRunBatchOperator": of_the_batch(OmicsCancelRunBatchOperator),
+    "OmicsDeleteRunBatchOperator": of_the_batch(OmicsDeleteRunBatchOperator),
+    "OmicsDeleteRunBatchOperator(runs=False, batch=True)": of_the_batch(
+        OmicsDeleteRunBatchOperator, runs=False, batch=True
+    ),
     "OmicsDiagnoseRunOperator": diagnose,
 }
+WITH_BATCHES = [pytest.param(name, marks=needs_batches if "Batch" in name else (), id=name) for name in USED]
 # Those that list runs only if it is in doubt whose account answers, which the last test brings about.
 ONLY_IN_DOUBT = ("OmicsRunSensor", "OmicsCancelRunOperator", "OmicsDeleteRunOperator")
 # Those of batches are in test_iam_batch.py.
@@ -142,13 +176,13 @@ def test_every_operator_and_sensor_is_in_the_table() -> None:
     assert list(USED) == OF_A_WORKER
 
 
-@pytest.mark.parametrize("name", USED)
+@pytest.mark.parametrize("name", WITH_BATCHES)
 def test_the_required_actions_are_enough(omics: Any, clock: Clock, name: str) -> None:
     allow_only(omics, REQUIRED[name])
     USED[name](omics, clock)
 
 
-@pytest.mark.parametrize("name", USED)
+@pytest.mark.parametrize("name", WITH_BATCHES)
 def test_every_action_of_the_table_is_asked_for_and_no_other(
     omics: Any, clock: Clock, asked: Asked, name: str
 ) -> None:
@@ -158,7 +192,14 @@ def test_every_action_of_the_table_is_asked_for_and_no_other(
     assert asked.actions == expected
 
 
-@pytest.mark.parametrize(("name", "action"), [(name, action) for name in USED for action in REQUIRED[name]])
+@pytest.mark.parametrize(
+    ("name", "action"),
+    [
+        pytest.param(name, action, marks=needs_batches if "Batch" in name else ())
+        for name in USED
+        for action in REQUIRED[name]
+    ],
+)
 def test_without_a_required_action_it_fails_and_names_it(
     omics: Any, clock: Clock, name: str, action: str
 ) -> None:
