@@ -30,13 +30,11 @@ For tests and demos:
 
 The rest is private. A wing is a folder with one purpose; its docstring names its doors:
 
-- ``_starting``: start a run once, however often its task is tried.
+- ``_starting``: start a run or batch once, however often its task is tried.
 - ``_steering``: change a run or batch, and confirm the change.
-- ``_batches``: what a batch of runs is made of, and how it ended.
-- ``_watching``: many waits in one triggerer.
 - ``_batches``: what a batch asks for, and what became of its members.
+- ``_watching``: many waits in one triggerer.
 - ``_task``: what operators and sensors share as tasks of Airflow.
-- ``_batches``: how the runs of a batch ended, and why.
 - ``_waiting``: one wait on one run or batch.
 - ``_resource``: what a task can be about, a run or a batch of runs.
 - ``_outcome``: how the runs of a batch ended, in numbers, and how many may end badly.

@@ -22,6 +22,9 @@ _DIAGNOSIS: Final[Mapping[str, str]] = {
 }
 
 
+_MEMBERS: Final = "which member has which run, and how it ended: for `members`, and for a rerun"
+
+
 @dataclass(frozen=True)
 class Use:
     """One way to use this package.
@@ -83,6 +86,32 @@ USES: Final = (
             "omics:ListRuns": "one request for a hundred waits; without it, one request for each",
             "omics:CancelRun": "cancelling the run when a person ends the task",
         },
+    ),
+    Use(
+        "OmicsStartRunBatchOperator",
+        (
+            "omics:StartRunBatch",
+            "omics:StartRun",
+            "omics:TagResource",
+            "iam:PassRole",
+            "omics:GetBatch",
+        ),
+        {
+            "omics:ListBatch": "finding the batch of an earlier try after AWS has forgotten the token",
+            "omics:ListRuns": _MEMBERS,
+            "omics:ListRunsInBatch": _MEMBERS,
+            "omics:GetRun": "why runs failed, and which of them may pass when they are run again",
+            "omics:CancelRunBatch": "cancelling the batch at a kill, at a timeout, when the task is cleared, "
+            'and with `on_too_many_failures="cancel"`',
+            "omics:CancelRun": "cancelling the runs that the batch could not",
+            "s3:PutObject": "the settings of more than 100 runs, and `membersUri`, under `settings_uri`",
+            "s3:GetObject": "`run_settings` that are a file in S3",
+        },
+    ),
+    Use(
+        "OmicsStartedRunBatchTrigger",
+        ("omics:GetBatch",),
+        {"omics:CancelRunBatch": "cancelling the batch when a person ends the task"},
     ),
     Use("OmicsGetRunOperator", ("omics:GetRun",)),
     Use(
@@ -146,16 +175,19 @@ RESOURCES: Final[Mapping[str, tuple[str, ...]]] = {
         "arn:aws:omics:{region}:{account}:workflow/*",
         "arn:aws:omics:{region}:{account}:runGroup/*",
     ),
-    "omics:TagResource": (_RUN,),
+    "omics:StartRunBatch": (_BATCH,),
+    "omics:TagResource": (_RUN, _BATCH),
+    "omics:ListBatch": ("*",),
+    "s3:PutObject": ("arn:aws:s3:::{bucket}/*",),
+    "s3:GetObject": ("arn:aws:s3:::{bucket}/*",),
     "omics:GetRun": (_RUN,),
-    "omics:GetBatch": ("arn:aws:omics:{region}:{account}:runBatch/*",),
+    "omics:GetBatch": (_BATCH,),
     "omics:CancelRun": (_RUN,),
     "omics:DeleteRun": (_RUN,),
     "omics:ListRunTasks": (_RUN,),
     "omics:GetRunTask": (_RUN, "arn:aws:omics:{region}:{account}:task/*"),
     "omics:GetRunGroup": ("arn:aws:omics:{region}:{account}:runGroup/*",),
     "omics:ListRuns": ("*",),
-    "omics:GetBatch": (_BATCH,),
     "omics:CancelRunBatch": (_BATCH,),
     "omics:DeleteRunBatch": (_BATCH,),
     "omics:DeleteBatch": (_BATCH,),
@@ -168,7 +200,12 @@ RESOURCES: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 def policy(
-    actions: Iterable[str], *, region: str, account: str, run_role: str = "omics-run"
+    actions: Iterable[str],
+    *,
+    region: str,
+    account: str,
+    run_role: str = "omics-run",
+    bucket: str = "omics-outputs",
 ) -> dict[str, Any]:
     """Return an IAM policy that allows these actions, a statement for each kind of resource.
 
@@ -176,13 +213,15 @@ def policy(
     :param region: the Region of the runs.
     :param account: the account of the runs, 12 digits.
     :param run_role: the name of the role that the runs assume.
+    :param bucket: where the settings of batches are kept.
     """
     by_resources: dict[tuple[str, ...], list[str]] = {}
     for action in dict.fromkeys(actions):
         by_resources.setdefault(RESOURCES[action], []).append(action)
     statements: list[dict[str, Any]] = []
     for resources, allowed in by_resources.items():
-        named = [part.format(region=region, account=account, run_role=run_role) for part in resources]
+        names = {"region": region, "account": account, "run_role": run_role, "bucket": bucket}
+        named = [part.format(**names) for part in resources]
         statement: dict[str, Any] = {
             "Effect": "Allow",
             "Action": allowed if len(allowed) > 1 else allowed[0],

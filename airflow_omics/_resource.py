@@ -28,6 +28,8 @@ class Resource(NamedTuple):
     :param arn_type: how ARNs name the kind.
     :param read: the operation that reads one, as AWS calls it.
     :param method: the same, as a method of the hook and of the async client; it takes the id.
+    :param cancel: the operation that cancels one, as AWS calls it.
+    :param cancel_method: the same, as a method of the hook and of the async client; it takes the id.
     :param not_found: the error for one that HealthOmics does not know.
     :param active: the statuses of one that goes on, in their order.
     :param terminal: the statuses in which one stays.
@@ -39,6 +41,8 @@ class Resource(NamedTuple):
     arn_type: str
     read: str
     method: str
+    cancel: str
+    cancel_method: str
     not_found: NotFoundName
     active: tuple[str, ...]
     terminal: tuple[str, ...]
@@ -73,6 +77,8 @@ RUN: Final = Resource(
     "run",
     "GetRun",
     "get_run",
+    "CancelRun",
+    "cancel_run",
     "OmicsRunNotFoundError",
     ACTIVE_STATUSES,
     TERMINAL_STATUSES,
@@ -84,6 +90,8 @@ BATCH: Final = Resource(
     "runBatch",
     "GetBatch",
     "get_batch",
+    "CancelRunBatch",
+    "cancel_run_batch",
     "OmicsBatchNotFoundError",
     ACTIVE_BATCH_STATUSES,
     TERMINAL_BATCH_STATUSES,

@@ -44,16 +44,7 @@ class StartArguments(NamedTuple):
         :raises OmicsRequestError: naming the argument, what was given and what it takes.
         """
         try:
-            arguments = {name: shown_value(getattr(operator, name)) for name in MEMBER_OF_ARGUMENT}
-            for name, value in arguments.items():
-                _check_is_rendered(name, value)
-            if isinstance(arguments["parameters"], str):
-                arguments["parameters"] = _read_parameters(arguments["parameters"], context.get("dag"))
-            elif arguments["parameters"] is None and operator.parameters is not None:
-                raise ValueError(
-                    "parameters came out as None, from a template or from an upstream task that pushed "
-                    "nothing; it takes a dict."
-                )
+            arguments = read_arguments(operator, context, MEMBER_OF_ARGUMENT)
             extra = shown_value(operator.start_run_kwargs) or {}
             check_extra(extra, OmicsHook.start_run_members() if extra else {}, arguments)
             made = cls(arguments, extra, operator.name_suffix, context["ti"].try_number)
@@ -93,7 +84,7 @@ class StartArguments(NamedTuple):
         for reason, changes in rerun_with.items():
             try:
                 for name, value in changes.items():
-                    _check_is_rendered(name, value)
+                    check_is_rendered(name, value)
                 self._build(anyone, (changes,))
             except ValueError as error:
                 raise ValueError(f"rerun_with[{reason!r}]: {error}") from None
@@ -101,7 +92,7 @@ class StartArguments(NamedTuple):
     def _build(self, attempt: Attempt, changes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         arguments = dict(self.arguments)
         for change in changes:
-            arguments = _changed(arguments, change)
+            arguments = changed(arguments, change)
         request = build_request(arguments, self.extra)
         request["name"] = attempt.run_name(request.get("name"), self.name_suffix)
         digest = digest_of({member: value for member, value in request.items() if member != "name"})
@@ -109,8 +100,27 @@ class StartArguments(NamedTuple):
         return request
 
 
+def read_arguments(operator: Any, context: Any, members: Mapping[str, str]) -> dict[str, Any]:
+    """Return the rendered arguments of a start operator, and the parameters of a file as an object.
+
+    :param members: the names of the arguments.
+    :raises ValueError: a template was not rendered, or the file of parameters is none.
+    """
+    arguments = {name: shown_value(getattr(operator, name)) for name in members}
+    for name, value in arguments.items():
+        check_is_rendered(name, value)
+    if isinstance(arguments["parameters"], str):
+        arguments["parameters"] = _read_parameters(arguments["parameters"], context.get("dag"))
+    elif arguments["parameters"] is None and operator.parameters is not None:
+        raise ValueError(
+            "parameters came out as None, from a template or from an upstream task that pushed nothing; it "
+            "takes a dict."
+        )
+    return arguments
+
+
 def settings_of_reruns(operator: Any) -> Mapping[str, Mapping[str, Any]]:
-    """Return ``rerun_with`` of a rendered ``OmicsStartRunOperator``, by failureReason."""
+    """Return ``rerun_with`` of a rendered start operator, by failureReason."""
     settings: Mapping[str, Mapping[str, Any]] = shown_value(operator.rerun_with) or {}
     return settings
 
@@ -135,15 +145,16 @@ def _load_yaml(content: str) -> Any:
     return yaml.safe_load(content)
 
 
-def _check_is_rendered(name: str, value: Any) -> None:
+def check_is_rendered(name: str, value: Any) -> None:
+    """Raise ValueError if an argument still holds a template."""
     if is_unrendered(value):
         raise ValueError(f"{name} {NOT_RENDERED}")
 
 
-def _changed(arguments: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def changed(arguments: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments with some of them changed; parameters and tags are merged."""
-    changed = dict(arguments)
+    made = dict(arguments)
     for name, value in changes.items():
-        merge = name in ("parameters", "tags") and isinstance(value, Mapping)
-        changed[name] = {**(changed[name] or {}), **value} if merge else value
-    return changed
+        merge = name in ("parameters", "tags", "run_tags") and isinstance(value, Mapping)
+        made[name] = {**(made[name] or {}), **value} if merge else value
+    return made

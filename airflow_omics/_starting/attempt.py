@@ -71,21 +71,25 @@ class Attempt:
         if not with_suffix:
             longest, suffix = most, ""
         if len(given) > longest:
-            why = (
-                " (the last 13 are for the digits of the task; name_suffix=False leaves them out)"
-                if suffix
-                else ""
-            )
+            why = " (the last 13 are for the digits of the task)" if suffix else ""
+            if suffix and most == LONGEST_NAME:
+                why = " (the last 13 are for the digits of the task; name_suffix=False leaves them out)"
             raise ValueError(f"name has {len(given)} characters; it takes at most {longest}{why}.")
         return f"{given}{suffix}"
 
     def tags(
-        self, given: Mapping[str, str], try_number: int, request_digest: str, noun: str = "run"
+        self,
+        given: Mapping[str, str],
+        try_number: int,
+        request_digest: str,
+        noun: str = "run",
+        also: Mapping[str, str] | None = None,
     ) -> dict[str, str]:
         """Return the tags: those given, and those by which the run or batch is found and recognised.
 
         :param request_digest: a digest of the request.
         :param noun: what gets the tags, for errors.
+        :param also: other tags of the operator's own.
         :raises ValueError: a given tag is one of ours, or there are too many.
         """
         ours = {
@@ -93,6 +97,7 @@ class Attempt:
             REQUEST_TAG: request_digest,
             **self.task.tags(),
             f"{TAG_PREFIX}:try_number": str(try_number),
+            **(also or {}),
         }
         if both := sorted(set(ours) & set(given)):
             raise ValueError(f"tags holds {', '.join(both)}, which the operator sets itself; leave it out.")

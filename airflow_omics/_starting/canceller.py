@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_omics._identity import Target
+from airflow_omics._resource import BATCH
 from airflow_omics._steering.cancel import cancel_run
+from airflow_omics._steering.cancel_batch import cancel_run_batch
 from airflow_omics.exceptions import (
     FaultKind,
     OmicsAccessError,
@@ -99,7 +101,8 @@ class Canceller:
 
     def _cancel(self, target: Target, *, confirm: bool, within: float) -> RunRecord:
         at_hand = [hook] if (hook := self._at_hand()) else []
-        return cancel_run(
+        cancel: Any = cancel_run_batch if target.resource == BATCH else cancel_run
+        record: RunRecord = cancel(
             lambda: at_hand.pop() if at_hand else self._make_hook(),
             target,
             confirm=confirm,
@@ -107,3 +110,4 @@ class Canceller:
             poke_interval=30.0 if confirm else 1.0,
             log=self._log,
         )
+        return record

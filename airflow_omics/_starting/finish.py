@@ -61,6 +61,10 @@ class Finish(ABC):
     def succeeded(self, record: RunRecord) -> RunRecord:
         """Return what the task returns, and note that nobody waits any more."""
 
+    def noted_of(self, record: RunRecord) -> dict[str, Any]:
+        """Return what is noted of a run that ended badly, besides its id and how it ended."""
+        return {}
+
     @abstractmethod
     def _is_rerun(self, record: RunRecord) -> bool:
         """Return whether a run that ended badly is run again within this try."""
@@ -90,7 +94,7 @@ class Finish(ABC):
         if in_time:
             self._log.info("%s", ending.message)
             return self.succeeded(record)
-        self._memory.note_end(attempt, record)
+        self._memory.note_end(attempt, record, self.noted_of(record))
         if was_stopping:
             self._log.info(
                 "%s It was stopping when this try found it: a new %s is started.",

@@ -103,12 +103,16 @@ class Memory:
         }
         self._write()
 
-    def note_end(self, attempt: Attempt, record: RunRecord) -> None:
-        """Note that the run of an attempt ended badly."""
+    def note_end(self, attempt: Attempt, record: RunRecord, also: Mapping[str, Any] | None = None) -> None:
+        """Note that the run of an attempt ended badly.
+
+        :param also: what else is noted of it, plain JSON.
+        """
         if any(end["generation"] == attempt.generation for end in self.ends):
             return  # noted by the try that saw it; it may have been deleted since
         members = ("id", "status", "failureReason")
         end = {"generation": attempt.generation, **{k: record[k] for k in members if record.get(k)}}  # type: ignore[literal-required]
+        end.update(also or {})
         self.ends.append(end)
 
     def note_wait_over(self) -> None:

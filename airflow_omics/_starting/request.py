@@ -1,7 +1,8 @@
-"""StartRun's request, checked before any call: what is wrong for certain is reported here, in one sentence.
+"""The request of a start, checked before any call: what is wrong for certain is reported in one sentence.
 
 What only AWS can judge is left to AWS.
 https://docs.aws.amazon.com/omics/latest/api/API_StartRun.html
+https://docs.aws.amazon.com/omics/latest/api/API_DefaultRunSetting.html
 """
 
 from __future__ import annotations
@@ -42,6 +43,16 @@ MEMBER_OF_ARGUMENT: Final[Mapping[str, str]] = {
 }
 """The operator's arguments, and StartRun's member for each."""
 
+SETTING_OF_ARGUMENT: Final[Mapping[str, str]] = {
+    **{
+        name: member
+        for name, member in MEMBER_OF_ARGUMENT.items()
+        if name not in ("name", "rerun_of", "tags")
+    },
+    "run_tags": "runTags",
+}
+"""The arguments of the operator that starts a batch, and the member of its ``defaultRunSetting`` for each."""
+
 _NUMBERED: Final = {
     "workflow_id": "a workflow's id",
     "run_group_id": "a run group's id",
@@ -52,15 +63,20 @@ _NUMBERED: Final = {
 _TYPES: Final = {"string": str, "boolean": bool, "integer": int, "long": int, "list": list, "map": dict}
 
 
-def build_request(arguments: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
-    """Return StartRun's members for the operator's arguments; those that are None are left out.
+def build_request(
+    arguments: Mapping[str, Any],
+    extra: Mapping[str, Any],
+    members: Mapping[str, str] = MEMBER_OF_ARGUMENT,
+) -> dict[str, Any]:
+    """Return a run's settings for the operator's arguments; those that are None are left out.
 
-    :param arguments: by the names of :data:`MEMBER_OF_ARGUMENT`.
-    :param extra: ``start_run_kwargs``, by StartRun's own names.
+    :param arguments: by the names of ``members``.
+    :param extra: ``start_run_kwargs``, by AWS's own names.
+    :param members: :data:`MEMBER_OF_ARGUMENT`, or :data:`SETTING_OF_ARGUMENT` for a batch.
     :raises ValueError: a value can't be right; it names the argument and what it takes.
     """
     request: dict[str, Any] = {}
-    for argument, member in MEMBER_OF_ARGUMENT.items():
+    for argument, member in members.items():
         value = arguments.get(argument)
         if value is not None:
             check = _CHECKS.get(argument)
@@ -75,19 +91,27 @@ def build_request(arguments: Mapping[str, Any], extra: Mapping[str, Any]) -> dic
     return {**request, **{member: value for member, value in extra.items() if value is not None}}
 
 
-def check_extra(extra: Any, known: Mapping[str, str], arguments: Mapping[str, Any]) -> None:
-    """Refuse ``start_run_kwargs`` that StartRun does not take, or that an argument gives already.
+def check_extra(
+    extra: Any,
+    known: Mapping[str, str],
+    arguments: Mapping[str, Any],
+    members: Mapping[str, str] = MEMBER_OF_ARGUMENT,
+    operation: str = "StartRun",
+) -> None:
+    """Refuse ``start_run_kwargs`` that AWS does not take, or that an argument gives already.
 
-    :param known: the members of StartRun that the installed botocore knows, and the type of each.
+    :param known: the members that the installed botocore knows, and the type of each.
     :param arguments: the operator's arguments; those that are None do not count.
+    :param members: as for :func:`build_request`.
+    :param operation: what takes them, for errors.
     :raises ValueError: naming the member, and the nearest one if it is unknown.
     """
     if not isinstance(extra, Mapping):
         raise ValueError(
-            f"start_run_kwargs is a {type(extra).__name__}; it takes a dict of StartRun's members, such as "
-            "{'networkingMode': 'VPC', 'configurationName': 'lab'}."
+            f"start_run_kwargs is a {type(extra).__name__}; it takes a dict of {operation}'s members, "
+            "such as {'networkingMode': 'VPC', 'configurationName': 'lab'}."
         )
-    argument_of = {member: argument for argument, member in MEMBER_OF_ARGUMENT.items()}
+    argument_of = {member: argument for argument, member in members.items()}
     for member in extra:
         if member == "requestId":
             raise ValueError(
@@ -101,7 +125,7 @@ def check_extra(extra: Any, known: Mapping[str, str], arguments: Mapping[str, An
                 f"start_run_kwargs holds {member!r}; give it as the operator's own argument "
                 f"{argument_of[member]}."
             )
-        if member in MEMBER_OF_ARGUMENT:
+        if member in members:
             raise ValueError(f"start_run_kwargs holds {member!r}, which is the operator's own argument.")
         if member not in known:
             import difflib  # every DAG file that starts a run pays for this module
@@ -109,27 +133,32 @@ def check_extra(extra: Any, known: Mapping[str, str], arguments: Mapping[str, An
             near = difflib.get_close_matches(str(member), known, n=1, cutoff=0.5)
             hint = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(sorted(known))}."
             raise ValueError(
-                f"start_run_kwargs holds {member!r}, which StartRun of the installed botocore does not know; "
-                f"{hint}"
+                f"start_run_kwargs holds {member!r}, which {operation} of the installed botocore does not "
+                f"know; {hint}"
             )
-        _check_type(member, extra[member], known[member])
+        _check_type(member, extra[member], known[member], operation)
 
 
-def _check_type(member: str, value: Any, type_name: str) -> None:
+def _check_type(member: str, value: Any, type_name: str, operation: str) -> None:
     # botocore checks it as well, but its error quotes the value, which may be a session policy.
     path = f"start_run_kwargs[{member!r}]"
     accepted = _TYPES.get(type_name)
     if type_name == "document":
         plain_json(value, path)
     elif accepted and value is not None and type(value) is not accepted:
-        raise ValueError(f"{path} is a {type(value).__name__}; StartRun takes a {accepted.__name__}.")
+        raise ValueError(f"{path} is a {type(value).__name__}; {operation} takes a {accepted.__name__}.")
 
 
-def check_rerun_with(rerun_with: Any, is_known: Callable[[Any], bool] = lambda value: True) -> None:
+def check_rerun_with(
+    rerun_with: Any,
+    is_known: Callable[[Any], bool] = lambda value: True,
+    members: Mapping[str, str] = MEMBER_OF_ARGUMENT,
+) -> None:
     """Refuse changed settings that are no arguments of the operator.
 
     :param rerun_with: as given, or None.
     :param is_known: returns whether a value is final; False for a template that is not rendered yet.
+    :param members: as for :func:`build_request`.
     :raises ValueError: naming what was given and what it takes.
     """
     takes = (
@@ -147,7 +176,7 @@ def check_rerun_with(rerun_with: Any, is_known: Callable[[Any], bool] = lambda v
             continue
         if not isinstance(reason, str) or not isinstance(changes, Mapping) or not changes:
             raise ValueError(f"rerun_with holds {reason!r}: a {type(changes).__name__}; {takes}")
-        if unknown := [str(name) for name in changes if name not in MEMBER_OF_ARGUMENT]:
+        if unknown := [str(name) for name in changes if name not in members]:
             raise ValueError(f"rerun_with[{reason!r}] holds {', '.join(unknown)}; {takes}")
 
 
@@ -166,9 +195,9 @@ def check_what_is_missing(arguments: Mapping[str, Any]) -> None:
     :raises ValueError: naming the argument and what it takes.
     """
     if not arguments.get("workflow_id") and not arguments.get("rerun_of"):
+        instead = " (or give rerun_of, the run to run again)" if "rerun_of" in arguments else ""
         raise ValueError(
-            "workflow_id is missing; it takes the id of a workflow, such as '1234567' (or give rerun_of, "
-            "the run to run again)."
+            f"workflow_id is missing; it takes the id of a workflow, such as '1234567'{instead}."
         )
     if not arguments.get("role_arn"):
         raise ValueError(
@@ -178,6 +207,15 @@ def check_what_is_missing(arguments: Mapping[str, Any]) -> None:
     if not arguments.get("output_uri"):
         raise ValueError(
             "output_uri is missing; it takes the S3 location for the outputs, such as 's3://bucket/folder'."
+        )
+
+
+def check_private(workflow_type: Any) -> None:
+    """Raise ValueError for a workflow of a type that no batch takes."""
+    if workflow_type == "READY2RUN":
+        raise ValueError(
+            "workflow_type is 'READY2RUN', and a batch takes private workflows alone; map "
+            "OmicsStartRunOperator over the samples."
         )
 
 
@@ -262,6 +300,7 @@ _CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "output_uri": _check_output,
     "parameters": _check_parameters,
     "tags": _check_tags,
+    "run_tags": _check_tags,
     "name": _check_name,
     "workflow_type": _check_text,
     "workflow_version_name": _check_text,

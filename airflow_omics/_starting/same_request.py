@@ -8,8 +8,9 @@ other parameters.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
+from airflow_omics._batches.members import NAMED_TAG
 from airflow_omics._starting.attempt import REQUEST_TAG
 from airflow_omics.exceptions import OmicsRequestError
 from airflow_omics.records import to_plain
@@ -44,6 +45,41 @@ def check_same_request(
         "%s). It is used as it is; clear the task (with on_clear='new') to start another.",
         run_id,
         members,
+    )
+
+
+_SETTINGS: Final[Mapping[str, str]] = {
+    REQUEST_TAG: "what all its runs have in common",
+    NAMED_TAG: "its run_settings",
+}
+
+
+def check_same_settings(
+    wanted: Mapping[str, str], record: Mapping[str, Any], *, is_before: bool, log: Any
+) -> None:
+    """Refuse a batch that an earlier DAG run started with different settings; warn of one of this DAG run.
+
+    :param wanted: the tags that say what a batch is started with now.
+    :param record: GetBatch's answer for the batch that was found.
+    :param is_before: whether it was made before this DAG run was.
+    :raises OmicsRequestError: saying which part differs, and no value.
+    """
+    had = record.get("tags") or {}
+    differing = [_SETTINGS[tag] for tag, value in wanted.items() if had.get(tag) not in (None, value)]
+    if not differing:
+        return
+    batch_id, what = str(record.get("id")), " and ".join(differing)
+    if is_before:
+        raise OmicsRequestError(
+            f"HealthOmics batch {batch_id} was started for this task by an earlier DAG run of the same id, "
+            f"and {what} differ, so this DAG run does not use it. Give the DAG run an id of its own.",
+            batch_id=batch_id,
+        )
+    log.warning(
+        "HealthOmics batch %s is the batch of this task, but %s have changed since it was started. It is "
+        "used as it is.",
+        batch_id,
+        what,
     )
 
 

@@ -83,6 +83,10 @@ class StartTry(ABC):
 
     _has_shared_name = False
 
+    def _carried(self) -> dict[str, Any]:
+        """Return what a deferral carries besides, plain JSON."""
+        return {}
+
     @abstractmethod
     def _seen(self, record: RunRecord) -> None:
         """Take a record that was read."""
@@ -197,7 +201,7 @@ class StartTry(ABC):
 
     def ended(self, attempt: Attempt, record: RunRecord) -> None:
         """Note a run that ended badly."""
-        self._memory.note_end(attempt, record)
+        self._memory.note_end(attempt, record, self._finish.noted_of(record))
 
     def end_superseded(self, found: Found) -> None:
         """End an active run from before the task was cleared."""
@@ -240,6 +244,7 @@ class StartTry(ABC):
 
     def _defer(self, wait: Wait, attempt: Attempt, was_stopping: bool) -> NoReturn:
         waited = {
+            **self._carried(),
             "epoch": attempt.epoch,
             "generation": attempt.generation,
             "was_stopping": was_stopping,

@@ -1,4 +1,4 @@
-"""The one place that cancels a run and confirms it."""
+"""The one place that cancels a run and confirms it, and what of that holds for a batch."""
 
 from __future__ import annotations
 
@@ -58,6 +58,26 @@ class Cancellation(Change):
             self._go_on(now, self._poke_interval)  # it is ending by itself
         else:
             self.result = record
+
+
+class BatchCancellation(Cancellation):
+    """CancelRunBatch, confirmed through STOPPING to the batch's end.
+
+    HealthOmics does not take it while a batch is CREATING, so that is waited for. A batch that is STOPPING is
+    being cancelled already: it takes no second request. One that has ended is left alone.
+
+    See https://docs.aws.amazon.com/omics/latest/api/API_CancelRunBatch.html
+    """
+
+    operation = "CancelRunBatch"
+    method = "cancel_run_batch"
+
+    def _has_come_about(self, record: RunRecord) -> bool:
+        stops = record.get("status") == "STOPPING" and not self._confirm
+        return stops or super()._has_come_about(record)
+
+    def _must_wait(self, record: RunRecord) -> bool:
+        return record.get("status") in ("CREATING", "STOPPING")
 
 
 def cancel_run(

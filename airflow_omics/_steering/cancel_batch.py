@@ -10,7 +10,7 @@ from airflow_omics._batches.lists import ListRunsRefusedError
 from airflow_omics._faults import NOT_FOUND_GRACE, named
 from airflow_omics._identity import Target
 from airflow_omics._outcome import going_on
-from airflow_omics._steering.cancel import Cancellation
+from airflow_omics._steering.cancel import BatchCancellation
 from airflow_omics._steering.change import apply_change
 from airflow_omics._steering.members import Members
 from airflow_omics.exceptions import OmicsError
@@ -18,26 +18,6 @@ from airflow_omics.records import ACTIVE_STATUSES, BatchRecord, RunRecord
 
 if TYPE_CHECKING:
     from airflow_omics.hooks import OmicsHook
-
-
-class BatchCancellation(Cancellation):
-    """CancelRunBatch, confirmed through STOPPING to the batch's end.
-
-    HealthOmics does not take it while a batch is CREATING, so that is waited for. A batch that is STOPPING is
-    being cancelled already: it takes no second request. One that has ended is left alone.
-
-    See https://docs.aws.amazon.com/omics/latest/api/API_CancelRunBatch.html
-    """
-
-    operation = "CancelRunBatch"
-    method = "cancel_run_batch"
-
-    def _has_come_about(self, record: RunRecord) -> bool:
-        stops = record.get("status") == "STOPPING" and not self._confirm
-        return stops or super()._has_come_about(record)
-
-    def _must_wait(self, record: RunRecord) -> bool:
-        return record.get("status") in ("CREATING", "STOPPING")
 
 
 def cancel_run_batch(
@@ -129,6 +109,6 @@ def _wait_for(
             raise OmicsError(
                 f"{target} has ended, and {len(left):,} of its runs go on although CancelRun was accepted, "
                 f"such as run {left[0]}.",
-                **named(target),  # type: ignore[arg-type]
+                **named(target),
             )
         _clock.sleep(min(poke_interval, deadline - now))

@@ -15,7 +15,8 @@ from airflow_omics import _clock
 from airflow_omics._connection import AwsArguments
 from airflow_omics._faults import NOT_FOUND_GRACE, Fault
 from airflow_omics._identity import Target
-from airflow_omics._steering.cancel import Cancellation
+from airflow_omics._resource import BATCH
+from airflow_omics._steering.cancel import BatchCancellation, Cancellation
 from airflow_omics._steering.change import judged
 from airflow_omics._watching.limited_client import LimitedClient
 from airflow_omics._watching.shared_client import Known
@@ -45,7 +46,7 @@ class Cancellations:
     def __init__(self, arguments: AwsArguments, requests_per_second: float) -> None:
         self._arguments = arguments
         self._rate = requests_per_second
-        self._under_way: dict[str, asyncio.Future[str]] = {}
+        self._under_way: dict[tuple[str, str], asyncio.Future[str]] = {}
         self._in_flight = asyncio.Semaphore(_MOST_IN_FLIGHT)
         self._in_line = asyncio.Semaphore(_MOST_IN_LINE)
 
@@ -65,10 +66,11 @@ class Cancellations:
         :param say: takes a log line, with its level.
         :raises OmicsError: why it could not be cancelled, within an hour.
         """
-        first = self._under_way.get(target.id)
+        key = target.resource.noun, target.id
+        first = self._under_way.get(key)
         if first is not None:
             return await asyncio.shield(first)
-        outcome = self._under_way[target.id] = asyncio.get_running_loop().create_future()
+        outcome = self._under_way[key] = asyncio.get_running_loop().create_future()
         outcome.add_done_callback(_retrieved)
         try:
             status = await self._cancel(target, say)
@@ -82,7 +84,7 @@ class Cancellations:
             outcome.set_result(status)
             return status
         finally:
-            del self._under_way[target.id]
+            del self._under_way[key]
             if not self._under_way:
                 self._forget()
 
@@ -92,7 +94,7 @@ class Cancellations:
             del of_connection[self._arguments.key]
 
     async def _cancel(self, target: Target, say: Say) -> str:
-        change = _Unattended(
+        change = (_UnattendedBatch if target.resource == BATCH else _Unattended)(
             target,
             confirm=False,
             started_at=_clock.monotonic(),
@@ -117,14 +119,14 @@ class Cancellations:
                 await asyncio.sleep(change.pause(_clock.monotonic()))
 
     async def _make_calls(self, change: Cancellation, client: LimitedClient) -> None:
-        """Read the run, and if it is to be cancelled, do so at once.
+        """Read the run or batch, and if it is to be cancelled, do so at once.
 
         CancelRun names a run by its id alone, and ids are reused. So CancelRun's turn is waited for before
         GetRun is sent: nothing comes between reading the run's ``uuid`` and the request.
         """
-        await client.turn("CancelRun")
+        await client.turn(change.operation)
         async with self._in_line:
-            await client.turn("GetRun")
+            await client.turn(change.target.resource.read)
         known = Known(bool(change.target.uuid), change.known.home)
         answer = await client.read(change.target, known=known)
         if isinstance(answer, Fault):
@@ -137,7 +139,7 @@ class Cancellations:
             client.renew()
         if change.step != "ask" or change.error is not None or change.result is not None:
             return
-        fault = await client.cancel_run(change.target.id, known)
+        fault = await client.cancel(change.target, known)
         if fault is not None:
             change.failed(judged(fault), _clock.monotonic())
         else:
@@ -150,6 +152,10 @@ class _Unattended(Cancellation):
     def _without_credentials(self, fault: Fault, now: float) -> None:
         self._credentials_lost_at = now
         self._try_again(now)
+
+
+class _UnattendedBatch(_Unattended, BatchCancellation):
+    """The same of a batch. Runs that the batch cannot cancel go on: nobody waits for its end."""
 
 
 def _retrieved(outcome: asyncio.Future[str]) -> None:

@@ -82,15 +82,15 @@ class Kill:
     """Whether a person killed the task; None until its state is known."""
 
     @property
-    def key(self) -> tuple[str, str, TaskKey]:
+    def key(self) -> tuple[str, str, str, TaskKey]:
         """Equal for two kills if one of them is enough."""
-        return self.arguments.key, self.target.id, self.task
+        return self.arguments.key, self.target.resource.noun, self.target.id, self.task
 
     @property
     def named(self) -> str:
         """The run, with its ARN if that is known."""
         arn = self.target.arn
-        return f"HealthOmics run {self.target.id}" + (f" ({arn})" if arn else "")
+        return str(self.target) + (f" ({arn})" if arn else "")
 
 
 class Kills:
@@ -102,7 +102,7 @@ class Kills:
 
     def __init__(self) -> None:
         self._states = StateReader()
-        self._tasks: dict[tuple[str, str, TaskKey], asyncio.Task[None]] = {}
+        self._tasks: dict[tuple[str, str, str, TaskKey], asyncio.Task[None]] = {}
         self._cut_short: list[Kill] = []
         self._sentinel: asyncio.Task[None] | None = None
         self._triggers = 0
@@ -146,11 +146,9 @@ class Kills:
     async def _was_killed(self, kill: Kill) -> bool:
         state = await self._state(kill.task)
         if not is_killed(state, kill.on_clear):
-            kill.log.say(logging.INFO, f"HealthOmics run {kill.target.id} goes on: the task is {state}.")
+            kill.log.say(logging.INFO, f"{kill.target} goes on: the task is {state}.")
             return False
-        kill.log.say(
-            logging.INFO, f"The task is {state}: HealthOmics run {kill.target.id} is to be cancelled."
-        )
+        kill.log.say(logging.INFO, f"The task is {state}: {kill.target} is to be cancelled.")
         return True
 
     async def _state(self, task: TaskKey) -> str | None:
@@ -206,8 +204,7 @@ async def wait_a_while(kill: Kill, seconds: float) -> None:
             with contextlib.suppress(Exception):  # a log that is closed must not keep a trigger from ending
                 kill.log.say(
                     logging.INFO,
-                    f"HealthOmics run {kill.target.id}: the triggerer goes on with it, and reports the "
-                    "result in its own log.",
+                    f"{kill.target}: the triggerer goes on with it, and reports the result in its own log.",
                 )
         kill.log.leave()
 
@@ -216,7 +213,7 @@ async def _cancel(kill: Kill) -> None:
     cancellations = Cancellations.shared(kill.arguments, kill.requests_per_second)
     status = await cancellations.cancel(kill.target, kill.log.say)
     if status != "accepted":
-        kill.log.say(logging.INFO, f"HealthOmics run {kill.target.id} is {status}.")
+        kill.log.say(logging.INFO, f"{kill.target} is {status}.")
 
 
 def _name_those_cut_short(kills: Iterable[Kill]) -> None:

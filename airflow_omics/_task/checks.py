@@ -195,3 +195,41 @@ def is_known_now(value: Any) -> bool:
     if isinstance(value, str):
         return not any(mark in value for mark in ("{{", "{%", "{#"))
     return not holds_reference(value)
+
+
+def check_retry_by_class(value: Any) -> None:
+    """Raise ValueError unless ``value`` is a dict of True or False by class of failure, or None."""
+    if value is None:
+        return
+    from airflow_omics.failures import ENDINGS, FAILURES
+
+    classes = sorted({row.failure_class for row in (*FAILURES.values(), *ENDINGS.values())})
+    if (
+        not isinstance(value, Mapping)
+        or not all(isinstance(retry, bool) for retry in value.values())
+        or not set(value) <= set(classes)
+    ):
+        raise ValueError(
+            f"retry_by_class is {value!r}; it takes a dict of True or False by class of failure: "
+            f"{', '.join(map(repr, classes))}."
+        )
+
+
+def check_one_of(name: str, value: Any, accepted: tuple[str, ...]) -> str:
+    """Return ``value`` if it is one of those accepted.
+
+    :raises ValueError: it is none of them.
+    """
+    if value not in accepted:
+        raise ValueError(f"{name} is {value!r}; it takes {' or '.join(map(repr, accepted))}.")
+    return str(value)
+
+
+def check_count(name: str, value: Any) -> int:
+    """Return ``value`` if it is a whole number, 0 or more.
+
+    :raises ValueError: it is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError(f"{name} is {value!r}; it takes a whole number, 0 or more.")
+    return value

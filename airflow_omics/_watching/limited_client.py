@@ -98,10 +98,13 @@ class LimitedClient:
         self._count("ListRuns", page)
         return page if isinstance(page, Fault) else (page.items, page.next_token)
 
-    async def cancel_run(self, run_id: str, known: Known) -> Fault | None:
-        """Ask for a cancellation; return None once it is accepted."""
-        answer = await self._shared.call(lambda client: client.cancel_run(run_id), known=known)
-        self._count("CancelRun", answer)
+    async def cancel(self, target: Target, known: Known) -> Fault | None:
+        """Ask for the cancellation of a run or batch; return None once it is accepted."""
+        resource = target.resource
+        answer: Fault | None = await self._shared.call(
+            lambda client: getattr(client, resource.cancel_method)(target.id), known=known
+        )
+        self._count(resource.cancel, answer)
         return answer
 
     @property

@@ -84,7 +84,7 @@ class OmicsCancelRunBatchOperator(RunTaskMixin, BaseOperator):
         self.verify = verify
         self.botocore_config = botocore_config
         self._check_aws_arguments()
-        self._check_run_id()
+        self._check_target()
 
     def execute(self, context: Context) -> BatchRecord:
         """Cancel the batch, wait for its end, and return its record."""

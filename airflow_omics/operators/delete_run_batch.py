@@ -89,7 +89,7 @@ class OmicsDeleteRunBatchOperator(RunTaskMixin, BaseOperator):
         self.verify = verify
         self.botocore_config = botocore_config
         self._check_aws_arguments()
-        self._check_run_id()
+        self._check_target()
 
     def execute(self, context: Context) -> BatchRecord:
         """Delete the runs, the batch or both, confirm that they are gone, and return the last record."""

@@ -63,7 +63,7 @@ class OmicsGetBatchOperator(RunTaskMixin, BaseOperator):
         self.verify = verify
         self.botocore_config = botocore_config
         self._check_aws_arguments()
-        self._check_run_id()
+        self._check_target()
 
     def execute(self, context: Context) -> BatchRecord:
         """Read the batch and return its record."""

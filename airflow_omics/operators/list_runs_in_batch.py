@@ -96,7 +96,7 @@ class OmicsListRunsInBatchOperator(RunTaskMixin, BaseOperator):
         self.verify = verify
         self.botocore_config = botocore_config
         self._check_aws_arguments()
-        self._check_run_id()
+        self._check_target()
 
     def execute(self, context: Context) -> list[Any]:
         """List the batch's members and return their entries."""

@@ -6,19 +6,22 @@ import datetime
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_omics._compat import BaseOperator, Context, conf
-from airflow_omics._starting.rendering import TEXT_ARGUMENTS, render_argument
+from airflow_omics._compat import Context, conf
+from airflow_omics._starting.rendering import TEXT_ARGUMENTS
+from airflow_omics._starting.start_operator import StartOperator
 from airflow_omics._task.base import RunTaskMixin
 from airflow_omics._task.checks import (
+    check_count,
     check_diagnose,
     check_fields,
+    check_one_of,
+    check_retry_by_class,
     check_seconds,
     check_statuses,
     check_switch,
     is_known_now,
 )
-from airflow_omics._task.fields import Renderer
-from airflow_omics._task.hidden import Hidden, hidden, shown_value
+from airflow_omics._task.hidden import shown_value
 from airflow_omics.links import RUN_LINKS
 from airflow_omics.records import RunRecord
 
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
 _HIDDEN = ("parameters", "tags", "start_run_kwargs", "rerun_with")
 
 
-class OmicsStartRunOperator(RunTaskMixin, BaseOperator):
+class OmicsStartRunOperator(StartOperator):
     """Start a HealthOmics run, wait for it, and return its record; never start a second one by mistake.
 
     Each run is started with a token that is the same for every attempt of a task, and carries a name and
@@ -127,6 +130,7 @@ class OmicsStartRunOperator(RunTaskMixin, BaseOperator):
         "region_name",
         "verify",
     )
+    hidden_fields = _HIDDEN
     template_fields_renderers = dict.fromkeys(_HIDDEN, "py")
     text_fields = frozenset({*TEXT_ARGUMENTS, *RunTaskMixin.text_fields})
     run_fields = frozenset({"rerun_of"})
@@ -201,9 +205,9 @@ class OmicsStartRunOperator(RunTaskMixin, BaseOperator):
         self.deferrable = check_switch("deferrable", deferrable)
         self.poke_interval = poke_interval
         self.wait_timeout = wait_timeout
-        self.on_timeout = _one_of("on_timeout", on_timeout, ("fail", "cancel"))
+        self.on_timeout = check_one_of("on_timeout", on_timeout, ("fail", "cancel"))
         self.cancel_on_kill = check_switch("cancel_on_kill", cancel_on_kill)
-        self.on_clear = _one_of("on_clear", on_clear, ("new", "reattach"))
+        self.on_clear = check_one_of("on_clear", on_clear, ("new", "reattach"))
         self.name_suffix = check_switch("name_suffix", name_suffix)
         self.success_statuses = check_statuses("success_statuses", success_statuses)
         if not self.success_statuses:
@@ -219,67 +223,24 @@ class OmicsStartRunOperator(RunTaskMixin, BaseOperator):
         self.botocore_config = botocore_config
         self._check_now()
 
-    # -- what may hold patient data ------------------------------------------------------------------------
-
-    def kept(self, name: str, value: Any) -> Any:
-        """Return what a field keeps of an assigned ``value``; what may hold patient data is hidden."""
-        return hidden(value) if name in _HIDDEN else super().kept(name, value)
-
-    @classmethod
-    def partial(cls, **kwargs: Any) -> Any:
-        """Return a task to map, as Airflow does, with everything hidden that may hold patient data."""
-        return super().partial(**_with_hidden(kwargs))
-
-    def _hook_apply_defaults(self, **kwargs: Any) -> tuple[tuple[()], dict[str, Any]]:
-        # Airflow keeps the arguments of a task as well as the task's own attributes.
-        return (), _with_hidden(kwargs)
-
-    def render_field(self, name: str, value: Any, render: Renderer) -> Any:
-        """Return the rendered value of one field; what may hold patient data is returned hidden."""
-        if isinstance(value, Hidden):
-            if value.is_rendered:
-                return value
-            value = value.value
-        elif name in _HIDDEN:
-            value = shown_value(value)
-        if name in _HIDDEN:
-            return Hidden(render_argument(name, value, render), is_rendered=True)
-        rendered = super().render_field(name, value, render)
-        if name in self.run_fields:
-            return rendered
-        # A record by mistake: it is refused, but only after Airflow has stored it for the UI.
-        is_record = isinstance(rendered, Mapping | list | tuple)
-        return Hidden(rendered, is_rendered=True) if is_record else rendered
-
     # -- the task --------------------------------------------------------------------------------------------
 
     def execute(self, context: Context) -> RunRecord:
         """Find or start the run, wait for it, and return its record."""
-        return self._begin(context).execute()
+        record: RunRecord = super().execute(context)
+        return record
 
     def execute_complete(
         self, context: Context, event: Any = None, waited: Mapping[str, Any] | None = None
     ) -> RunRecord:
         """Take the trigger's event: return the record, go on with the next run, or fail."""
-        return self._begin(context).resume(event, waited or {})
+        record: RunRecord = super().execute_complete(context, event, waited)
+        return record
 
-    def on_kill(self) -> None:
-        """Cancel the run, if ``cancel_on_kill`` says so and a person has ended the task."""
-        running: RunTry | None = getattr(self, "_running", None)
-        if running is not None:
-            running.kill()
-
-    def _begin(self, context: Context) -> RunTry:
+    def _new_try(self, context: Context) -> RunTry:
         from airflow_omics._starting.run_try import RunTry
-        from airflow_omics.exceptions import OmicsRequestError
 
-        if context.get("ti") is None:
-            raise OmicsRequestError(
-                f"Task {self.task_id!r} was executed without a task instance, which a retry needs to find "
-                "its run again; let Airflow run it: dag.test() does, in one process."
-            )
-        self._running = RunTry(self, context, self._hook_of)
-        return self._running
+        return RunTry(self, context, self._hook_of)
 
     def _check_now(self) -> None:
         """Refuse at parse time what is wrong for certain."""
@@ -299,32 +260,5 @@ class OmicsStartRunOperator(RunTaskMixin, BaseOperator):
                 check_argument(name, value)
         check_rerun_with(shown_value(self.rerun_with), is_known_now)
         self._check_aws_arguments()
-        if self.retry_by_class is not None:
-            _check_retry_by_class(self.retry_by_class)
-        if isinstance(self.max_reruns, bool) or not isinstance(self.max_reruns, int) or self.max_reruns < 0:
-            raise ValueError(f"max_reruns is {self.max_reruns!r}; it takes a whole number, 0 or more.")
-
-
-def _with_hidden(kwargs: dict[str, Any]) -> dict[str, Any]:
-    return {name: hidden(value) if name in _HIDDEN else value for name, value in kwargs.items()}
-
-
-def _check_retry_by_class(value: Any) -> None:
-    from airflow_omics.failures import ENDINGS, FAILURES
-
-    classes = sorted({row.failure_class for row in (*FAILURES.values(), *ENDINGS.values())})
-    if (
-        not isinstance(value, Mapping)
-        or not all(isinstance(retry, bool) for retry in value.values())
-        or not set(value) <= set(classes)
-    ):
-        raise ValueError(
-            f"retry_by_class is {value!r}; it takes a dict of True or False by class of failure: "
-            f"{', '.join(map(repr, classes))}."
-        )
-
-
-def _one_of(name: str, value: Any, accepted: tuple[str, ...]) -> str:
-    if value not in accepted:
-        raise ValueError(f"{name} is {value!r}; it takes {' or '.join(map(repr, accepted))}.")
-    return str(value)
+        check_retry_by_class(self.retry_by_class)
+        check_count("max_reruns", self.max_reruns)

@@ -3,6 +3,6 @@
 Use :class:`airflow_omics.triggers.OmicsStartedRunTrigger`; this path goes with the next minor release.
 """
 
-from airflow_omics.triggers.started_run import OmicsStartedRunTrigger
+from airflow_omics.triggers.started import OmicsStartedRunTrigger
 
 __all__ = ["OmicsStartedRunTrigger"]

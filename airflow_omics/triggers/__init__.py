@@ -2,12 +2,13 @@
 
 from airflow_omics.triggers.run import OmicsRunEvent, OmicsRunTrigger
 from airflow_omics.triggers.run_batch import OmicsRunBatchEvent, OmicsRunBatchTrigger
-from airflow_omics.triggers.started_run import OmicsStartedRunTrigger
+from airflow_omics.triggers.started import OmicsStartedRunBatchTrigger, OmicsStartedRunTrigger
 
 __all__ = [
     "OmicsRunBatchEvent",
     "OmicsRunBatchTrigger",
     "OmicsRunEvent",
     "OmicsRunTrigger",
+    "OmicsStartedRunBatchTrigger",
     "OmicsStartedRunTrigger",
 ]

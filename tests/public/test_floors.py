@@ -22,9 +22,7 @@ FLOORS = (
     ("_steering",),
     ("_batches",),
     ("_watching",),
-    ("_batches",),
     ("_task",),
-    ("_batches",),
     ("_waiting",),
     ("diagnosis",),
     ("hooks",),  # the only room that talks to AWS

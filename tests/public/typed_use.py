@@ -58,6 +58,7 @@ from airflow_omics.operators import (
     OmicsGetRunOperator,
     OmicsListRunsInBatchOperator,
     OmicsListRunTasksOperator,
+    OmicsStartRunBatchOperator,
     OmicsStartRunOperator,
     SampleSheet,
 )
@@ -69,6 +70,7 @@ from airflow_omics.triggers import (
     OmicsRunBatchTrigger,
     OmicsRunEvent,
     OmicsRunTrigger,
+    OmicsStartedRunBatchTrigger,
     OmicsStartedRunTrigger,
 )
 
@@ -174,6 +176,56 @@ def start(context: Any) -> None:
     assert_type(operator.execute_complete(context, event={}, waited={}), RunRecord)
     assert_type(operator.wait_for_completion, bool)
     assert_type(operator.poke_interval, float | datetime.timedelta)
+
+
+def start_batch(context: Any) -> None:
+    operator = OmicsStartRunBatchOperator(
+        task_id="cohort",
+        workflow_id="1234567",
+        role_arn="arn:aws:iam::123456789012:role/omics-run",
+        output_uri="s3://bucket/out",
+        run_settings={"sample-1": {"reads": "s3://bucket/reads.fastq.gz"}},
+        parameters={"reference": "s3://bucket/reference.fasta"},
+        name="cohort-7",
+        run_tags={"project": "p1"},
+        tags={"project": "p1"},
+        settings_uri="s3://bucket/settings",
+        workflow_type="PRIVATE",
+        workflow_version_name="v1",
+        workflow_owner_id="123456789012",
+        run_group_id=1234567,
+        priority=10,
+        storage_type="DYNAMIC",
+        storage_capacity=None,
+        log_level="ALL",
+        cache_id="1234567",
+        cache_behavior="CACHE_ALWAYS",
+        retention_mode="RETAIN",
+        start_run_kwargs={"networkingMode": "RESTRICTED"},
+        wait_for_completion=True,
+        deferrable=True,
+        poke_interval=MINUTE,
+        wait_timeout=7200.0,
+        on_timeout="cancel",
+        cancel_on_kill=True,
+        on_clear="failed",
+        max_failures=5,
+        max_failure_ratio=0.05,
+        on_too_many_failures="cancel",
+        rerun_failed=1,
+        rerun_with={"OUT_OF_MEMORY_ERROR": {"storage_type": "DYNAMIC"}},
+        retry_by_class={"retry": True},
+        record_fields=("outcome",),
+        diagnose=False,
+        aws_conn_id="aws_default",
+        region_name=None,
+        verify=False,
+        botocore_config=None,
+    )
+    assert_type(operator.execute(context), BatchRecord)
+    assert_type(operator.execute_complete(context, event={}, waited={}), BatchRecord)
+    assert_type(operator.max_failures, int)
+    assert_type(operator.max_failure_ratio, float | None)
 
 
 def sheet() -> None:
@@ -661,6 +713,10 @@ def triggers(event: OmicsRunEvent) -> None:
         "1234567", task_key={}, cancel_on_kill=True, on_clear="new", timeout=60.0
     )
     assert_type(started.serialize(), tuple[str, dict[str, Any]])
+    of_batch = OmicsStartedRunBatchTrigger(
+        "7123456", task_key={}, cancel_on_kill=True, on_clear="failed", max_failures=3
+    )
+    assert_type(of_batch.serialize(), tuple[str, dict[str, Any]])
     batch = OmicsRunBatchTrigger(
         {"id": "7123456"},
         max_failures=50,

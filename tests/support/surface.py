@@ -49,6 +49,7 @@ PUBLIC: dict[str, list[str]] = {
         "OmicsGetRunOperator",
         "OmicsListRunTasksOperator",
         "OmicsListRunsInBatchOperator",
+        "OmicsStartRunBatchOperator",
         "OmicsStartRunOperator",
         "SampleSheet",
     ],
@@ -60,6 +61,7 @@ PUBLIC: dict[str, list[str]] = {
         "OmicsRunBatchTrigger",
         "OmicsRunEvent",
         "OmicsRunTrigger",
+        "OmicsStartedRunBatchTrigger",
         "OmicsStartedRunTrigger",
     ],
 }

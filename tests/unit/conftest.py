@@ -19,6 +19,7 @@ from tests.support.batch_waits import KNOWS_BATCHES
 from tests.support.clocks import turn
 from tests.support.fixtures import Connect, Output
 from tests.support.sensors import MODES, Clock, Gate, new_run
+from tests.support.start_batches import BatchTask, StartBatch, make_bucket
 from tests.support.start_operators import StartTask, Task
 
 REGION = "us-east-1"
@@ -155,3 +156,10 @@ def start_task(omics: Any, clock: Clock) -> StartTask:
 @pytest.fixture(autouse=True)
 def _no_scheduler_to_hold_events_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("airflow_omics._task.from_trigger.HOLD", 0.0)
+
+
+@pytest.fixture
+def start_batch(omics: Any, clock: Clock) -> StartBatch:
+    """A task that starts a batch: ``start_batch(store=Store(), retries=2, **arguments)``."""
+    make_bucket()
+    return functools.partial(BatchTask, omics, clock)

@@ -1,0 +1,95 @@
+"""What the operators that start something share as tasks: what they hide, and how a try begins.
+
+Every DAG file that imports an operator imports this module. So the functions themselves import what only a
+running task needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow_omics._compat import BaseOperator, Context
+from airflow_omics._starting.rendering import render_argument
+from airflow_omics._task.base import RunTaskMixin
+from airflow_omics._task.fields import Renderer
+from airflow_omics._task.hidden import Hidden, hidden, shown_value
+
+if TYPE_CHECKING:
+    from airflow_omics._starting.start_try import StartTry
+
+
+class StartOperator(RunTaskMixin, BaseOperator):
+    """An operator that starts something; its arguments, and what one try does, belong to the subclass."""
+
+    hidden_fields: tuple[str, ...] = ()
+    """The arguments that may hold patient data or secrets: their values are shown nowhere."""
+
+    # -- what may hold patient data --------------------------------------------------------------------------
+
+    def kept(self, name: str, value: Any) -> Any:
+        """Return what a field keeps of an assigned ``value``; what may hold patient data is hidden."""
+        return hidden(value) if name in self.hidden_fields else super().kept(name, value)
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> Any:
+        """Return a task to map, as Airflow does, with everything hidden that may hold patient data."""
+        return super().partial(**cls._with_hidden(kwargs))
+
+    def _hook_apply_defaults(self, **kwargs: Any) -> tuple[tuple[()], dict[str, Any]]:
+        # Airflow keeps the arguments of a task as well as the task's own attributes.
+        return (), self._with_hidden(kwargs)
+
+    @classmethod
+    def _with_hidden(cls, kwargs: dict[str, Any]) -> dict[str, Any]:
+        return {name: hidden(value) if name in cls.hidden_fields else value for name, value in kwargs.items()}
+
+    def render_field(self, name: str, value: Any, render: Renderer) -> Any:
+        """Return the rendered value of one field; what may hold patient data is returned hidden."""
+        if isinstance(value, Hidden):
+            if value.is_rendered:
+                return value
+            value = value.value
+        elif name in self.hidden_fields:
+            value = shown_value(value)
+        if name in self.hidden_fields:
+            return Hidden(render_argument(name, value, render), is_rendered=True)
+        rendered = super().render_field(name, value, render)
+        if name in self.run_fields:
+            return rendered
+        # A record by mistake: it is refused, but only after Airflow has stored it for the UI.
+        is_record = isinstance(rendered, Mapping | list | tuple)
+        return Hidden(rendered, is_rendered=True) if is_record else rendered
+
+    # -- the task --------------------------------------------------------------------------------------------
+
+    def execute(self, context: Context) -> Any:
+        """Find or start what is meant, wait for it, and return its record."""
+        return self._begin(context).execute()
+
+    def execute_complete(
+        self, context: Context, event: Any = None, waited: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Take the trigger's event: return the record, go on with the next start, or fail."""
+        return self._begin(context).resume(event, waited or {})
+
+    def on_kill(self) -> None:
+        """Cancel what was started, if ``cancel_on_kill`` says so and a person has ended the task."""
+        running: StartTry | None = getattr(self, "_running", None)
+        if running is not None:
+            running.kill()
+
+    def _begin(self, context: Context) -> StartTry:
+        from airflow_omics.exceptions import OmicsRequestError
+
+        if context.get("ti") is None:
+            raise OmicsRequestError(
+                f"Task {self.task_id!r} was executed without a task instance, which a retry needs to find "
+                f"its {self.resource.noun} again; let Airflow run it: dag.test() does, in one process."
+            )
+        self._running = self._new_try(context)
+        return self._running
+
+    def _new_try(self, context: Context) -> StartTry:
+        """Return what one try of the task does."""
+        raise NotImplementedError
