@@ -9,8 +9,14 @@ import pytest
 from botocore.config import Config
 
 from airflow_omics.emulator import Emulator, EmulatorServer, mock_omics
+from tests.support.quick_clients import build_clients_quickly
 
 from .support import aws
+
+
+@pytest.fixture(autouse=True)
+def _clients_are_built_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    build_clients_quickly(monkeypatch)
 
 
 @pytest.fixture(autouse=True)

@@ -9,8 +9,6 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-import botocore.hooks
-import botocore.loaders
 import pytest
 from hypothesis import settings
 
@@ -18,6 +16,7 @@ from airflow_omics.emulator import mock_omics
 from tests.support.batch_waits import KNOWS_BATCHES
 from tests.support.clocks import turn
 from tests.support.fixtures import Connect, Output
+from tests.support.quick_clients import build_clients_quickly
 from tests.support.sensors import MODES, Clock, Gate, new_run
 from tests.support.start_batches import BatchTask, StartBatch, make_bucket
 from tests.support.start_operators import StartTask, Task
@@ -31,42 +30,10 @@ settings.register_profile("unit", deadline=None, database=None, max_examples=60)
 settings.load_profile("unit")
 
 
-def _once(method: Any) -> Any:
-    known: dict[Any, Any] = {}
-
-    @functools.wraps(method)
-    def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
-        key = (args, tuple(sorted(kwargs.items())))
-        if key not in known:
-            known[key] = method(self, *args, **kwargs)
-        return known[key]
-
-    return wrapper
-
-
-_LOADER: Any = botocore.loaders.Loader
-_ALIASER: Any = botocore.hooks.EventAliaser
-_KNOWN_AFTER_ONCE = [
-    (owner, name, _once(getattr(owner, name)))
-    for owner, name in (
-        (_LOADER, "list_available_services"),
-        (_LOADER, "determine_latest_version"),
-        (_LOADER, "load_service_model"),
-        (_LOADER, "load_data_with_path"),
-        (_ALIASER, "_alias_event_name"),
-    )
-]
-
-
 @pytest.fixture(autouse=True)
 def _clients_are_built_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In reschedule mode each look builds a client: much JSON, many signatures.
-
-    For each test by itself: tests of other folders, in the same process, load models of their own.
-    """
-    for owner, name, method in _KNOWN_AFTER_ONCE:
-        monkeypatch.setattr(owner, name, method)
-    monkeypatch.setattr(botocore.hooks.BaseEventHooks, "_verify_accept_kwargs", lambda self, func: None)
+    """In reschedule mode each look builds a client."""
+    build_clients_quickly(monkeypatch)
     # moto prepares thousands of answers for the library requests, with each start; botocore has its own.
     monkeypatch.setattr("moto.core.models.RESPONSES_METHODS", [])
 
