@@ -12,7 +12,7 @@ from scripts.matrix import LANES, ROWS, Part, Queue, Row
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-FIRST, SECOND = LANES
+FIRST, SECOND, THIRD = LANES
 
 
 def taken_by(queue: Queue, lane: tuple[str, ...]) -> list[tuple[str, Part]]:
@@ -35,6 +35,11 @@ def test_only_one_lane_starts_airflows() -> None:
         assert [part.name for part in Row(name).parts if part.kind == "airflow"] == ["end-to-end"]
 
 
+def test_what_waits_has_a_lane_that_is_never_busy() -> None:
+    assert [lane for lane in LANES if "wait" in lane] == [THIRD] == [("wait",)]
+    assert {part.kind for name in ROWS for part in Row(name).parts} == {"airflow", "busy", "wait"}
+
+
 def test_two_lanes_begin_with_different_rows() -> None:
     queue = Queue([Row(name) for name in ("lowest", "3.0", "3.3-py3.13")])
     began = [queue.take(lane) for lane in (FIRST, SECOND)]
@@ -52,9 +57,20 @@ def test_who_starts_airflows_helps_when_none_is_left_to_start() -> None:
     ]
 
 
+def unit_tests(row: str) -> list[str]:
+    return [path for part in Row(row).parts for path in part.tests if path.startswith("tests/unit")]
+
+
+def test_the_ends_of_airflow_3_and_each_python_have_all_unit_tests_and_what_is_between_some() -> None:
+    everything = {row for row in ROWS if unit_tests(row) == ["tests/unit"]}
+    assert everything == {"lowest", "3.0", "3.3", "3.3-py3.13"}
+    between = {row for row in ROWS if unit_tests(row) and row not in everything}
+    assert between == {"3.1", "3.2", "3.1-py3.13", "3.2-py3.13"}
+
+
 @pytest.mark.parametrize("row", ROWS)
 def test_what_a_row_tests_is_there(row: str) -> None:
-    paths = [part.tests[0] for part in Row(row).parts]
+    paths = [path for part in Row(row).parts for path in part.tests if path.startswith("tests/")]
     assert [path for path in paths if not (REPOSITORY / path).exists()] == []
     assert (REPOSITORY / "constraints" / f"{ROWS[row][0]}.txt").exists()
 
