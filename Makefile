@@ -41,9 +41,9 @@ up: $(filter postgresql,$(DATABASE)) environment ## Open Airflow's UI with the l
 check: lint schemas ## Lint, type-check and run the quick tests, which need no Airflow, browser or database
 	@$(RUN) -m pytest -n 2 $(CHECKED) $(ARGS)
 
-# Three at a time on two cores: some tests wait, for an Airflow or in real time.
+# Three at a time on two cores: one of them waits in real time (tests/support/xdist_groups.py).
 test: programs lint schemas ## Lint, type-check and run every test on the newest Airflow
-	@$(RUN) -m pytest -n 2 $(ARGS)
+	@$(RUN) -m pytest -n 3 $(ARGS)
 
 lint: environment ## Run ruff and mypy
 	@$(RUN) -m ruff check .
