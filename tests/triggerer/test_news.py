@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
 
 import pytest
 
@@ -143,20 +142,18 @@ def test_a_line_comes_every_so_often_while_nothing_changes(
     run_ids = omics.start_runs(count, life="pending-forever")
     log = Lines()
 
-    async def body() -> tuple[Any, float]:
+    async def body() -> float:
         loop = asyncio.get_running_loop()
+        began = loop.time()
         waits = start_waits(run_ids[1:])
         wait = asyncio.create_task(watch(run_ids[0], log))
-        await log.said("is PENDING", 1)
-        began = loop.time()
         await log.said("is PENDING", 3)
-        took = loop.time() - began
         await stop([wait, *waits.values()])
-        return len(log.lines), took
+        return loop.time() - began
 
-    lines, took = run_loop(body)
-    assert lines == 3
-    assert took >= 2 * 1.2 - 0.1
+    took = run_loop(body)
+    # A line for each look, every half a second, would be more; a busy machine may have been late for one.
+    assert 3 <= len(log.lines) <= 1 + took / 1.2
     assert all("since the first look" in line for _, line in log.lines)
 
 
