@@ -6,6 +6,7 @@ import functools
 from typing import Any
 
 import botocore.hooks
+import botocore.httpsession
 import botocore.loaders
 import pytest
 
@@ -35,6 +36,8 @@ _KNOWN_AFTER_ONCE = [
         (_ALIASER, "_alias_event_name"),
     )
 ]
+# No test of those that build clients quickly speaks TLS to anybody.
+_tls_settings = functools.cache(botocore.httpsession.create_urllib3_context)
 
 
 def build_clients_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,3 +48,4 @@ def build_clients_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     for owner, name, method in _KNOWN_AFTER_ONCE:
         monkeypatch.setattr(owner, name, method)
     monkeypatch.setattr(botocore.hooks.BaseEventHooks, "_verify_accept_kwargs", lambda self, func: None)
+    monkeypatch.setattr(botocore.httpsession, "create_urllib3_context", _tls_settings)
