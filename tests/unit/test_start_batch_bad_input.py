@@ -48,8 +48,8 @@ BAD_AT_RUN: list[tuple[dict[str, Any], str]] = [
     ({"run_settings": []}, "run_settings holds no entries; a batch takes at least one."),
     (
         {"run_settings": [*cohort(3), *cohort(2)]},
-        "run_settings holds 's1' in entries 1 and 4, 's2' in entries 2 and 5; each runSettingId must be there "
-        "once.",
+        "run_settings holds 's1' in entries 1 and 4, 's2' in entries 2 and 5; each runSettingId must be "
+        "there once.",
     ),
     (
         {"run_settings": cohort(1, parametres={})},

@@ -25,7 +25,7 @@ FOREVER = cohort(2, {1: "running-forever", 2: "running-forever"})
         *((state, on_clear, False) for state in ("restarting", None) for on_clear in ("failed", "reattach")),
         *((state, "failed", False) for state in ("queued", "running", "deferred")),
     ],
-
+)
 def test_a_killed_worker_cancels_the_batch_only_where_nobody_needs_it(
     start_batch: StartBatch,
     omics: Any,
