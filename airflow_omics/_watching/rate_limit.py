@@ -53,6 +53,10 @@ class Limiter:
         async with lock:
             await self._acquire()
 
+    def follow(self, other: Limiter) -> None:
+        """Send nothing before the other limiter may."""
+        self._next_slot = max(self._next_slot, other._next_slot)
+
     async def _acquire(self) -> None:
         while (now := _clock.monotonic()) < self._next_slot:
             await asyncio.sleep(self._next_slot - now)
@@ -78,7 +82,12 @@ class RateTable:
     def limiter(self, operation: str, region: str, account: str | None, ceiling: float) -> Limiter:
         """Return the one limiter for these three; ``ceiling`` is used if it is new."""
         accounts = self._limiters.setdefault((operation, region), {})
-        return accounts.setdefault(account, Limiter(ceiling))
+        if account not in accounts:
+            accounts[account] = Limiter(ceiling)
+            if unknown := accounts.get(None):
+                # What was sent before the account was known was sent to this account.
+                accounts[account].follow(unknown)
+        return accounts[account]
 
     async def acquire(self, operation: str, region: str, account: str | None, ceiling: float) -> None:
         """Wait until the next request may be sent.

@@ -157,3 +157,15 @@ def test_a_table_has_one_limiter_for_operation_region_and_account() -> None:
     ):
         assert table.limiter(*other, 5.0) is not first
     assert first.ceiling == 5.0
+
+
+def test_what_was_sent_before_the_account_was_known_counts_for_it(clock: Turned) -> None:
+    table, times = RateTable(), []
+
+    async def body() -> None:
+        for account in (None, "123456789012", "123456789012"):
+            await table.acquire("GetRun", "us-east-1", account, 1.0)
+            times.append(clock.now)
+
+    asyncio.run(body())
+    assert [later - before >= 1.0 for before, later in itertools.pairwise(times)] == [True, True]
