@@ -1,4 +1,4 @@
-"""With a botocore that does not know batches, what is about one fails as it runs, in one sentence."""
+"""With a botocore that does not know batches, what is about one fails with one sentence; the rest works."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from airflow_omics._batches.judge import judged
 from airflow_omics._outcome import Tolerance
 from airflow_omics.exceptions import OmicsRequestError
 from airflow_omics.hooks import OmicsHook
-from tests.support.sensors import ONE_ATTEMPT, TaskInstance, context_of
+from airflow_omics.sensors import OmicsRunBatchSensor
+from tests.support.sensors import ONE_ATTEMPT, Gate, TaskInstance, context_of, new_run
+from tests.support.start_batches import StartBatch
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -23,6 +25,7 @@ SENTENCE = (
     r"installed; upgrade 'apache-airflow-providers-amazon\[aiobotocore\]', or map OmicsStartRunOperator over "
     r"the samples\.$"
 )
+BEGINS = "Batches of runs need botocore 1.42.74 (and aiobotocore 3.4.0) or newer, "
 
 
 @pytest.fixture(autouse=True)
@@ -50,3 +53,28 @@ def test_a_batch_that_is_judged_says_why_nothing_is_known(omics: Any) -> None:
     assert not found.is_tolerated
     assert "Batches of runs need botocore 1.42.74" in found.report
     assert omics.counts() == {}
+
+
+def test_a_start_fails_with_one_sentence_and_no_call(start_batch: StartBatch, omics: Any) -> None:
+    done = start_batch()()
+    assert isinstance(done.error, OmicsRequestError)
+    assert str(done.error).startswith(BEGINS)
+    assert omics.counts() == {}
+
+
+@pytest.mark.parametrize("flag", ["soft_fail", "never_fail", "silent_fail"])
+def test_a_gate_fails_with_one_sentence_that_says_what_to_install(flag: str, gate: Gate) -> None:
+    gate.sensor_class = OmicsRunBatchSensor
+    end = gate(batch_id="7123456", **{flag: True})
+    error: Any = end.error.__cause__ if flag == "never_fail" else end.error  # type: ignore[union-attr]
+    assert isinstance(error, OmicsRequestError)
+    assert str(error).startswith(f"HealthOmics batch 7123456: {BEGINS}")
+    assert error.batch_id == "7123456"
+    assert end.after < 1
+    assert "GetBatch" not in gate.omics.counts()
+
+
+def test_a_gate_on_a_run_works(gate: Gate) -> None:
+    run_id = new_run(gate.omics)
+    gate.omics.move(run_id, "COMPLETED")
+    assert gate(run_id=run_id).kind == "success"

@@ -339,8 +339,8 @@ class Watcher:
     async def turn(self, operation: str) -> None:
         pass
 
-    async def get_run(self, run_id: str, known: Any) -> Any:
-        return self._call("get_run", run_id)
+    async def read(self, target: Any, known: Any) -> Any:
+        return self._call(target.resource.method, target.id)
 
     async def cancel_run(self, run_id: str, known: Any) -> Any:
         return self._call("cancel_run", run_id)
