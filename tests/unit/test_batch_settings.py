@@ -136,6 +136,8 @@ def test_equal_content_gives_equal_bytes() -> None:
     other = [
         {"priority": "3", "parameters": {"y": {"a": "ü", "b": 2}, "x": 1}, "name": "a", "runSettingId": "a"}
     ]
+    written = '[{"name":"a","parameters":{"x":1,"y":{"a":"ü","b":2}},"priority":3,"runSettingId":"a"}]'
+    assert prepare(one, defaults={}).digest == hashlib.sha256(written.encode()).hexdigest()
     assert prepare(one, defaults={}).digest == prepare(other, defaults={}).digest
     assert prepare([*one, {"runSettingId": "b"}], defaults={}).digest != prepare(one, defaults={}).digest
 
@@ -321,6 +323,7 @@ ENTRIES: list[tuple[Any, str]] = [
     ({"runSettingId": "{{ ds }}"}, f"entry 2 ('{{{{ ds }}}}'): runSettingId {NOT_RENDERED}"),
     ({"runSettingId": "x", "engineSettings": {"a": {MARKER}}}, f"entry 2 ('x'): engineSettings['a'] is a set, {NO_JSON}"),
     ({"runSettingId": "x", "outputUri": f"/data/{MARKER}"}, "entry 2 ('x'): outputUri is no S3 location; it takes one, such as 's3://bucket/folder'."),
+    ({"runSettingId": "x", "outputUri": "s3://bucket/\ud83d"}, "entry 2 ('x'): outputUri is no S3 location; it takes one, such as 's3://bucket/folder'."),
     ({"runSettingId": "x", "outputUri": "s3://bucket/" + "x" * 739}, "entry 2 ('x'): outputUri has 751 characters; it takes at most 750."),
     ({"runSettingId": "x", "priority": -1}, "entry 2 ('x'): priority is not in its range; it takes a whole number from 0 to 100000."),
     ({"runSettingId": "x", "priority": 100_001}, "entry 2 ('x'): priority is not in its range; it takes a whole number from 0 to 100000."),
@@ -504,6 +507,22 @@ def test_json_is_read_alike_however_it_is_cut(size: int, indent: int | None) -> 
         text = json.dumps(whole, indent=indent, ensure_ascii=False).encode()
         chunks = (text[at : at + size] for at in range(0, len(text), size))
         assert list(json_items.items_of(chunks)) == expected
+
+
+def test_a_long_item_is_not_decoded_again_for_each_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = 0
+
+    class Decoder(json.JSONDecoder):
+        def raw_decode(self, s: str, idx: int = 0) -> Any:
+            nonlocal tried
+            tried += 1
+            return super().raw_decode(s, idx)
+
+    monkeypatch.setattr(json_items, "_DECODER", Decoder())
+    text = json.dumps(["x" * 1_000_000, "y"]).encode()
+    chunks = (text[at : at + 1000] for at in range(0, len(text), 1000))
+    assert [len(value) for _, value in json_items.items_of(chunks)] == [1_000_000, 1]
+    assert tried < 20
 
 
 def test_an_item_that_never_ends_is_not_held_whole() -> None:

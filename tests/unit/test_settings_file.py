@@ -157,6 +157,17 @@ def test_only_some_entries_of_a_file_in_s3_are_taken(client: Any) -> None:
         ]
 
 
+def test_entries_of_a_file_in_s3_are_weighed_with_what_all_runs_have(client: Any) -> None:
+    client.put_object(
+        Bucket="bucket", Key="a.json", Body=b'[{"runSettingId": "a", "parameters": {"x": "y"}}]'
+    )
+    shared = {"parameters": {"all": "x" * 262_130}}
+    with pytest.raises(
+        OmicsRequestError, match=r"entry 1 \('a'\): parameters \(with those of all runs\) takes"
+    ):
+        prepare("s3://bucket/a.json", defaults=shared, files=folder_of(), wanted=lambda run_id: True)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
