@@ -102,6 +102,7 @@ FILES: list[tuple[str, str]] = [
     ("a.yaml", "- runSettingId: NA1\n  parameters: {fastq: s3://reads/1}\n- {runSettingId: NA2, parameters: {fastq: 's3://reads/2'}}\n"),
     ("a.yml", "NA1:\n  fastq: s3://reads/1\nNA2:\n  fastq: s3://reads/2\n"),
     ("a.yaml", "\ufeffNA1: &first\n  fastq: s3://reads/1\nNA2:\n  <<: *first\n  fastq: s3://reads/2\n"),
+    ("a.yaml", "<<: {NA1: {fastq: s3://reads/1}}\nNA2: {fastq: s3://reads/2}\n"),
     ("a.csv", "sample,fastq\nNA1,s3://reads/1\nNA2,s3://reads/2\n"),
     ("a.tsv", "runSettingId\tfastq\nNA1\ts3://reads/1\nNA2\ts3://reads/2\n"),
 ]  # fmt: skip

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import logging
 from collections.abc import Iterator
@@ -134,6 +135,13 @@ def test_what_is_there_is_never_overwritten(client: Any, prepared: Prepared) -> 
     assert client.get_object(Bucket="bucket", Key=key)["Body"].read() == b"changed by somebody"
     assert again.uri == kept.uri
     assert again.etag != kept.etag, "so whoever compares them sees that it was changed"
+
+
+def test_an_object_is_written_from_its_beginning(client: Any) -> None:
+    body = io.BytesIO(b"12345")
+    body.read(3)
+    OmicsObjectsHook(aws_conn_id="aws_default").put_if_absent("s3://bucket/a", body)
+    assert client.get_object(Bucket="bucket", Key="a")["Body"].read() == b"12345"
 
 
 def test_a_file_is_found_or_not(client: Any) -> None:
@@ -377,6 +385,14 @@ def test_what_breaks_off_is_read_on_from_there(s3: ScriptedS3, clock: Clock) -> 
     assert s3.methods == ["HEAD", "GET", "GET", "GET"]
     assert [asked.headers.get("range") for asked in s3.asked] == [None, None, "bytes=5000-", "bytes=5000-"]
     assert {asked.headers["if-match"] for asked in s3.asked[1:]} == {'"etag-1"'}
+
+
+def test_what_breaks_off_often_is_read_whole_as_long_as_it_goes_on(s3: ScriptedS3, clock: Clock) -> None:
+    pieces = range(0, len(CONTENT), 500)
+    s3.answers = [HEAD, *(Answer(206, content=CONTENT[at:], cut=500, headers=ETAG) for at in pieces)]
+    assert b"".join(folder_of().read("s3://bucket/a.json")) == CONTENT
+    assert len(s3.asked) == 1 + len(pieces)
+    assert len(pieces) > 40
 
 
 def test_a_file_that_is_changed_while_it_is_read(s3: ScriptedS3, clock: Clock) -> None:
