@@ -6,13 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import boto3
-import botocore.session
 from botocore.config import Config
 
 from airflow_omics.emulator import LIFE_TAG
-
-KNOWS_BATCHES = "StartRunBatch" in botocore.session.Session().get_service_model("omics").operation_names
-"""Whether the installed botocore knows batches. Where it does not, no ``test_*_batch.py`` is collected."""
 
 VALIDATED = 35
 """Seconds of service time until the first member is submitted; then one follows each second."""

@@ -15,10 +15,10 @@ from airflow_omics._batches.members import NAMED_TAG
 from airflow_omics.emulator import LIFE_TAG
 from airflow_omics.hooks import OmicsHook
 
-needs_batches = pytest.mark.skipif(
-    "StartRunBatch" not in botocore.session.Session().get_service_model("omics").operation_names,
-    reason="this botocore has no batches",
-)
+KNOWS_BATCHES = "StartRunBatch" in botocore.session.Session().get_service_model("omics").operation_names
+"""Whether the installed botocore knows batches. Where it does not, no ``test_*_batch.py`` is collected."""
+
+needs_batches = pytest.mark.skipif(not KNOWS_BATCHES, reason="this botocore has no batches")
 ROLE = "arn:aws:iam::123456789012:role/omics-run"
 ENDED = 200_000
 """Seconds after which every member of a batch of these tests has ended."""

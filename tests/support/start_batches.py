@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 import boto3
-import botocore.session
 import pytest
 
 from airflow_omics._connection import AwsArguments
@@ -27,9 +26,6 @@ from tests.support.start_operators import ROLE, Task, WorkerDied
 
 BUCKET = "omics-outputs"
 OUTPUT = f"s3://{BUCKET}/runs"
-KNOWS_BATCHES = "StartRunBatch" in botocore.session.Session().get_service_model("omics").operation_names
-BATCHES_NEED = "Batches of runs need botocore 1.42.74"
-"""How the error begins of whoever asks for a batch with an older botocore."""
 
 
 class BatchTask(Task):

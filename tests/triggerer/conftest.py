@@ -14,7 +14,7 @@ import pytest
 
 from airflow_omics._watching.rate_limit import RATES
 from airflow_omics.emulator import Emulator, EmulatorServer
-from tests.support.batch_waits import KNOWS_BATCHES
+from tests.support.batches import KNOWS_BATCHES
 from tests.support.fixtures import Connect
 from tests.support.triggers import SEED, ByWaiter, Clients
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import settings
 
 from airflow_omics.emulator import mock_omics
-from tests.support.batch_waits import KNOWS_BATCHES
+from tests.support.batches import KNOWS_BATCHES
 from tests.support.clocks import turn
 from tests.support.fixtures import Connect, Output
 from tests.support.quick_clients import build_clients_quickly
@@ -23,7 +23,7 @@ from tests.support.start_operators import StartTask, Task
 
 REGION = "us-east-1"
 # The oldest AWS libraries know no batches: test_without_batches.py says what a task does there.
-collect_ignore_glob = [] if KNOWS_BATCHES else ["test_*_batch.py"]
+collect_ignore_glob = [] if KNOWS_BATCHES else ["test_*_batch.py", "test_start_batch_*.py"]
 
 # A busy machine is no reason to fail, and what was found is written down as a test, not in a local database.
 settings.register_profile("unit", deadline=None, database=None, max_examples=60)
