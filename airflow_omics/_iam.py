@@ -54,10 +54,10 @@ USES: Final = (
         "OmicsRunBatchSensor",
         ("omics:GetBatch",),
         {
-            "omics:ListRuns": (
-                "how the runs of a batch ended, if GetBatch's counts do not add up; and "
-                + _RECOGNISES_ACCOUNTS.replace("the run's", "the batch's")
-            )
+            "omics:ListRuns": "which runs of a batch failed; and how they ended, if GetBatch's counts do not "
+            "add up",
+            "omics:ListRunsInBatch": "which members were not started, and why",
+            "omics:GetRun": "why runs failed",
         },
     ),
     Use(
@@ -176,7 +176,7 @@ RESOURCES: Final[Mapping[str, tuple[str, ...]]] = {
         "arn:aws:omics:{region}:{account}:runGroup/*",
     ),
     "omics:StartRunBatch": (_BATCH,),
-    "omics:TagResource": (_RUN, _BATCH),
+    "omics:TagResource": (_RUN,),
     "omics:ListBatch": ("*",),
     "s3:PutObject": ("arn:aws:s3:::{bucket}/*",),
     "s3:GetObject": ("arn:aws:s3:::{bucket}/*",),
@@ -216,8 +216,12 @@ def policy(
     :param bucket: where the settings of batches are kept.
     """
     by_resources: dict[tuple[str, ...], list[str]] = {}
-    for action in dict.fromkeys(actions):
-        by_resources.setdefault(RESOURCES[action], []).append(action)
+    wanted = dict.fromkeys(actions)
+    for action in wanted:
+        resources = RESOURCES[action]
+        if action == "omics:TagResource" and "omics:StartRunBatch" in wanted:
+            resources = (*resources, _BATCH)
+        by_resources.setdefault(resources, []).append(action)
     statements: list[dict[str, Any]] = []
     for resources, allowed in by_resources.items():
         names = {"region": region, "account": account, "run_role": run_role, "bucket": bucket}

@@ -13,7 +13,7 @@ from airflow_omics._iam import USES
 from airflow_omics.emulator.service.operations import OPERATIONS
 from airflow_omics.emulator.world.faults import LOG_OPERATIONS
 
-# Part of one StartRun each: IAM weighs them along with omics:StartRun.
+# Part of one StartRun or StartRunBatch each: IAM weighs them along with omics:StartRun.
 WITH_START_RUN = {
     "iam:PassRole": "arn:aws:iam::123456789012:role/omics-run",
     "omics:TagResource": "arn:aws:omics:us-east-1:123456789012:run/*",
@@ -30,8 +30,9 @@ def allow_only(omics: Any, actions: Iterable[str]) -> None:
             if f"{service}:{operation}" not in allowed:
                 omics.fault(operation, "access-denied")
     for action, resource in WITH_START_RUN.items():
-        if action not in allowed:
-            omics.fault("StartRun", "access-denied", message=denial(action, resource))
+        for operation in ("StartRun", "StartRunBatch"):
+            if action not in allowed and operation in OPERATIONS:
+                omics.fault(operation, "access-denied", message=denial(action, resource))
 
 
 def denial(action: str, resource: str) -> str:
@@ -48,8 +49,11 @@ class Asked:
         self.actions: set[str] = set()
 
     def record(self, service: str, operation: str, parameters: dict[str, Any]) -> None:
-        self.actions.add(f"{service}:{operation}")
-        if operation == "StartRun":
+        # To ask for an object's size is to be allowed to read it.
+        self.actions.add("s3:GetObject" if operation == "HeadObject" else f"{service}:{operation}")
+        if operation == "StartRunBatch":
+            self.actions.add("omics:StartRun")
+        if operation in ("StartRun", "StartRunBatch"):
             self.actions |= {"iam:PassRole"} | ({"omics:TagResource"} if parameters.get("tags") else set())
 
 
