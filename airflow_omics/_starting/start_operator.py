@@ -25,6 +25,11 @@ class StartOperator(RunTaskMixin, BaseOperator):
     hidden_fields: tuple[str, ...] = ()
     """The arguments that may hold patient data or secrets: their values are shown nowhere."""
 
+    def __init__(self, **kwargs: Any) -> None:
+        # Without a constructor of its own, Airflow takes BaseOperator's for it, and each task that is mapped
+        # gets the defaults of that one: None for its inlets and outlets.
+        super().__init__(**kwargs)
+
     # -- what may hold patient data --------------------------------------------------------------------------
 
     def kept(self, name: str, value: Any) -> Any:

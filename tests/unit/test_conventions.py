@@ -15,7 +15,13 @@ from typing import Any
 
 import pytest
 
+try:
+    from airflow.sdk import DAG
+except ImportError:  # Airflow 2.11
+    from airflow import DAG
+
 from airflow_omics import operators, sensors
+from airflow_omics._compat import BaseOperator
 
 REPOSITORY = Path(__file__).parents[2]
 TASKS = [
@@ -92,6 +98,24 @@ def test_template_fields_are_written_out(task: type) -> None:
         r"template_fields: Sequence\[str\] = (\(.+?\))\n", inspect.getsource(task), re.DOTALL
     )
     assert ast.literal_eval(fields) == task.template_fields  # type: ignore[attr-defined]
+
+
+# -- mapped tasks --------------------------------------------------------------------------------------------
+
+
+def mapped_defaults(task: Any) -> dict[str, Any]:
+    with DAG("mapped", schedule=None):
+        mapped: Any = task.partial(task_id="task").expand(region_name=["us-west-2"])
+    return {name: mapped.partial_kwargs[name] for name in ("inlets", "outlets", "retries", "trigger_rule")}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_mapped_task_has_airflows_own_defaults(task: type) -> None:
+    class Plain(BaseOperator):
+        def __init__(self, region_name: str | None = None, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+
+    assert mapped_defaults(task) == mapped_defaults(Plain)
 
 
 # -- dependencies --------------------------------------------------------------------------------------------
