@@ -130,9 +130,9 @@ def has_listeners() -> bool:
 class _Stats:
     """Airflow's ``Stats``, whose errors are ignored: no wait may depend on where metrics go."""
 
-    def incr(self, name: str) -> None:
-        """Count one."""
-        self._send("incr", name)
+    def incr(self, name: str, count: int = 1) -> None:
+        """Count one, or so many."""
+        self._send("incr", name, *([] if count == 1 else [count]))
 
     def gauge(self, name: str, value: float) -> None:
         """Report a value."""

@@ -20,6 +20,11 @@ METRICS = {
         "timing, in milliseconds",
         "From the end of a run (`stopTime`) or batch (`processedTime`, `failedTime`) until it was seen.",
     ),
+    "omics.batch.completed": ("counter", "Members of batches that completed, as a task judges their batch."),
+    "omics.batch.bad": (
+        "counter",
+        "Members that failed, were cancelled or deleted, or were not started, as a task judges their batch.",
+    ),
 }
 """Kind and meaning of each metric."""
 

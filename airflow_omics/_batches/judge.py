@@ -11,6 +11,7 @@ from airflow_omics._batches.calls import BatchCalls
 from airflow_omics._batches.failures import MOST_LOOKED_AT, Failures, failures_of
 from airflow_omics._batches.members import NOT_STARTED, BatchMembers, Member
 from airflow_omics._batches.report import report
+from airflow_omics._compat import stats
 from airflow_omics._identity import Target
 from airflow_omics._outcome import Outcome, Tolerance
 from airflow_omics._resource import BATCH
@@ -49,6 +50,13 @@ class Judged(NamedTuple):
     failures: list[dict[str, Any]]
     report: str
     is_tolerated: bool
+
+
+def count_members(outcome: Outcome) -> None:
+    """Send the metrics of a batch that a task has judged."""
+    for name, number in (("completed", outcome.completed), ("bad", outcome.bad)):
+        if number:
+            stats().incr(f"omics.batch.{name}", number)
 
 
 def judged(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from airflow_omics import _clock
 from airflow_omics._batches.calls import BatchCalls
-from airflow_omics._batches.judge import Judged, judged
+from airflow_omics._batches.judge import Judged, count_members, judged
 from airflow_omics._batches.lists import BatchLists, ListRunsRefusedError
 from airflow_omics._batches.members import NAMED_TAG
 from airflow_omics._identity import Target
@@ -133,6 +133,7 @@ class BatchFinish(Finish):
         key = (record.get("id"), record.get("status"))
         if self._judged is None or self._judged[0] != key:
             self._judged = (key, *self._judged_now(record))
+            count_members(self._judged[1].outcome)
         return self._judged[1]
 
     def _judged_now(self, record: RunRecord) -> tuple[Judged, Cohort | None]:

@@ -70,8 +70,9 @@ class BatchTry(StartTry):
 
     def resume(self, event: Any, waited: Mapping[str, Any]) -> RunRecord:
         """Take the event of a trigger, and go on with what was known when the task was deferred."""
-        self._finish.first_of_try = waited.get("first_generation")
-        self._finish.epoch = waited.get("clear_epoch")
+        if waited.get("try_number") == self._try.number:
+            self._finish.first_of_try = waited.get("first_generation")
+            self._finish.epoch = waited.get("clear_epoch")
         try:
             return super().resume(event, waited)
         finally:

@@ -164,13 +164,15 @@ class OmicsRunBatchSensor(DeferringSensor):
         return ending, lambda ending, skipped: _Report(judged.report)
 
     def _judge(self, record: BatchRecord) -> Judged:
-        from airflow_omics._batches.judge import judged
+        from airflow_omics._batches.judge import count_members, judged
         from airflow_omics._identity import Target
 
         # The argument, rendered again after a deferral, may name another batch by now.
         named = {key: value for key, value in record.items() if key in IDENTITY_KEYS}
         hook = self._make_hook(Target.parse(named, self.resource))
-        return judged(record, hook, tolerance=self._tolerance, diagnose=self.diagnose, log=self.log)
+        judgement = judged(record, hook, tolerance=self._tolerance, diagnose=self.diagnose, log=self.log)
+        count_members(judgement.outcome)
+        return judgement
 
 
 class _Report:

@@ -90,3 +90,21 @@ def test_large_settings_and_members_are_in_s3(start_batch: StartBatch, omics: An
     assert len(members) == 150
     assert {member["status"] for member in members} == {"COMPLETED"}
     assert "members" not in done.result
+
+
+@pytest.mark.parametrize("broken", [False, True], ids=["", "metrics-fail"])
+def test_the_metrics_count_the_members(
+    start_batch: StartBatch, monkeypatch: pytest.MonkeyPatch, broken: bool
+) -> None:
+    sent: list[tuple[Any, ...]] = []
+
+    class Stats:
+        def incr(self, *arguments: Any) -> None:
+            if broken:
+                raise ConnectionError("statsd is gone")
+            sent.append(arguments)
+
+    monkeypatch.setattr("airflow_omics._compat._airflow_stats", Stats)
+    done = start_batch(run_settings=cohort(4, {2: FAILS}), max_failures=1)()
+    assert done.kind == "success"
+    assert sent == ([] if broken else [("omics.batch.completed", 3), ("omics.batch.bad",)])

@@ -287,6 +287,18 @@ def test_on_clear_reattach_judges_the_batch_again(start_batch: StartBatch) -> No
     assert runs_by_sample() == ONCE_EACH
 
 
+def test_a_task_that_is_cleared_while_a_worker_resumes_it_is_a_try_of_its_own(
+    start_batch: StartBatch,
+) -> None:
+    task = start_batch(run_settings=cohort(3, {2: FAILS}), max_failures=1, deferrable=True)
+    assert task().kind == "success"
+    task.clear()
+    task.arguments["run_settings"] = cohort(3)
+    again = task.resume_again()
+    assert again.kind == "success", again.error
+    assert runs_by_sample() == {"s1": 1, "s2": 2, "s3": 1}
+
+
 # -- cancelling at the tolerance ---------------------------------------------------------------------------
 
 
