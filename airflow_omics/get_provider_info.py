@@ -58,7 +58,8 @@ _OPTIONS: dict[str, Any] = {
             "The most requests a second that one triggerer sends to HealthOmics for any "
             "one operation, account and Region, for all of its deferred waits together. "
             "The total is this times the number of triggerers; the service's default "
-            "quota is 10 a second."
+            "quota is 10 a second. A task that lists the runs of a batch, or changes them one by one, "
+            "keeps to it by itself."
         ),
         "version_added": "0.1.0",
         "type": "float",
