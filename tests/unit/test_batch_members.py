@@ -12,9 +12,10 @@ import pytest
 from airflow_omics import _clock
 from airflow_omics._batches.calls import BatchCalls
 from airflow_omics._batches.members import BatchMembers, Member
+from airflow_omics._batches.seen import Seen
 from airflow_omics._identity import Target
 from airflow_omics._resource import BATCH
-from airflow_omics.exceptions import OmicsAccessError, OmicsError
+from airflow_omics.exceptions import OmicsAccessError, OmicsError, OmicsRequestError
 from airflow_omics.hooks import OmicsHook
 from tests.support.batches import counting, flat, needs_batches, settings, start_batch
 from tests.support.sensors import Clock
@@ -247,6 +248,58 @@ def test_a_run_whose_id_is_a_run_of_another_batch_now_is_deleted(omics: Any) -> 
 
     members.calls.hook.get_run = another  # type: ignore[method-assign]
     assert statuses_of(flat(members.pages())) == {"COMPLETED": 2, "DELETED": 1}
+
+
+def test_a_page_that_is_refused_later_is_an_error_and_nothing_is_shown_twice(omics: Any) -> None:
+    record = start_batch(omics, settings([("completed", 150)]))
+    pages = members_of(record).pages()
+    assert len(next(pages)) == 100
+    omics.fault("ListRuns", "validation")
+    with pytest.raises(OmicsRequestError, match="ListRuns: ValidationException"):
+        next(pages)
+
+
+def test_runs_of_another_batch_on_a_page_are_not_shown(omics: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = start_batch(omics, settings([("completed", 2)]))
+    listing = {"id": "999", "status": "COMPLETED", "name": "other", "batchId": "99"}
+    really = BatchCalls.pages
+    monkeypatch.setattr(BatchCalls, "pages", lambda calls, of: ([*p, listing] for p in really(calls, of)))
+    assert {member.setting_id for member in listed(record, ("COMPLETED",))} == {"sample-1", "sample-2"}
+
+
+def test_after_enough_runs_that_are_gone_listruns_is_believed(
+    omics: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airflow_omics._batches.members._MOST_CONFIRMED", 2)
+    record = start_batch(omics, settings([("vanishes-after-completion", 5)]))
+    requests = counting(omics)
+    assert statuses_of(listed(record)) == {"DELETED": 5}
+    assert requests()["GetRun"] == 2
+
+
+def test_a_run_of_a_batch_that_goes_on_is_always_read(omics: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airflow_omics._batches.members._MOST_CONFIRMED", 0)
+    record = start_batch(omics, settings([("running-forever", 3)]), seconds=3000)
+    [run_id] = [m.run_id for m in listed(record) if m.setting_id == "sample-2"]
+    omics.fault("ListRuns", "list-omits", run_id=run_id)
+    assert statuses_of(listed(record)) == {"RUNNING": 3}
+
+
+def test_runs_that_their_batch_has_deleted_are_not_asked_for(omics: Any) -> None:
+    record = start_batch(omics, settings([("completed", 5)]))
+    OmicsHook().delete_run_batch(record["id"])
+    omics.advance(100)
+    record = dict(OmicsHook().get_batch(record["id"]))
+    requests = counting(omics)
+    assert statuses_of(listed(record)) == {"DELETED": 5}
+    assert "GetRun" not in requests()
+
+
+def test_which_runs_were_seen_is_kept_however_many_they_are() -> None:
+    seen = Seen()
+    ids = [str(7919 * number + 1) for number in range(5000)] + ["0", "007", "x" * 20, "9" * 18]
+    assert [seen.add(run_id) for run_id in ids] == [True] * len(ids)
+    assert [seen.add(run_id) for run_id in ids] == [False] * len(ids)
 
 
 def test_it_keeps_no_member_that_it_has_shown(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,11 +90,24 @@ def test_a_batch_whose_runs_are_being_deleted_is_deleted_afterwards(omics: Any, 
 def test_runs_that_the_batch_could_not_delete_are_deleted_one_by_one(omics: Any, output: Output) -> None:
     record = batch(omics, 6, delete_failures=["sample-2", "sample-5"])
     requests = counting(omics)
-    assert delete(batch_id=record)["status"] == "RUNS_DELETE_FAILED"
+    deleted = delete(batch_id=record)
+    assert deleted["status"] == "RUNS_DELETE_FAILED"
+    assert deleted["runSummary"]["deletedRunCount"] == 6
     assert runs_of(record) == []
     assert requests()["DeleteRun"] == 2
     assert "2 runs that it could not delete were deleted one by one" in output()
     assert delete(batch_id=record, batch=True)["status"] == "DELETED"
+
+
+def test_a_batch_that_could_not_delete_some_is_asked_again_first(omics: Any) -> None:
+    record = batch(omics, 6, delete_failures=["sample-2", "sample-5"])
+    OmicsHook().delete_run_batch(record["id"])
+    omics.advance(100)
+    assert read(record["id"])["status"] == "RUNS_DELETE_FAILED"
+    omics.batches(delete_failures=0)
+    requests = counting(omics)
+    assert delete(batch_id=record)["status"] == "RUNS_DELETED"
+    assert "DeleteRun" not in requests()
 
 
 def test_the_runs_of_a_failed_batch_are_deleted_one_by_one(omics: Any) -> None:
