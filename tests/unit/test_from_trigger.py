@@ -16,8 +16,8 @@ import jinja2
 import pytest
 from airflow.triggers.base import BaseTrigger
 
-from airflow_omics.sensors import OmicsRunSensor
-from airflow_omics.triggers import OmicsRunTrigger
+from airflow_omics.sensors import OmicsRunBatchSensor, OmicsRunSensor
+from airflow_omics.triggers import OmicsRunBatchTrigger, OmicsRunTrigger
 
 try:
     from airflow.sdk import DAG
@@ -94,6 +94,44 @@ def test_a_warning_names_the_line_of_the_dag_file() -> None:
         warnings.simplefilter("always")
         OmicsRunSensor(task_id="gate", run_id="1234567", deferrable=False, **BOTH)
     assert [w.filename for w in caught if issubclass(w.category, UserWarning)] == [__file__]
+
+
+def test_a_warning_about_a_batch_names_the_line_of_the_dag_file() -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        OmicsRunBatchSensor(task_id="gate", batch_id="7123456", deferrable=False, **BOTH)
+    assert [w.filename for w in caught if issubclass(w.category, UserWarning)] == [__file__]
+
+
+@pytest.mark.usefixtures("an_airflow_that_can")
+def test_a_batch_begins_in_the_triggerer_with_what_its_sensor_was_given() -> None:
+    record = {"id": "7123456", "arn": ARN.replace(":run/1234567", ":runBatch/7123456"), "name": MARKER}
+    sensor = OmicsRunBatchSensor(
+        task_id="gate",
+        batch_id=record,
+        max_failures=50,
+        max_failure_ratio=0.05,
+        success_statuses=("PROCESSED", "ARCHIVED"),
+        record_fields=["outcome"],
+        timeout=1800,
+        start_from_trigger=True,
+    )
+    start: Any = sensor.start_trigger_args
+    assert start.trigger_cls == "airflow_omics.triggers.OmicsRunBatchTrigger"
+    assert start.next_method == "execute_complete"
+    assert start.trigger_kwargs == {
+        "batch_id": {"id": "7123456", "arn": record["arn"]},
+        "timeout": 1800,
+        "terminal_statuses": ["PROCESSED", "ARCHIVED"],
+        "push_record": True,
+        "poke_interval": 60,
+        "record_fields": ["outcome"],
+        "max_failures": 50,
+        "max_failure_ratio": 0.05,
+        "aws_conn_id": "aws_default",
+    }
+    assert MARKER not in str(start.trigger_kwargs)
+    OmicsRunBatchTrigger(**start.trigger_kwargs)
 
 
 RESOLVED = [

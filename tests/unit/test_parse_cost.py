@@ -15,6 +15,7 @@ from tests.support.surface import LOADS_AWS, NEWEST_ONLY, PUBLIC
 HEAVY = ("aiobotocore", "airflow.providers.amazon.aws", "boto3", "botocore", "moto")
 STATEMENTS = (
     "from airflow_omics.sensors import OmicsRunSensor; OmicsRunSensor(task_id='gate', run_id='1234567')",
+    "from airflow_omics.sensors import OmicsRunBatchSensor; OmicsRunBatchSensor(task_id='b', batch_id=1)",
     "from airflow_omics.operators import OmicsGetRunOperator; OmicsGetRunOperator(task_id='r', run_id=1)",
     "from airflow_omics.operators import OmicsCancelRunOperator as T; T(task_id='c', run_id=1)",
     "from airflow_omics.get_provider_info import get_provider_info; get_provider_info()",
