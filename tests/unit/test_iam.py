@@ -164,8 +164,10 @@ USED: dict[str, Callable[[Any, Clock], str]] = {
 WITH_BATCHES = [pytest.param(name, marks=needs_batches if "Batch" in name else (), id=name) for name in USED]
 # Those that list runs only if it is in doubt whose account answers, which the last test brings about.
 ONLY_IN_DOUBT = ("OmicsRunSensor", "OmicsCancelRunOperator", "OmicsDeleteRunOperator")
-# Those of batches are in test_iam_batch.py.
-OF_A_WORKER = [use.name for use in USES if not use.name.endswith("Trigger") and "Batch" not in use.name]
+IN_TEST_IAM_BATCH = ("OmicsRunBatchSensor", "OmicsStartRunBatchOperator")
+OF_A_WORKER = [
+    use.name for use in USES if not use.name.endswith("Trigger") and use.name not in IN_TEST_IAM_BATCH
+]
 
 
 def test_every_operator_and_sensor_is_in_the_table() -> None:
