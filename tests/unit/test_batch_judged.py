@@ -11,6 +11,7 @@ import pytest
 
 from airflow_omics._batches.failures import explained, failure_of
 from airflow_omics._batches.judge import Judged, judged
+from airflow_omics._batches.members import BatchMembers
 from airflow_omics._outcome import Outcome, Tolerance
 from airflow_omics.failures import SUBMISSIONS, Failure, classify_submission
 from airflow_omics.hooks import OmicsHook
@@ -161,6 +162,37 @@ def test_members_that_a_cancelled_batch_did_not_come_to_are_a_row_of_their_own(o
     assert found.outcome == Outcome(20, cancelled=cancelled, not_started=20 - cancelled)
     assert 4 <= cancelled <= 6
     assert by_reason(found)["NOT_SUBMITTED"] == ("retry", "platform", 20 - cancelled)
+
+
+def cancelled_early(omics: Any, **rules: Any) -> Any:
+    """Return the record of a batch of 20 that was cancelled after a few."""
+    record = start_batch(
+        omics, settings([("running-forever", 20)]), starts_per_second=1.0, seconds=35 + 5.5, **rules
+    )
+    OmicsHook().cancel_run_batch(record["id"])
+    omics.advance(1000)
+    return OmicsHook().get_batch(record["id"])
+
+
+def test_members_are_not_called_untried_unless_the_list_says_so(omics: Any) -> None:
+    record = cancelled_early(omics)
+    omics.fault("ListRunsInBatch", "access-denied")
+    assert set(by_reason(judge(record))) == {"CANCELLED", "not looked at"}
+
+
+def test_without_counts_members_that_no_list_has_are_not_started(omics: Any) -> None:
+    outcome = judge(cancelled_early(omics, run_summary=False)).outcome
+    assert 4 <= outcome.cancelled <= 6
+    assert outcome == Outcome(20, cancelled=outcome.cancelled, not_started=20 - outcome.cancelled)
+
+
+def test_a_batch_of_which_nothing_is_listed_is_not_tolerated(
+    omics: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(BatchMembers, "pages", lambda members: iter(()))
+    found = judge({"id": "7", "status": "PROCESSED"}, Tolerance(5))
+    assert found.is_tolerated is False
+    assert "how its runs ended is not known" in found.report
 
 
 # -- counts that say nothing ---------------------------------------------------------------------------------

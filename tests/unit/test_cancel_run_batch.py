@@ -119,6 +119,12 @@ def test_a_run_that_could_not_be_cancelled_is_found_although_listruns_lacks_it(o
     assert run_statuses(record) == {"CANCELLED": 3}
 
 
+def test_without_counts_the_runs_of_a_batch_are_looked_for(omics: Any) -> None:
+    record = batch(omics, 3, cancel_failures=["sample-2"], run_summary=False)
+    cancel(batch_id=record)
+    assert run_statuses(record) == {"CANCELLED": 3}
+
+
 def test_runs_that_a_failed_batch_has_left_behind_are_cancelled_one_by_one(omics: Any) -> None:
     record = batch(omics, 6, fails_after=3)
     assert record["status"] == "FAILED"
