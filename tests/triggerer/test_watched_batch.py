@@ -82,6 +82,19 @@ def test_three_hundred_waits_on_three_batches_take_three_requests_an_interval(
     assert "ListBatch" not in omics.counts()
 
 
+def test_however_many_batches_there_are_no_list_is_asked_for(omics: Emulator, new_batches: Any) -> None:
+    """A list of runs, which is cheaper than a look at each of as many runs, says nothing of batches."""
+    batch_ids = new_batches(30)
+
+    async def body() -> None:
+        waits = of_batches(batch_ids)
+        await seen_more(omics, "GetBatch", 100)
+        await stop(waits.values())
+
+    run_loop(body)
+    assert set(omics.counts()) == {"StartRunBatch", "GetBatch"}
+
+
 def test_all_waits_on_a_batch_end_with_it(omics: Emulator, server: Any, new_batches: Any) -> None:
     first, second = new_batches(2)
 
