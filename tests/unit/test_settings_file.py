@@ -480,6 +480,12 @@ def test_an_endpoint_of_health_omics_is_none_of_s3(
     assert (s3.meta.config.s3 or {}).get("addressing_style") is None
 
 
+def test_a_bucket_is_in_the_path_of_an_endpoint_of_one_s_own(connect: Connect) -> None:
+    connect(region_name="us-west-2", endpoint_url="http://s3.lab:9000")
+    config: Any = OmicsObjectsHook(aws_conn_id="aws_default").conn.meta.config
+    assert config.s3["addressing_style"] == "path"
+
+
 def test_settings_of_the_connection_for_s3_are_kept(connect: Connect) -> None:
     connect(
         region_name="us-west-2",
