@@ -83,6 +83,7 @@ _SURFACE = Part(
                 "connection_unread",
                 "conventions",
                 "endings",
+                "endings_batch",
                 "explained_errors",
                 "from_trigger",
                 "hidden_literals",
@@ -99,6 +100,7 @@ _SURFACE = Part(
                 "retrying",
                 "run_id_forms",
                 "secrets",
+                "start_batch",
                 "start_run_bad_input",
                 "without_a_task_runner",
             )

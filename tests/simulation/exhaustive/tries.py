@@ -333,8 +333,8 @@ class Watcher:
     """What stands in for the triggerer's watcher, when it cancels the run of a task that was killed."""
 
     @contextlib.asynccontextmanager
-    async def held(self) -> AsyncIterator[None]:
-        yield
+    async def held(self) -> AsyncIterator[Watcher]:
+        yield self
 
     async def turn(self, operation: str) -> None:
         pass
@@ -342,8 +342,8 @@ class Watcher:
     async def read(self, target: Any, known: Any) -> Any:
         return self._call(target.resource.method, target.id)
 
-    async def cancel_run(self, run_id: str, known: Any) -> Any:
-        return self._call("cancel_run", run_id)
+    async def cancel(self, target: Any, known: Any) -> Any:
+        return self._call(target.resource.cancel_method, target.id)
 
     def _call(self, method: str, run_id: str) -> Any:
         hook = Try.now_playing.hook()
