@@ -9,14 +9,11 @@ from __future__ import annotations
 import json
 import sys
 import time
-import urllib.parse
 from datetime import datetime
 from typing import Any
 
-import boto3
-from botocore.config import Config
-
-from scripts.stack import Stack, StackError, running
+from scripts.stack import Stack, StackError
+from scripts.stack.show import WatchedDagRun, as_clock, aws_client, run_demo
 from scripts.stack.terminal import chosen_database, paint, say
 
 DAG_ID = "gate_and_use_record"
@@ -39,14 +36,7 @@ _COLOURS = {
 
 def demonstrate(stack: Stack) -> None:
     """Start a run, gate on it, and compare what arrived."""
-    client: Any = boto3.client(
-        "omics",
-        endpoint_url=stack.endpoint_url,
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        config=Config(inject_host_prefix=False),
-    )
+    client = aws_client(stack)
     started = client.start_run(
         workflowId="1234567",
         name="NA12878 germline",
@@ -56,28 +46,25 @@ def demonstrate(stack: Stack) -> None:
         requestId=f"demo-{time.time_ns()}",
     )
     run_id = started["id"]
-    dag_run = stack.post(
-        f"/api/v2/dags/{DAG_ID}/dagRuns", {"logical_date": None, "conf": {"omics_run_id": run_id}}
-    )
-    path = f"/api/v2/dags/{DAG_ID}/dagRuns/{urllib.parse.quote(dag_run['dag_run_id'])}"
+    dag_run = WatchedDagRun(stack, DAG_ID, {"omics_run_id": run_id})
     title = f"HealthOmics run {run_id}, {PACE} times faster than life; DAG {DAG_ID}"
     print(f"\n  {paint(title, '1')}\n")
-    statuses, states = watch(stack, client, started, path)
+    statuses, states = watch(stack, client, started, dag_run)
     if states != {"gate": "success", "find_outputs": "success"}:
         raise StackError(f"the tasks ended as {states}")
     if statuses != ORDER:
         raise StackError(f"the run passed through {statuses}")
-    record = xcom(stack, path, "gate")
+    record = dag_run.xcom("gate")
     compare(record, client.get_run(id=run_id))
     show(record)
-    outputs = xcom(stack, path, "find_outputs")
+    outputs = dag_run.xcom("find_outputs")
     if outputs != f"{record['runOutputUri']}/out":
         raise StackError(f"find_outputs returned {outputs!r}")
     print(f"\n  the next task used it: {paint('find_outputs', '1')} returned {paint(outputs, '32')}")
 
 
 def watch(
-    stack: Stack, client: Any, run: dict[str, Any], path: str
+    stack: Stack, client: Any, run: dict[str, Any], dag_run: WatchedDagRun
 ) -> tuple[list[str], dict[str, str | None]]:
     """Print a line whenever something changes, until the DAG run has ended."""
     started = time.monotonic()
@@ -88,29 +75,20 @@ def watch(
     shown: tuple[Any, ...] = ()
     while time.monotonic() < started + 150:
         stack.check()
-        ended = stack.get(path)["state"] in ("success", "failed")
-        tasks = stack.get(f"{path}/taskInstances")["task_instances"]
-        states = {task["task_id"]: task["state"] for task in tasks}
+        ended = dag_run.has_ended()
+        states = dag_run.states()
         if status != statuses[-1]:
             statuses.append(status)
         now = (status, states.get("gate"), states.get("find_outputs"))
         if now != shown:
             cells = [paint(f"{cell or '-':<14}", _COLOURS.get(cell or "", "2")) for cell in now]
-            seconds = int(time.monotonic() - started)
-            print(f"  {seconds // 60:02}:{seconds % 60:02}  {''.join(cells).rstrip()}", flush=True)
+            print(f"  {as_clock(time.monotonic() - started)}  {''.join(cells).rstrip()}", flush=True)
             shown = now
         if ended:
             return statuses, states
         stack.pause(0.4)
         status = client.get_run(id=run["id"])["status"]
     raise StackError("the DAG run did not end in time")
-
-
-def xcom(stack: Stack, path: str, task_id: str) -> Any:
-    """Return what a task left in XCom."""
-    entry = stack.get(f"{path}/taskInstances/{task_id}/xcomEntries/return_value?deserialize=false")
-    value = entry["value"]
-    return json.loads(value) if isinstance(value, str) and value[:1] in ('"', "{") else value
 
 
 def compare(record: dict[str, Any], answer: dict[str, Any]) -> None:
@@ -151,22 +129,11 @@ def lines_of(value: Any) -> list[str]:
 def main() -> int:
     """Run the demo; return the exit code."""
     database = chosen_database("make demo")
-    started = time.monotonic()
-    print(
-        f"\n  {paint('airflow-omics', '1')}: an Airflow gate on an AWS HealthOmics run, with no AWS account\n"
+    return run_demo(
+        "an Airflow gate on an AWS HealthOmics run",
+        lambda: Stack(pace=PACE, poke_interval=POKE_INTERVAL, say=say, database=database),
+        demonstrate,
     )
-    try:
-        with running(Stack(pace=PACE, poke_interval=POKE_INTERVAL, say=say, database=database)) as stack:
-            demonstrate(stack)
-            say("stopping all of it")
-    except KeyboardInterrupt:
-        print("\n  stopped")
-        return 130
-    except Exception as error:
-        print(f"\n  {paint('something is off', '31')}: {type(error).__name__}: {error}", file=sys.stderr)
-        return 1
-    print(f"  {paint('✓', '32')} all as it should be, in {time.monotonic() - started:.0f} s\n")
-    return 0
 
 
 if __name__ == "__main__":

@@ -40,7 +40,9 @@ _WORKER = "celery-worker"
 # look at their run as often as makes sense if a run of 20 minutes takes half a minute.
 _POLICY = """
 def task_policy(task):
-    if task.task_type in ("OmicsRunSensor", "OmicsStartRunOperator"):
+    if task.task_type in (
+        "OmicsRunSensor", "OmicsStartRunOperator", "OmicsRunBatchSensor", "OmicsStartRunBatchOperator"
+    ):
         if hasattr(task, "partial_kwargs"):
             task.partial_kwargs["poke_interval"] = {seconds}
         else:

@@ -22,11 +22,19 @@ def say(text: str) -> None:
     print(f"  {paint('·', '2')} {text} ...", flush=True)
 
 
-def chosen_database(name: str) -> Any:
-    """Return the database that the command line asks for.
+def options(name: str) -> argparse.ArgumentParser:
+    """Return a parser of what every such command takes: the database.
 
     :param name: the command's name, for its help.
     """
     parser = argparse.ArgumentParser(prog=name)
     parser.add_argument("--database", choices=DATABASES, default="sqlite", help="default: %(default)s")
-    return parser.parse_args().database
+    return parser
+
+
+def chosen_database(name: str) -> Any:
+    """Return the database that the command line asks for.
+
+    :param name: the command's name, for its help.
+    """
+    return options(name).parse_args().database
