@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from airflow_omics.emulator import Emulator
+from tests.support.batch_waits import KNOWS_BATCHES
 from tests.support.dag_test.process import EXAMPLE_DAGS, FOREVER, REPOSITORY, AirflowProcess
 
 EXECUTED = {
@@ -19,6 +20,8 @@ EXECUTED = {
     "start_gate_use",
     "cohort_under_a_pool",
     "rerun_with_a_cache",
+    "cohort_from_a_sample_sheet",
+    "batch_then_map",
 }
 QUICK = 1_000_000
 """Seconds of service time a second, with which a run is over by the time it is looked at."""
@@ -204,6 +207,25 @@ def test_a_run_is_run_again_from_a_cache(airflow: AirflowProcess, emulator: Emul
     record = report.results["rerun"]
     assert (record["id"], record["runId"], record["cacheId"]) == (again, run_id, "7654321")
     assert report.results["count_cached"] == "2 of 2"
+
+
+# What they do is in test_example_dags_batch.py; here, that the oldest AWS libraries know no batches.
+@pytest.mark.parametrize(
+    ("name", "task"), [("cohort_from_a_sample_sheet", "cohort"), ("batch_then_map", "batch")]
+)
+def test_a_batch_is_started_or_says_what_it_needs(
+    airflow: AirflowProcess, emulator: Emulator, name: str, task: str
+) -> None:
+    emulator.set_pace(QUICK)
+    conf = {
+        "workflow_id": "1234567",
+        "role_arn": ROLE,
+        "output_uri": "s3://results/cohort",
+        "samples": ["NA12878"],
+    }
+    report = airflow.run(EXAMPLE_DAGS / f"{name}.py", conf)
+    assert report.states[task] == ("success" if KNOWS_BATCHES else "failed")
+    assert ("Batches of runs need botocore 1.42.74" in report.log) is not KNOWS_BATCHES
 
 
 def started_runs(emulator: Emulator) -> list[str]:
