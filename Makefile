@@ -16,6 +16,8 @@ ARGS ?=
 CLIENTS ?=
 # `make gates TAKEOVER=1` kills a triggerer instead.
 TAKEOVER ?=
+# `make demo COHORT=200` runs so many samples as one batch, from 40 to 1,000.
+COHORT ?=
 # What Airflow keeps its own state in for `make demo` and `make up`: sqlite, or postgresql.
 DATABASE ?= sqlite
 # What `make simulate` plays: seeds, and the days in which the tasks of each begin.
@@ -32,8 +34,8 @@ CHECKED := tests/public tests/unit tests/triggerer tests/emulator tests/scripts 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
-demo: $(filter postgresql,$(DATABASE)) environment ## Run a gate through real Airflow against the local HealthOmics, and watch it
-	@$(RUN) -m scripts.demo --database $(DATABASE)
+demo: $(filter postgresql,$(DATABASE)) environment ## Run a gate through real Airflow against the local HealthOmics, and watch it (COHORT=200: a batch of 200 runs)
+	@$(if $(COHORT),$(RUN) -m scripts.demo_cohort --cohort $(COHORT),$(RUN) -m scripts.demo) --database $(DATABASE)
 
 up: $(filter postgresql,$(DATABASE)) environment ## Open Airflow's UI with the local HealthOmics beside it, until Ctrl-C
 	@$(RUN) -m scripts.up --database $(DATABASE)
