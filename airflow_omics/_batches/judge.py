@@ -54,9 +54,10 @@ class Judged(NamedTuple):
 
 def count_members(outcome: Outcome) -> None:
     """Send the metrics of a batch that a task has judged."""
-    for name, number in (("completed", outcome.completed), ("bad", outcome.bad)):
-        if number:
-            stats().incr(f"omics.batch.{name}", number)
+    if outcome.completed:
+        stats().incr("omics.batch.completed", outcome.completed)
+    if outcome.bad:
+        stats().incr("omics.batch.bad", outcome.bad)
 
 
 def judged(
@@ -71,8 +72,8 @@ def judged(
 ) -> Judged:
     """Return how a batch that has ended did so.
 
-    If the batch's own counts do not add up, its members are listed, as long as that takes. What is denied, or
-    cannot be had, is a line of the report and never an error.
+    If the batch's own counts do not add up, its members are listed, as long as that takes. What else is
+    denied, or cannot be had, is a line of the report and never an error.
 
     :param record: GetBatch's record, of a batch that has ended.
     :param hook: makes the calls, within ``[omics] requests_per_second``.
@@ -81,6 +82,7 @@ def judged(
     :param log: takes a line now and then if it takes longer than ten seconds.
     :param within: seconds in which reasons are looked into.
     :param most: failed runs to read; None for all.
+    :raises OmicsError: the batch is PROCESSED, its counts do not add up, and its members can't be listed.
     """
     target = Target.parse(dict(record), BATCH)
     notes: list[str] = []
@@ -128,6 +130,8 @@ def _listed(
         for page in members.pages():
             counts.update(_ended_as(member, members.calls) for member in page)
     except OmicsError as error:
+        if record.get("status") == "PROCESSED":
+            raise  # then nothing else says how it ended, and a policy that lacks ListRuns hides no failure
         notes.append(f"How its runs ended, as its own counts do not add up: {error}")
         return _of_counts(record, total if isinstance(total, int) else 0), False
     found = sum(counts.values())

@@ -13,6 +13,7 @@ from airflow_omics._batches.failures import explained, failure_of
 from airflow_omics._batches.judge import Judged, judged
 from airflow_omics._batches.members import BatchMembers
 from airflow_omics._outcome import Outcome, Tolerance
+from airflow_omics.exceptions import OmicsAccessError
 from airflow_omics.failures import SUBMISSIONS, Failure, classify_submission
 from airflow_omics.hooks import OmicsHook
 from tests.support.batches import counting, needs_batches, settings, start_batch
@@ -229,23 +230,33 @@ def test_runs_that_were_removed_before_they_were_counted_are_deleted(omics: Any)
     assert not found.is_tolerated
 
 
-def test_if_nothing_can_be_found_out_nothing_is_tolerated(omics: Any) -> None:
+def test_if_nothing_can_be_found_out_what_prevents_it_is_the_error(omics: Any) -> None:
+    """Else soft_fail would skip a cohort because of a policy that lacks an action."""
     record = cohort(omics, run_summary=False)
+    omics.fault("ListRuns", "access-denied")
+    omics.fault("ListRunsInBatch", "access-denied")
+    with pytest.raises(OmicsAccessError, match="Allow omics:ListRuns to the caller"):
+        judge(record, Tolerance(250))
+
+
+def test_of_a_batch_that_did_not_end_well_it_is_a_line_of_the_report(omics: Any) -> None:
+    record = cancelled_early(omics, run_summary=False)
     omics.fault("ListRuns", "access-denied")
     omics.fault("ListRunsInBatch", "access-denied")
     found = judge(record, Tolerance(250))
     assert found.is_tolerated is False
-    assert found.outcome == Outcome(250)
     assert "Allow omics:ListRuns to the caller" in found.report
     assert "how its runs ended is not known" in found.report
 
 
-def test_a_batch_without_any_number_is_not_tolerated(omics: Any) -> None:
+def test_a_batch_without_any_number_is_judged_by_its_list(omics: Any) -> None:
     record = start_batch(omics, settings([("completed", 1)]))
     for key in ("totalRuns", "runSummary", "submissionSummary"):
         record.pop(key, None)
+    assert judge(record).outcome == Outcome(1, completed=1)
     omics.fault("ListRuns", "access-denied")
-    assert judge(record).is_tolerated is False
+    with pytest.raises(OmicsAccessError):
+        judge(record)
 
 
 # -- what is denied, slow or gone ----------------------------------------------------------------------------

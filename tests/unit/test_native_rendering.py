@@ -86,7 +86,7 @@ def test_tags_are_text_whether_given_one_by_one_or_as_a_whole() -> None:
 
 def test_a_member_of_start_run_is_rendered_as_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     members = {"sessionPolicy": "string", "requesterPays": "boolean", "engineSettings": "document"}
-    monkeypatch.setattr(OmicsHook, "start_run_members", staticmethod(lambda: members))
+    monkeypatch.setattr(OmicsHook, "start_run_members", staticmethod(lambda shape_name="": members))
     policy = json.dumps({"Version": "2012-10-17"})
     given = {
         "sessionPolicy": policy,

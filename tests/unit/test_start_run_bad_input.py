@@ -31,9 +31,6 @@ CLASSES = (
     "it takes a dict of True or False by class of failure: 'change', 'look inside', 'retry', 'settings'."
 )
 
-CIRCLE: dict[str, Any] = {}
-CIRCLE["again"] = CIRCLE
-
 PARSING: list[tuple[dict[str, Any], str]] = [
     ({"workflow_id": None}, "workflow_id is missing; it takes the id of a workflow, such as '1234567' (or give rerun_of, the run to run again)."),
     ({"workflow_id": "wf"}, "workflow_id is 'wf'; it takes a workflow's id, 1 to 18 digits."),
@@ -97,7 +94,6 @@ RUNNING: list[tuple[dict[str, Any], str]] = [
     ({"parameters": {"day": datetime.date(2026, 1, 1)}}, "parameters['day'] is a date, which JSON does not have; it takes text, finite numbers, booleans, None, lists and dicts."),
     ({"parameters": {"at": {datetime.datetime.min: 1}}}, "parameters['at'] has a key of type datetime; JSON's keys are text."),
     ({"parameters": {"who": "half \ud83d"}}, "parameters['who'] holds half of a character, which UTF-8 does not have."),
-    ({"parameters": CIRCLE}, "parameters is nested too deeply, or holds itself; it takes text, finite numbers, booleans, None, lists and dicts."),
     ({"parameters": {"raw": b"secret"}}, "parameters['raw'] is a bytes, which JSON does not have; it takes text, finite numbers, booleans, None, lists and dicts."),
     ({"parameters": {"long": "x" * 262_144}}, "parameters takes 262,156 bytes as JSON; StartRun takes at most 262,144. Put long lists into a file in S3 and pass its URI."),
     ({"storage_capacity": 1200}, "storage_capacity is 1200 and storage_type is None; a capacity is only for storage_type='STATIC'. Give that, or leave storage_capacity out."),

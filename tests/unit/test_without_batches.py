@@ -49,9 +49,8 @@ def test_an_operator_is_parsed_and_fails_as_it_runs(omics: Any, name: str) -> No
 
 def test_a_batch_that_is_judged_says_why_nothing_is_known(omics: Any) -> None:
     record: Any = {"id": "7654321", "status": "PROCESSED", "totalRuns": 3}
-    found = judged(record, OmicsHook(), tolerance=Tolerance(3), log=logging.getLogger("judge"))
-    assert not found.is_tolerated
-    assert "Batches of runs need botocore 1.42.74" in found.report
+    with pytest.raises(OmicsRequestError, match="Batches of runs need botocore"):
+        judged(record, OmicsHook(), tolerance=Tolerance(3), log=logging.getLogger("judge"))
     assert omics.counts() == {}
 
 
