@@ -128,9 +128,10 @@ def test_a_file_gets_a_line_now_and_then_and_no_code() -> None:
     progress.show("SUBMITTING", {**HALF, "done": 61}, "task deferred")
     now[0] = LINE_EVERY
     progress.show("SUBMITTING", {**HALF, "done": 62}, "task deferred")
-    now[0] = 2 * LINE_EVERY
-    progress.show("SUBMITTING", {**HALF, "done": 62}, "task deferred")  # nothing new
     progress.show("INPROGRESS", {**HALF, "done": 62}, "task deferred")  # at once
+    assert "INPROGRESS" in stream.getvalue()
+    now[0] = 3 * LINE_EVERY
+    progress.show("INPROGRESS", {**HALF, "done": 62}, "task deferred")  # nothing new
     progress.end()
     lines = stream.getvalue().splitlines()
     assert [line.split()[:3] for line in lines] == [

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from airflow_omics.emulator import Emulator, EmulatorServer
-from tests.support.batch_waits import KNOWS_BATCHES
+from tests.support.batches import KNOWS_BATCHES
 from tests.support.dag_test.process import AirflowProcess
 
 collect_ignore_glob = [] if KNOWS_BATCHES else ["test_*_batch.py"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from airflow_omics.emulator import Emulator
-from tests.support.batch_waits import KNOWS_BATCHES
+from tests.support.batches import KNOWS_BATCHES
 from tests.support.dag_test.process import EXAMPLE_DAGS, FOREVER, REPOSITORY, AirflowProcess
 
 EXECUTED = {
