@@ -6,7 +6,8 @@ each sample has a state, a log and retries of its own there. Trigger it with ``{
 ["NA12878", "NA12891"]}``.
 
 Airflow maps a task 1,024 times at most by default. For more samples give ``completed`` a ``chunk_size``, so
-that each mapped task gets a list of them, and a higher ``max_runs``.
+that each mapped task gets a list of them, and a higher ``max_runs``. If ``batch`` is cleared, what did not
+complete is run in a batch of its own, and ``completed`` lists that one alone.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ with DAG("batch_then_map", schedule=None, params=PARAMS, tags=["healthomics"]):
         """Return the parameters of each sample's run."""
         return {sample: {"sample": sample} for sample in (params or {})["samples"]}
 
-    # The list below is of one batch, so this one is not followed by a second: rerun_failed stays 0.
+    # The list below is of one batch. So rerun_failed, which would start a second one, stays 0.
     batch = OmicsStartRunBatchOperator(
         task_id="batch",
         workflow_id="{{ params.workflow_id }}",
