@@ -55,6 +55,10 @@ def test_each_row_of_the_sheet_is_a_run(
     }
     assert report.results["cohort"]["outcome"]["completed"] == len(rows) == 20
     assert report.results["list_failures"] == []
+    # What is in the sheet is shown nowhere; that the sheet is used, is.
+    shown = f"{report.log} {report.rendered} {report.results}"
+    assert "s3://cohort-reads" not in shown
+    assert "SampleSheet('cohort.csv'" in report.rendered_fields["cohort"]["run_settings"]
 
 
 def test_a_sample_that_failed_is_tolerated_and_listed(
