@@ -124,8 +124,9 @@ class OmicsHook(OmicsOperations, NamedConnectionHook):
         if deferrable:
             # The Amazon provider shares its loader only among sessions without a role; others take 18 MB.
             session.register_component("data_loader", LOADER)
-            session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_parse_time)
             _refresh_in_a_thread(session)
+        core = getattr(session, "_session", session)  # boto3's has one of botocore inside
+        core.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_parse_time)
         return session
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import http.server
 import inspect
 import json
@@ -11,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import boto3
 import pytest
 from botocore import exceptions as aws
 from botocore.parsers import ResponseParserError
@@ -395,3 +397,21 @@ def test_a_role_that_may_not_be_assumed_names_sts(connect: Connect, denying_sts:
         with pytest.raises(OmicsAccessError, match="sts:AssumeRole"):
             task.execute(context_of(TaskInstance()))
         assert server.control.counts() == {}
+
+
+# -- what an answer costs ---------------------------------------------------------------------------------
+
+
+def test_times_are_read_without_the_slow_parser_of_botocore(
+    omics: Any, run_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def parse_slowly(value: Any, **_: Any) -> None:
+        raise AssertionError("four fifths of the time that a page of a list takes")
+
+    as_botocore_reads_it = boto3.client("omics", region_name="us-east-1").get_run(id=run_id)["creationTime"]
+    hook = OmicsHook(aws_conn_id="aws_default")
+    monkeypatch.setattr("dateutil.parser.parse", parse_slowly)
+    [listed] = hook.list_runs()
+    for record in (hook.get_run(run_id), listed):
+        assert datetime.datetime.fromisoformat(record["creationTime"]) == as_botocore_reads_it
+        assert record["creationTime"].endswith("+00:00")
