@@ -74,7 +74,8 @@ class BatchFinish(Finish):
         """Return whether a batch is PROCESSED, and no more members ended badly than may."""
         if record.get("status") != "PROCESSED":
             return False
-        judgement = self._judge(record)
+        # If members may be run again, the reason of each is read then; none is read twice.
+        judgement = self._judge(record, with_reasons=not self._may_rerun)
         return judgement.is_tolerated and not (self._is_cleared(_epoch_of(record)) and judgement.outcome.bad)
 
     def noted_of(self, record: RunRecord) -> dict[str, Any]:
@@ -129,22 +130,28 @@ class BatchFinish(Finish):
 
     # -- judging ---------------------------------------------------------------------------------------------
 
-    def _judge(self, record: RunRecord) -> Judged:
+    def _judge(self, record: RunRecord, *, with_reasons: bool = True) -> Judged:
         key = (record.get("id"), record.get("status"))
-        if self._judged is None or self._judged[0] != key:
-            self._judged = (key, *self._judged_now(record))
-            count_members(self._judged[1].outcome)
+        before = None if self._judged is None else self._judged[0]
+        if before not in ((*key, with_reasons), (*key, True)):
+            self._judged = ((*key, with_reasons), *self._judged_now(record, with_reasons))
+            if before is None or before[:2] != key:
+                count_members(self._judged[1].outcome)
+        assert self._judged is not None
         return self._judged[1]
 
-    def _judged_now(self, record: RunRecord) -> tuple[Judged, Cohort | None]:
+    def _judged_now(self, record: RunRecord, with_reasons: bool) -> tuple[Judged, Cohort | None]:
         earlier = self._earlier(record)
         if not earlier:
+            known = self._cohorts.get((self.first_of_try, record.get("id"))) if with_reasons else None
+            if known is not None and not known.active:
+                return judged_among(record, known, self.tolerance), known
             return (
                 judged(
                     cast("BatchRecord", record),
                     self._hook_of(),
                     tolerance=self.tolerance,
-                    diagnose=self._operator.diagnose,
+                    diagnose=self._operator.diagnose if with_reasons else False,
                     log=self._log,
                 ),
                 None,
@@ -195,9 +202,13 @@ class BatchFinish(Finish):
             everything=everything,
         )
 
+    @property
+    def _may_rerun(self) -> bool:
+        return bool(self._operator.rerun_failed or settings_of_reruns(self._operator))
+
     def _is_rerun(self, record: RunRecord) -> bool:
         most: int = self._operator.rerun_failed
-        if record.get("status") != "PROCESSED" or (most == 0 and not settings_of_reruns(self._operator)):
+        if record.get("status") != "PROCESSED" or not self._may_rerun:
             return False
         return self._rest_of(self._cohort_of(self._memory.ends), most=most).number > 0
 

@@ -201,6 +201,29 @@ def test_reruns_with_other_settings_are_batches_of_their_own(
     ]
 
 
+@pytest.mark.parametrize("life", [FAILS, STAYS], ids=["run-again", "left"])
+def test_where_members_may_be_run_again_the_reason_of_each_run_is_read_once(
+    start_batch: StartBatch, omics: Any, life: str
+) -> None:
+    done = start_batch(run_settings=cohort(5, {2: life, 4: life}), rerun_failed=1)()
+    assert isinstance(done.error, OmicsBatchMembersFailedError)
+    [row] = done.error.failures
+    assert (row["count"], [e["runSettingId"] for e in row["examples"]]) == (2, ["s2", "s4"])
+    failed = {(m["runSettingId"], m["status"]) for m in done.pushed["return_value"]["members"]}
+    assert failed >= {("s2", "FAILED"), ("s4", "FAILED")}
+    read = Counter(request["run_id"] for request in omics.requests("GetRun"))
+    assert (len(read), set(read.values())) == (4 if life == FAILS else 2, {1})
+
+
+def test_what_is_tolerated_has_its_reasons_where_members_may_be_run_again(
+    start_batch: StartBatch,
+) -> None:
+    done = start_batch(run_settings=cohort(4, {2: FAILS}), rerun_failed=1, max_failures=1)()
+    assert done.kind == "success", done.error
+    assert runs_by_sample() == {"s1": 1, "s2": 1, "s3": 1, "s4": 1}
+    assert [row["reason"] for row in done.result["failures"]] == ["OUT_OF_MEMORY_ERROR"]
+
+
 @pytest.mark.parametrize("stored", [False, True], ids=["no-store", "store"])
 def test_a_death_amid_a_rerun_starts_nothing_twice(
     start_batch: StartBatch, omics: Any, clock: Clock, stored: bool
