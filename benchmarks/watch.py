@@ -4,7 +4,8 @@ Each contestant runs in a fresh process, against an emulator in another process,
 
 * ``ours``: OmicsRunTrigger, on the shared watcher;
 * ``pattern``: a trigger as the Amazon provider's are, with a client and a poll for each task;
-* ``sleep``: a trigger that only sleeps, the floor.
+* ``sleep``: a trigger that only sleeps, the floor;
+* ``batches``: OmicsRunBatchTrigger, each on a batch of its own, of one run.
 
     python benchmarks/watch.py --waits 5000 --interval 30
     python benchmarks/watch.py --waits 300 --contestants ours,pattern,sleep
@@ -34,6 +35,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+LOOKS = ("GetRun", "ListRuns", "GetBatch")
 STAYS_RUNNING = {"name": "bench-running", "stages": [{"status": "RUNNING", "seconds": 1_000_000_000}]}
 
 
@@ -50,6 +52,12 @@ def make_trigger(contestant: str, run_id: str, interval: float) -> Any:
         # As the sensor defers it: it has looked once, and knows which run it is.
         return OmicsRunTrigger(
             {"id": run_id, "uuid": UUIDS[run_id] or None}, poke_interval=interval, status="RUNNING"
+        )
+    if contestant == "batches":
+        from airflow_omics.triggers import OmicsRunBatchTrigger
+
+        return OmicsRunBatchTrigger(
+            {"id": run_id, "uuid": UUIDS[run_id] or None}, poke_interval=interval, status="INPROGRESS"
         )
     if contestant == "sleep":
 
@@ -202,7 +210,7 @@ def busiest_second(requests: list[dict[str, Any]], since: float) -> dict[str, in
     times: dict[str, list[float]] = {}
     for request in requests:
         moment = datetime.datetime.fromisoformat(request["time"]).timestamp()
-        if request["operation"] in ("GetRun", "ListRuns") and moment >= since:
+        if request["operation"] in LOOKS and moment >= since:
             times.setdefault(request["operation"], []).append(moment)
     busiest = {}
     for operation, moments in times.items():
@@ -215,7 +223,7 @@ def busiest_second(requests: list[dict[str, Any]], since: float) -> dict[str, in
 
 def measure(name: str, control: Any, options: argparse.Namespace) -> dict[str, Any]:
     """Let one contestant wait, and return its figures."""
-    ids, uuids = make_runs(control, options)
+    ids, uuids = make_batches(control, options) if name == "batches" else make_runs(control, options)
     begun = time.time()
     contestant = Contestant(name, ids, uuids, options)
     try:
@@ -237,7 +245,7 @@ def measure(name: str, control: Any, options: argparse.Namespace) -> dict[str, A
         row["longest_block_s"] = after["longest_block"]
         row["requests_an_interval"] = {
             operation: round((counts_after[operation] - counts.get(operation, 0)) / options.intervals, 1)
-            for operation in ("GetRun", "ListRuns")
+            for operation in LOOKS
             if counts_after.get(operation, 0) > counts.get(operation, 0)
         }
         if options.ends:
@@ -264,6 +272,31 @@ def make_runs(control: Any, options: argparse.Namespace) -> tuple[list[str], dic
     hook = OmicsHook.of(AwsArguments())
     uuids = {run_id: hook.get_run(run_id)["uuid"] for run_id in ids}
     return ids, uuids
+
+
+def make_batches(control: Any, options: argparse.Namespace) -> tuple[list[str], dict[str, str]]:
+    """Fill the account with batches of one run each; return their ids and uuids."""
+    from airflow_omics._connection import AwsArguments
+    from airflow_omics.hooks import OmicsHook
+
+    control.reset()
+    control.add_life(STAYS_RUNNING)
+    control.batches(creating_seconds=0, pending_seconds=0)
+    hook, uuids = OmicsHook.of(AwsArguments()), {}
+    for number in range(options.waits):
+        request = {
+            "requestId": f"bench-{number}",
+            "defaultRunSetting": {
+                "workflowId": "1234567",
+                "roleArn": "arn:aws:iam::123456789012:role/omics-run",
+                "outputUri": "s3://bucket/out",
+                "runTags": {"airflow-omics:life": "bench-running"},
+            },
+            "batchRunSettings": {"inlineSettings": [{"runSettingId": "sample"}]},
+        }
+        record = hook.start_run_batch(request)
+        uuids[record["id"]] = record["uuid"]
+    return list(uuids), uuids
 
 
 def spread_ends(

@@ -32,6 +32,7 @@ SLOW = (
     "tests/emulator/test_clients.py",
     "tests/emulator/test_docs.py",
     "tests/emulator/test_server.py",
+    "tests/scripts/test_benchmarks.py",
     # Waits with the intervals, rates and outages of a triggerer, in real time.
     "tests/triggerer/test_cheaper_way.py",
     "tests/triggerer/test_clocks.py",
