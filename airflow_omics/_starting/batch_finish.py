@@ -11,12 +11,21 @@ from airflow_omics._batches.calls import BatchCalls
 from airflow_omics._batches.judge import Judged, count_members, judged
 from airflow_omics._batches.lists import BatchLists, ListRunsRefusedError
 from airflow_omics._batches.members import NAMED_TAG
+from airflow_omics._batches.sources import is_in_s3
 from airflow_omics._identity import Target
 from airflow_omics._outcome import Tolerance
 from airflow_omics._resource import BATCH
 from airflow_omics._starting.arguments import settings_of_reruns
 from airflow_omics._starting.batch_arguments import EPOCH_TAG
-from airflow_omics._starting.cohort import Cohort, CohortReader, Rest, judged_among, may_pass, rest_of
+from airflow_omics._starting.cohort import (
+    Cohort,
+    CohortHasEndedWellError,
+    CohortReader,
+    Rest,
+    judged_among,
+    may_pass,
+    rest_of,
+)
 from airflow_omics._starting.finish import Finish
 from airflow_omics._task.checks import to_seconds
 from airflow_omics._waiting.ending import error_of
@@ -80,14 +89,21 @@ class BatchFinish(Finish):
 
     def noted_of(self, record: RunRecord) -> dict[str, Any]:
         """Return what is noted of a batch that ended badly, besides its id and how it ended."""
-        is_named = NAMED_TAG in (record.get("tags") or {}) or None
-        noted = {"uuid": record.get("uuid"), "epoch": _epoch_of(record), "named": is_named}
+        tags = record.get("tags")
+        # Nothing but a file in S3 is handed on as it is; without a record, that says how the runs are named.
+        is_named = NAMED_TAG in tags if tags else not is_in_s3(self._operator.run_settings)
+        noted = {
+            "uuid": record.get("uuid"),
+            "epoch": _epoch_of(record),
+            "named": is_named or None,
+            "totalRuns": record.get("totalRuns"),
+        }
         return {key: value for key, value in noted.items() if value is not None}
 
     def succeeded(self, record: RunRecord) -> RunRecord:
         """Return what the task returns, and note that nobody waits for the batch any more."""
         self._memory.note_wait_over()
-        if record.get("status") != "PROCESSED":  # it does not wait
+        if record.get("status") != "PROCESSED" and "outcome" not in record:  # it does not wait
             return narrow(record, self._operator.record_fields)
         judgement = self._judge(record)
         if judgement.outcome.bad:
@@ -98,21 +114,30 @@ class BatchFinish(Finish):
         """Return what the next batch is to be started for, after those that have ended.
 
         :raises OmicsBatchMembersFailedError: nothing is left that may pass.
+        :raises CohortHasEndedWellError: nothing is left, since enough members have completed.
         """
         ends = self._memory.ends
         cohort = self._cohort_of(ends)
-        # What an earlier try ran again does not count in this one.
-        most = None if self.first_of_try is None else self._operator.rerun_failed
-        rest = self._rest_of(cohort, everything=self._is_cleared(ends[-1].get("epoch")), most=most)
-        if rest.number or not cohort.members:
+        if not self._rest_after(cohort).number:
+            cohort = self._ended_cohort_of(ends)
+        rest = self._rest_after(cohort)
+        # If nobody knows how many members there are, run_settings says whether any is left.
+        if rest.number or cohort.total is None:
             return rest
         raise self.nothing_left()
 
-    def nothing_left(self) -> OmicsBatchError:
-        """Return the error if no member is left that may complete."""
-        last = self._memory.ends[-1]
-        judgement = judged_among(last, self._cohort_of(self._memory.ends), self.tolerance)
-        return without_retry(self._members_failed(judgement))
+    def nothing_left(self) -> Exception:
+        """Return what to raise if no member is left that may complete."""
+        last, cohort = self._memory.ends[-1], self._ended_cohort_of(self._memory.ends)
+        known: dict[str, Any] = {
+            key: last[key] for key in ("id", "uuid", "status", "totalRuns") if key in last
+        }
+        judgement = judged_among(known, cohort, self.tolerance)
+        if not judgement.is_tolerated:
+            return without_retry(self._members_failed(judgement))
+        record = cast("RunRecord", judgement.record)
+        self._judged = ((record.get("id"), record.get("status"), True), judgement, cohort)
+        return CohortHasEndedWellError(record)
 
     def confirms_excess(self, target: Target, record: Mapping[str, Any]) -> bool:
         """Return whether the lists say, as the counts of a record did, that too many members ended badly."""
@@ -157,13 +182,18 @@ class BatchFinish(Finish):
                 None,
             )
         batches = [*earlier, {**record, "generation": earlier[-1]["generation"] + 1}]
+        cohort = self._ended_cohort_of(batches)
+        return judged_among(record, cohort, self.tolerance), cohort
+
+    def _ended_cohort_of(self, batches: list[Any]) -> Cohort:
+        """Return what became of the members, once the runs that a batch has left behind have ended."""
         cohort = self._cohort_of(batches)
         while cohort.active and not self._is_late():
             # A batch that failed may have started runs, which go on.
             self._log.info("%s runs of earlier batches of this task go on.", f"{len(cohort.active):,}")
             _clock.sleep(to_seconds(self._operator.poke_interval) or 1.0)
             cohort = self._cohort_of(batches)
-        return judged_among(record, cohort, self.tolerance), cohort
+        return cohort
 
     def _is_late(self) -> bool:
         return bool(_clock.time() >= self._timeout_at())
@@ -188,6 +218,12 @@ class BatchFinish(Finish):
         if self._operator.on_clear != "failed" or self.first_of_try is not None:
             return False
         return epoch is not None and self.epoch is not None and int(epoch) != self.epoch
+
+    def _rest_after(self, cohort: Cohort) -> Rest:
+        # What an earlier try ran again does not count in this one.
+        most = None if self.first_of_try is None else self._operator.rerun_failed
+        is_cleared = self._is_cleared(self._memory.ends[-1].get("epoch"))
+        return self._rest_of(cohort, everything=is_cleared, most=most)
 
     def _rest_of(self, cohort: Cohort, *, everything: bool = False, most: int | None = None) -> Rest:
         """Return what a next batch is for.

@@ -17,6 +17,7 @@ from airflow_omics._starting.attempt import Attempt
 from airflow_omics._starting.batch_arguments import BatchArguments
 from airflow_omics._starting.batch_finish import BatchFinish
 from airflow_omics._starting.canceller import CONFIRM_WITHIN
+from airflow_omics._starting.cohort import CohortHasEndedWellError
 from airflow_omics._starting.kind import BATCHES
 from airflow_omics._starting.members_file import MembersFile
 from airflow_omics._starting.same_request import check_same_settings
@@ -65,6 +66,8 @@ class BatchTry(StartTry):
         """Find or start the batch, wait for it, and return its record."""
         try:
             return super().execute()
+        except CohortHasEndedWellError as ended:
+            return self._finish.succeeded(ended.record)
         finally:
             self._close()
 
@@ -75,6 +78,8 @@ class BatchTry(StartTry):
             self._finish.epoch = waited.get("clear_epoch")
         try:
             return super().resume(event, waited)
+        except CohortHasEndedWellError as ended:
+            return self._finish.succeeded(ended.record)
         finally:
             self._close()
 

@@ -20,7 +20,7 @@ from airflow_omics._outcome import Outcome, Tolerance
 from airflow_omics._resource import BATCH
 from airflow_omics.exceptions import OmicsBatchDeletedError, OmicsBatchNotFoundError, without_retry
 from airflow_omics.failures import CHANGE, NOT_SUBMITTED, Failure
-from airflow_omics.records import ACTIVE_STATUSES, IDENTITY_KEYS, TERMINAL_STATUSES, BatchRecord
+from airflow_omics.records import ACTIVE_STATUSES, IDENTITY_KEYS, TERMINAL_STATUSES, BatchRecord, parse_time
 
 if TYPE_CHECKING:
     from airflow_omics.hooks import OmicsHook
@@ -59,6 +59,17 @@ class Cohort:
         return Outcome(total, completed, failed, cancelled, deleted, counts[NOT_STARTED])
 
 
+class CohortHasEndedWellError(Exception):
+    """Nothing is left to start: enough members have completed, in batches that did not end well themselves.
+
+    :ivar record: what is known of the last batch, with the ``outcome`` of all members.
+    """
+
+    def __init__(self, record: Any) -> None:
+        super().__init__(f"nothing is left to start after batch {record.get('id')}")
+        self.record = record
+
+
 class Rest(NamedTuple):
     """What a next batch is to be started for.
 
@@ -95,12 +106,16 @@ class CohortReader:
         :raises OmicsError: a batch could not be read.
         """
         cohort = Cohort()
-        for batch in batches:
+        for position, batch in enumerate(batches):
             calls = BatchCalls(self._hook_of(), _target_of(batch), self._log)
-            record = self._record_of(batch, calls)
-            if cohort.total is None and record is not None:
-                cohort.total = record.get("totalRuns")
-            pages = _runs_of_deleted(batch, calls) if record is None else BatchMembers(calls, record).pages()
+            record, reused_at = self._record_of(batch, calls)
+            if not position:  # each that follows has a part of its members
+                cohort.total = (batch if record is None else record).get("totalRuns")
+            pages = (
+                _runs_of_deleted(batch, calls, reused_at)
+                if record is None
+                else BatchMembers(calls, record).pages()
+            )
             for page in pages:
                 for member in page:
                     if member.setting_id is None:
@@ -126,20 +141,27 @@ class CohortReader:
             for member in explained(calls, members):
                 cohort.members[str(member.setting_id)] = member
 
-    def _record_of(self, batch: Mapping[str, Any], calls: BatchCalls) -> BatchRecord | None:
-        """Return the record of a batch, or None if it was deleted, or its id is another's now."""
+    def _record_of(
+        self, batch: Mapping[str, Any], calls: BatchCalls
+    ) -> tuple[BatchRecord | None, str | None]:
+        """Return the record of a batch, or None if it was deleted; and since when its id is another's."""
         try:
             record = calls.call(lambda: calls.hook.get_batch(calls.batch.id))
         except OmicsBatchNotFoundError:
-            return None
-        return record if batch.get("uuid") in (None, record.get("uuid")) else None
+            return None, None
+        if batch.get("uuid") in (None, record.get("uuid")):
+            return record, None
+        return None, record.get("creationTime")
 
 
-def _runs_of_deleted(batch: Mapping[str, Any], calls: BatchCalls) -> Iterator[list[Member]]:
+def _runs_of_deleted(
+    batch: Mapping[str, Any], calls: BatchCalls, reused_at: str | None
+) -> Iterator[list[Member]]:
     """Yield the runs of a batch that was deleted: they are there, and cost if they are started again.
 
     A list of a batch's runs may not be had without the batch, so all runs of the account are listed.
 
+    :param reused_at: when its id became another batch's; None if it did not. Later runs are of that one.
     :raises OmicsBatchDeletedError: its runs do not have the names of its members.
     """
     if not batch.get("named"):
@@ -155,8 +177,12 @@ def _runs_of_deleted(batch: Mapping[str, Any], calls: BatchCalls) -> Iterator[li
         yield [
             Member(str(item["name"]), str(item["id"]), str(item.get("status")))
             for item in items
-            if item.get("batchId") == calls.batch.id and item.get("name")
+            if item.get("batchId") == calls.batch.id and item.get("name") and _is_before(item, reused_at)
         ]
+
+
+def _is_before(item: Mapping[str, Any], moment: str | None) -> bool:
+    return moment is None or parse_time(str(item["creationTime"])) < parse_time(moment)
 
 
 def judged_among(record: Mapping[str, Any], cohort: Cohort, tolerance: Tolerance) -> Judged:
