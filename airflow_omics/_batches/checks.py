@@ -24,6 +24,7 @@ from airflow_omics._task.values import (
     path_of,
     plain_json,
     to_priority,
+    wrong_tag,
 )
 
 LONGEST_ID: Final = 128
@@ -158,6 +159,8 @@ def _owner(member: str, value: Any) -> str:
 def _tags(member: str, value: Any) -> Any:
     if not is_text_to_text(value):
         raise ValueError(f"{member} takes a dict of text to text, such as {{'project': 'cohort-7'}}.")
+    if (wrong := wrong_tag(value)) is not None:
+        raise ValueError(f"{member} {wrong}")
     return plain_json(value, member)
 
 

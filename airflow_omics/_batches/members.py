@@ -164,6 +164,8 @@ class BatchMembers:
                 elif status is None and _wants_rest(statuses):
                     page.append(self._missing(item, run_id))
             yield page
+        # Runs that ListRunsInBatch lacks, as it may lag: nobody can say for which member they are.
+        yield [Member(None, str(key), status) for key, status in status_of.items() if status != _SHOWN]
 
     # -- runs that ListRuns does not have --------------------------------------------------------------------
 

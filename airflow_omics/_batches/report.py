@@ -25,6 +25,11 @@ _RETRY_OF_CLASS: Final = {
     LOOK_INSIDE: "look inside",
 }
 
+_RETRY_OF_REASON: Final = {
+    "CANCELLED": "a retry of the task that started it runs it again",
+    "DELETED": "it may have completed, so no retry runs it again",
+}
+
 
 def report(
     record: Mapping[str, Any],
@@ -105,6 +110,7 @@ def _by_reason(reasons: Sequence[Reason]) -> Iterator[str]:
             yield f"  {reason.number:>{width},}  {name}"
         else:
             retry = _RETRY_OF_CLASS.get(reason.failure.failure_class, reason.failure.failure_class)
+            retry = _RETRY_OF_REASON.get(str(reason.failure.reason), retry)
             yield f"  {reason.number:>{width},}  {name:<{longest}}  {who_can_act(reason.failure)}; {retry}"
             yield f"{indent}{reason.failure.advice}"
         if reason.examples:

@@ -35,6 +35,9 @@ class StartArguments(NamedTuple):
     name_suffix: bool
     try_number: int
 
+    def __repr__(self) -> str:
+        return f"StartArguments(try_number={self.try_number})"  # the rest may be patient data
+
     @classmethod
     def of(cls, operator: Any, context: Any) -> StartArguments:
         """Read the arguments of a rendered ``OmicsStartRunOperator``.

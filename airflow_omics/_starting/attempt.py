@@ -18,6 +18,8 @@ from airflow_omics._task.values import LONGEST_NAME, MOST_TAGS
 TOKEN_TAG: Final = "airflow-omics:token"
 REQUEST_TAG: Final = "airflow-omics:request"
 """The tag with a digest of StartRun's request, so that a run of a different request is noticed."""
+ETAG_TAG: Final = "airflow-omics:settings-etag"
+"""The tag of a batch with the ETag of the file in S3 that holds the settings of its runs."""
 
 _MOST_GENERATIONS: Final = 1000
 

@@ -17,7 +17,7 @@ from airflow_omics._starting.arguments import (
     read_arguments,
     settings_of_reruns,
 )
-from airflow_omics._starting.attempt import REQUEST_TAG, TOKEN_TAG, Attempt, digest_of
+from airflow_omics._starting.attempt import ETAG_TAG, REQUEST_TAG, TOKEN_TAG, Attempt, digest_of
 from airflow_omics._starting.kind import BATCHES
 from airflow_omics._starting.request import (
     SETTING_OF_ARGUMENT,
@@ -32,7 +32,6 @@ from airflow_omics._task.task_key import TaskKey
 from airflow_omics.exceptions import OmicsRequestError
 from airflow_omics.hooks import OmicsHook
 
-ETAG_TAG: Final = "airflow-omics:settings-etag"
 EPOCH_TAG: Final = "airflow-omics:epoch"
 """The tag with the task's clear-epoch, by which a batch from before a clear is recognised."""
 
@@ -156,14 +155,23 @@ class BatchArguments(NamedTuple):
         except ValueError as error:
             raise OmicsRequestError(str(error)) from None
 
-    def fingerprint(self, attempt: Attempt, prepared: Prepared | None) -> dict[str, str]:
-        """Return the tags that say what a batch was started with, by what they are about, for errors.
+    def fingerprint(
+        self, attempt: Attempt, prepared: Prepared | None, files: SettingsFolder
+    ) -> dict[str, str]:
+        """Return the tags that say what a batch is started with.
 
         :param prepared: the settings of all members; None if they are a file in S3.
+        :param files: says which file there is in S3.
         """
         defaults = {**self._defaults(attempt, ()), "runTags": self.arguments["run_tags"]}
         told = {REQUEST_TAG: digest_of(defaults)}
-        return told if prepared is None else {**told, NAMED_TAG: str(prepared.digest)}
+        if prepared is not None and prepared.digest is not None:
+            return {**told, NAMED_TAG: prepared.digest}
+        found = files.find(str(shown_value(self.run_settings)))
+        return told if found is None else {**told, ETAG_TAG: found.etag}
+
+    def __repr__(self) -> str:
+        return f"BatchArguments(try_number={self.try_number})"  # the rest may be patient data
 
     def _settings(
         self, attempt: Attempt, prepared: Prepared, files: SettingsFolder

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow_omics import _clock
@@ -62,11 +62,13 @@ class BatchFinish(Finish):
         hook_of: Callable[[], OmicsHook],
         members_file: MembersFile,
         timeout_at: Callable[[], float],
+        asked: Callable[[], Collection[str] | None],
     ) -> None:
         super().__init__(*arguments)
         self._hook_of = hook_of
         self._members_file = members_file
         self._timeout_at = timeout_at
+        self._asked = asked
         self._reader = CohortReader(hook_of, self._log)
         self._judged: tuple[Any, Judged, Cohort | None] | None = None
         self._cohorts: dict[tuple[Any, ...], Cohort] = {}
@@ -85,7 +87,14 @@ class BatchFinish(Finish):
             return False
         # If members may be run again, the reason of each is read then; none is read twice.
         judgement = self._judge(record, with_reasons=not self._may_rerun)
-        return judgement.is_tolerated and not (self._is_cleared(_epoch_of(record)) and judgement.outcome.bad)
+        return judgement.is_tolerated and not (
+            self._is_cleared(_epoch_of(record)) and (judgement.outcome.bad or self._has_more(judgement))
+        )
+
+    def _has_more(self, judgement: Judged) -> bool:
+        """Return whether ``run_settings`` have more members by now than their batches had."""
+        asked = self._asked()
+        return asked is not None and len(asked) > judgement.outcome.total
 
     def noted_of(self, record: RunRecord) -> dict[str, Any]:
         """Return what is noted of a batch that ended badly, besides its id and how it ended."""
@@ -103,7 +112,8 @@ class BatchFinish(Finish):
     def succeeded(self, record: RunRecord) -> RunRecord:
         """Return what the task returns, and note that nobody waits for the batch any more."""
         self._memory.note_wait_over()
-        if record.get("status") != "PROCESSED" and "outcome" not in record:  # it does not wait
+        is_judged = record.get("status") == "PROCESSED" or "outcome" in record
+        if not is_judged or not self._operator.wait_for_completion:
             return narrow(record, self._operator.record_fields)
         judgement = self._judge(record)
         if judgement.outcome.bad:
@@ -129,20 +139,24 @@ class BatchFinish(Finish):
     def nothing_left(self) -> Exception:
         """Return what to raise if no member is left that may complete."""
         last, cohort = self._memory.ends[-1], self._ended_cohort_of(self._memory.ends)
-        known: dict[str, Any] = {
-            key: last[key] for key in ("id", "uuid", "status", "totalRuns") if key in last
-        }
+        known = self._reader.record_of(last)
+        if known is None:  # deleted since
+            known = cast(
+                "Any", {key: last[key] for key in ("id", "uuid", "status", "totalRuns") if key in last}
+            )
         judgement = judged_among(known, cohort, self.tolerance)
-        if not judgement.is_tolerated:
-            return without_retry(self._members_failed(judgement))
         record = cast("RunRecord", judgement.record)
         self._judged = ((record.get("id"), record.get("status"), True), judgement, cohort)
-        return CohortHasEndedWellError(record)
+        if judgement.is_tolerated:
+            return CohortHasEndedWellError(record)
+        self._push(record)
+        return without_retry(self._members_failed(judgement))
 
     def confirms_excess(self, target: Target, record: Mapping[str, Any]) -> bool:
         """Return whether the lists say, as the counts of a record did, that too many members ended badly."""
         lists = BatchLists(BatchCalls(self._hook_of(), target, self._log), is_named=True)
-        pages = itertools.chain(lists.runs("FAILED"), lists.runs("CANCELLED"), lists.not_submitted())
+        runs = (lists.runs(status) for status in ("FAILED", "CANCELLED", "DELETED"))
+        pages = itertools.chain(*runs, lists.not_submitted())
         most = self.tolerance.allowed(int(record.get("totalRuns") or 0))
         try:
             bad = sum(1 for _ in itertools.islice(itertools.chain.from_iterable(pages), most + 1))
@@ -207,6 +221,8 @@ class BatchFinish(Finish):
         cohort = self._cohorts.get(key)
         if cohort is None or cohort.active:
             cohort = self._cohorts[key] = self._reader.read(batches, first_of_try=self.first_of_try or 0)
+            if (asked := self._asked()) is not None:
+                cohort.keep(asked)
             self._reader.add_reasons(cohort)
         return cohort
 
@@ -257,13 +273,20 @@ class BatchFinish(Finish):
         earlier = self._earlier(record)
         if earlier:
             complete["batches"] = [*(end["id"] for end in earlier), record.get("id")]
-        cohort = self._judged[2] if self._judged else None
-        complete.update(self._members_file.keep(record, cohort))
+        fields = self._operator.record_fields
+        if fields is None or {"members", "membersUri"} & set(fields):
+            cohort = self._judged[2] if self._judged else None
+            # Each member of a batch that is PROCESSED was tried, and so is in a list.
+            are_listed = cohort is None and record.get("status") == "PROCESSED"
+            asked = None if are_listed else self._asked()
+            complete.update(self._members_file.keep(record, cohort, asked))
         return cast("RunRecord", complete)
 
     def _push(self, record: RunRecord | None) -> None:
-        is_judged = record is not None and (record.get("status") == "PROCESSED" or self.has_cancelled)
-        super()._push(self._complete(record) if record is not None and is_judged else record)
+        if record is None or not self._operator.do_xcom_push:
+            return
+        is_judged = record.get("status") == "PROCESSED" or self.has_cancelled or "outcome" in record
+        super()._push(self._complete(record) if is_judged else record)
 
     def _failure_of(self, ending: Ending, record: RunRecord, target: Target | None) -> Exception:
         if record.get("status") != "PROCESSED" and not self.has_cancelled:

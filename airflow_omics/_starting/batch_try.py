@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from airflow_omics import _clock
@@ -13,6 +13,8 @@ from airflow_omics._batches.sources import is_in_s3
 from airflow_omics._compat import Context
 from airflow_omics._connection import AwsArguments
 from airflow_omics._identity import Target
+from airflow_omics._outcome import going_on
+from airflow_omics._resource import BATCH
 from airflow_omics._starting.attempt import Attempt
 from airflow_omics._starting.batch_arguments import BatchArguments
 from airflow_omics._starting.batch_finish import BatchFinish
@@ -25,6 +27,7 @@ from airflow_omics._starting.start_try import StartTry
 from airflow_omics._task.checks import to_seconds
 from airflow_omics._waiting.batch import BatchWait
 from airflow_omics._waiting.wait import Ending
+from airflow_omics.exceptions import OmicsBatchDeletedError, OmicsRequestError, without_retry
 from airflow_omics.hooks import OmicsHook
 from airflow_omics.records import RunRecord
 from airflow_omics.triggers import OmicsStartedRunBatchTrigger
@@ -52,6 +55,7 @@ class BatchTry(StartTry):
                 self._log,
             ),
             timeout_at=lambda: self._deadlines.first[0],
+            asked=self._asked,
         )
         self._all: Prepared | None = None
 
@@ -76,6 +80,7 @@ class BatchTry(StartTry):
         if waited.get("try_number") == self._try.number:
             self._finish.first_of_try = waited.get("first_generation")
             self._finish.epoch = waited.get("clear_epoch")
+            self._stops_early = bool(waited.get("stops_early"))
         try:
             return super().resume(event, waited)
         except CohortHasEndedWellError as ended:
@@ -84,7 +89,11 @@ class BatchTry(StartTry):
             self._close()
 
     def _carried(self) -> dict[str, Any]:
-        return {"first_generation": self._finish.first_of_try, "clear_epoch": self._finish.epoch}
+        return {
+            "first_generation": self._finish.first_of_try,
+            "clear_epoch": self._finish.epoch,
+            "stops_early": self._stops_early,
+        }
 
     def _close(self) -> None:
         """Delete the temporary file of the settings."""
@@ -121,16 +130,67 @@ class BatchTry(StartTry):
         with self._prepared(attempt, changes, rest.wants) as prepared:
             if not prepared.ids:
                 raise self._finish.nothing_left()
-            self._log.info("%s members of the cohort are run again.", f"{len(prepared.ids):,}")
+            number = len(prepared.ids)
+            members = "1 member is" if number == 1 else f"{number:,} members are"
+            self._log.info("%s run again.", members)
             return self._arguments.request(attempt, prepared, self._files, epoch=self._epoch, changes=changes)
 
+    def ended(self, attempt: Attempt, record: RunRecord) -> None:
+        """Note a batch that ended badly, if it is the one that is meant."""
+        self.check(attempt, record)
+        super().ended(attempt, record)
+
     def check(self, attempt: Attempt, record: RunRecord) -> None:
-        """Refuse a batch of an earlier DAG run with other settings; warn of one of this DAG run."""
+        """Refuse a batch of an earlier DAG run with other settings; warn of one of this DAG run.
+
+        :raises OmicsBatchDeletedError: a batch before this one is gone, and so which members it completed.
+        """
         if attempt.generation:
+            self._check_those_before(attempt)
             return  # its members depend on what became of the batches before
+        if not record.get("tags"):
+            return  # it was deleted
         is_before = self._try.is_before_dag_run(record, self._calls.hook.clock_skew)
-        wanted = self._arguments.fingerprint(attempt, self._all)
+        wanted = self._arguments.fingerprint(attempt, self._all, self._files)
         check_same_settings(wanted, record, is_before=is_before, log=self._log)
+
+    def _check_those_before(self, attempt: Attempt) -> None:
+        known = {end["generation"] for end in self._memory.ends}
+        if not known.issuperset(range(attempt.generation)):
+            raise without_retry(
+                OmicsBatchDeletedError(
+                    "An earlier batch of this task was deleted, so which members have completed is not "
+                    "known, and none is started again. Give what is left to a task of its own, or clear this "
+                    "one with on_clear='new', which starts all members."
+                )
+            )
+
+    def may_go_on(self, record: RunRecord) -> bool:
+        """Return whether a batch from before a clear may have runs that go on: also one that failed."""
+        return super().may_go_on(record) or (record.get("status") == "FAILED" and going_on(record) > 0)
+
+    def _asked(self) -> Collection[str] | None:
+        """Return the ids of all members, or None if they are in a file in S3 or can't be read any more."""
+        if is_in_s3(self._arguments.run_settings):
+            return None
+        if self._all is None:
+            try:
+                self._all = self._prepared(Attempt(self._try.task))
+            except OmicsRequestError as error:
+                self._log.warning("The members are taken as they were: %s", error)
+                return None
+        return self._all.ids
+
+    def _cancel_what_runs(self, within: float) -> None:
+        super()._cancel_what_runs(within)
+        self._cancel_those_left(within)
+
+    def _cancel_those_left(self, within: float) -> None:
+        """Cancel the runs that a batch has left behind that failed."""
+        for end in self._memory.ends:
+            if end.get("status") == "FAILED":
+                known = {key: end.get(key) for key in ("id", "uuid")}
+                self._canceller.cancel(Target.parse(known, BATCH), confirm=False, within=within)
 
     def _prepared(self, attempt: Attempt, *arguments: Any) -> Prepared:
         return self._arguments.prepare(attempt, self._files, *arguments)
@@ -168,6 +228,8 @@ class BatchTry(StartTry):
     def _after_ending(self, ending: Ending, attempt: Attempt, was_stopping: bool) -> RunRecord | None:
         while ending.outcome == "too_many_failures":
             ending = self._cancelled(ending) or self._wait(attempt, was_stopping)
+        if ending.outcome == "timeout" and self._operator.on_timeout == "cancel":
+            self._cancel_those_left(CONFIRM_WITHIN)
         if was_stopping:
             # An earlier try cancelled it, and its members are not run again by this one: they are run.
             self._finish.first_of_try = attempt.generation + 1
@@ -178,6 +240,7 @@ class BatchTry(StartTry):
         target = self._target
         assert target is not None
         if not self._finish.confirms_excess(target, ending.record or {}):
+            self._stops_early = False  # the counts can't be relied on, so all members may end
             return None
         self._log.warning("%s The rest is cancelled.", ending.message)
         record = self._canceller.cancel(target, confirm=True, within=CONFIRM_WITHIN)

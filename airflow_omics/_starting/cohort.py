@@ -6,7 +6,7 @@ and whatever a member did last is how it ended.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -18,9 +18,14 @@ from airflow_omics._batches.report import report
 from airflow_omics._identity import Target
 from airflow_omics._outcome import Outcome, Tolerance
 from airflow_omics._resource import BATCH
-from airflow_omics.exceptions import OmicsBatchDeletedError, OmicsBatchNotFoundError, without_retry
+from airflow_omics.exceptions import (
+    OmicsBatchDeletedError,
+    OmicsBatchNotFoundError,
+    OmicsError,
+    without_retry,
+)
 from airflow_omics.failures import CHANGE, NOT_SUBMITTED, Failure
-from airflow_omics.records import ACTIVE_STATUSES, IDENTITY_KEYS, TERMINAL_STATUSES, BatchRecord, parse_time
+from airflow_omics.records import IDENTITY_KEYS, TERMINAL_STATUSES, BatchRecord, parse_time
 
 if TYPE_CHECKING:
     from airflow_omics.hooks import OmicsHook
@@ -41,10 +46,20 @@ class Cohort:
     tries: dict[str, int] = field(default_factory=dict)
     total: int | None = None
 
+    def keep(self, asked: Collection[str]) -> None:
+        """Forget members that ``run_settings`` do not have any more, and note how many they have.
+
+        :param asked: the ids of those that they have.
+        """
+        wanted = set(asked)
+        for setting_id in self.members.keys() - wanted:
+            del self.members[setting_id]
+        self.total = len(wanted)
+
     @property
     def active(self) -> list[Member]:
-        """Members whose runs go on."""
-        return [member for member in self.members.values() if member.status in ACTIVE_STATUSES]
+        """Members whose runs go on; a run in a status that nobody knows may go on."""
+        return [member for member in self.members.values() if not _has_ended(member)]
 
     @property
     def outcome(self) -> Outcome:
@@ -76,15 +91,21 @@ class Rest(NamedTuple):
     :param left_out: ids of the members that it must not have.
     :param number: how many members it would have.
     :param changes: arguments to change for them.
+    :param only: ids of the members that it has; None for all that are not left out, also those that no batch
+        has shown.
     """
 
     left_out: frozenset[str]
     number: int
     changes: tuple[Mapping[str, Any], ...] = ()
+    only: frozenset[str] | None = None
 
     def wants(self, setting_id: str) -> bool:
         """Return whether the next batch has a member."""
-        return setting_id not in self.left_out
+        return setting_id not in self.left_out if self.only is None else setting_id in self.only
+
+    def __repr__(self) -> str:
+        return f"Rest(number={self.number})"  # what is changed may be patient data
 
 
 class CohortReader:
@@ -97,6 +118,13 @@ class CohortReader:
     def __init__(self, hook_of: Callable[[], OmicsHook], log: Any) -> None:
         self._hook_of = hook_of
         self._log = log
+
+    def record_of(self, batch: Mapping[str, Any]) -> BatchRecord | None:
+        """Return the record of a batch as it is now, or None if it was deleted.
+
+        :raises OmicsError: it could not be read.
+        """
+        return self._record_of(batch, BatchCalls(self._hook_of(), _target_of(batch), self._log))[0]
 
     def read(self, batches: Iterable[Mapping[str, Any]], *, first_of_try: int) -> Cohort:
         """Return what became of the members.
@@ -119,7 +147,11 @@ class CohortReader:
             for page in pages:
                 for member in page:
                     if member.setting_id is None:
-                        continue
+                        raise OmicsError(
+                            f"{calls.batch}: ListRunsInBatch does not say yet for which member run "
+                            f"{member.run_id} is, so that no member is started again; retry later.",
+                            batch_id=calls.batch.id,
+                        )
                     cohort.members[member.setting_id] = member
                     cohort.batches[member.setting_id] = batch
                     if batch["generation"] >= first_of_try:
@@ -194,7 +226,7 @@ def judged_among(record: Mapping[str, Any], cohort: Cohort, tolerance: Tolerance
     outcome = cohort.outcome
     by_failure: dict[Failure, list[Member]] = {}
     for member in cohort.members.values():
-        if member.status != "COMPLETED" and member.status not in ACTIVE_STATUSES:
+        if member.status != "COMPLETED" and _has_ended(member):
             by_failure.setdefault(failure_of(member), []).append(member)
     if untried := outcome.total - len(cohort.members):
         by_failure.setdefault(NOT_SUBMITTED, []).extend([Member(None, None, NOT_STARTED)] * untried)
@@ -238,7 +270,8 @@ def rest_of(
     """
     groups: dict[str | None, set[str]] = {None: set(), **{reason: set() for reason in rerun_with}}
     for setting_id, member in cohort.members.items():
-        if member.status == "COMPLETED" or member.status in ACTIVE_STATUSES or not may_run(setting_id):
+        # A run that was deleted may have completed: nobody wants to pay it twice.
+        if member.status in ("COMPLETED", "DELETED") or not _has_ended(member) or not may_run(setting_id):
             continue
         if member.reason in rerun_with:
             groups[member.reason].add(setting_id)
@@ -250,8 +283,9 @@ def rest_of(
         number = len(wanted) + (untried if reason is None else 0)
         if number:
             left_out = frozenset(cohort.members.keys() - wanted)
-            changes = () if reason is None else (rerun_with[reason],)
-            return Rest(left_out, number, changes)
+            if reason is not None:
+                return Rest(left_out, number, (rerun_with[reason],), frozenset(wanted))
+            return Rest(left_out, number)
     return Rest(frozenset(cohort.members), 0)
 
 
@@ -262,8 +296,12 @@ def may_pass(reason: str | None, failure_class: str, retry_by_class: Mapping[str
     :param retry_by_class: as for :func:`rest_of`.
     """
     if reason in ("CANCELLED", "DELETED"):
-        return True
+        return reason == "CANCELLED"
     return retry_by_class.get(failure_class, failure_class != CHANGE)
+
+
+def _has_ended(member: Member) -> bool:
+    return member.status in (*TERMINAL_STATUSES, NOT_STARTED)
 
 
 def _passes(member: Member, retry_by_class: Mapping[str, bool]) -> bool:

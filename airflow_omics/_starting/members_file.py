@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_omics._batches.calls import BatchCalls
 from airflow_omics._batches.json_array import JsonArray, encoded
-from airflow_omics._batches.members import BatchMembers, Member
+from airflow_omics._batches.members import NOT_STARTED, BatchMembers, Member
 from airflow_omics._batches.settings_file import SettingsFolder
 from airflow_omics._identity import Target
 from airflow_omics._resource import BATCH
@@ -36,25 +36,32 @@ class MembersFile:
         self._place = place
         self._log = log
 
-    def keep(self, record: Mapping[str, Any], cohort: Cohort | None) -> dict[str, Any]:
+    def keep(
+        self, record: Mapping[str, Any], cohort: Cohort | None, asked: Collection[str] | None = None
+    ) -> dict[str, Any]:
         """Return ``members``, or ``membersUri`` if there are more than 100 of them.
 
         What prevents it is a warning: how the batch ended does not depend on it.
 
         :param record: of the last batch.
         :param cohort: the members, if they are known; they are listed if not.
+        :param asked: the ids of all members, if some may be in no list: those were not started.
         """
         array = JsonArray(MOST_IN_XCOM, _LARGEST_IN_XCOM)
         try:
+            left = dict.fromkeys(asked or ())
             for member in self._listed(record) if cohort is None else cohort.members.values():
                 array.add(encoded(to_plain(member)))
+                left.pop(str(member.setting_id), None)
+            for setting_id in left:
+                array.add(encoded(to_plain(Member(setting_id, None, NOT_STARTED))))
             array.end()
             if array.is_in_memory:
                 import json
 
                 return {"members": json.loads(array.body.read())}
             folder, own = self._place()
-            stored = SettingsFolder(self._hook_of(), self._log).keep(array, folder, own)
+            stored = SettingsFolder(self._hook_of(), self._log).keep(array, folder, own, "members")
         except (OmicsError, ValueError) as error:
             self._log.warning(
                 "The members of HealthOmics batch %s are not listed: %s", record.get("id"), error

@@ -19,6 +19,7 @@ from airflow_omics._task.values import (
     is_text_to_text,
     plain_json,
     to_priority,
+    wrong_tag,
 )
 
 MEMBER_OF_ARGUMENT: Final[Mapping[str, str]] = {
@@ -256,6 +257,8 @@ def _check_parameters(name: str, value: Any) -> dict[str, Any]:
 def _check_tags(name: str, value: Any) -> dict[str, str]:
     if not is_text_to_text(value):
         raise ValueError(f"{name} takes a dict of text to text, such as {{'project': 'cohort-7'}}.")
+    if (wrong := wrong_tag(value)) is not None:
+        raise ValueError(f"{name} {wrong}")
     return dict(value)
 
 

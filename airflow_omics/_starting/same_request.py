@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from airflow_omics._batches.members import NAMED_TAG
-from airflow_omics._starting.attempt import REQUEST_TAG
+from airflow_omics._starting.attempt import ETAG_TAG, REQUEST_TAG
 from airflow_omics.exceptions import OmicsRequestError
 from airflow_omics.records import to_plain
 
@@ -51,6 +51,7 @@ def check_same_request(
 _SETTINGS: Final[Mapping[str, str]] = {
     REQUEST_TAG: "what all its runs have in common",
     NAMED_TAG: "its run_settings",
+    ETAG_TAG: "the file of its run_settings",
 }
 
 
@@ -76,8 +77,8 @@ def check_same_settings(
             batch_id=batch_id,
         )
     log.warning(
-        "HealthOmics batch %s is the batch of this task, but %s have changed since it was started. It is "
-        "used as it is.",
+        "HealthOmics batch %s is the batch of this task, but %s have changed since it was started. What it "
+        "has done is kept.",
         batch_id,
         what,
     )

@@ -34,7 +34,7 @@ class StartOperator(RunTaskMixin, BaseOperator):
 
     def kept(self, name: str, value: Any) -> Any:
         """Return what a field keeps of an assigned ``value``; what may hold patient data is hidden."""
-        return hidden(value) if name in self.hidden_fields else super().kept(name, value)
+        return self._hidden(name, value) if name in self.hidden_fields else super().kept(name, value)
 
     @classmethod
     def partial(cls, **kwargs: Any) -> Any:
@@ -47,7 +47,15 @@ class StartOperator(RunTaskMixin, BaseOperator):
 
     @classmethod
     def _with_hidden(cls, kwargs: dict[str, Any]) -> dict[str, Any]:
-        return {name: hidden(value) if name in cls.hidden_fields else value for name, value in kwargs.items()}
+        return {
+            name: cls._hidden(name, value) if name in cls.hidden_fields else value
+            for name, value in kwargs.items()
+        }
+
+    @staticmethod
+    def _hidden(name: str, value: Any) -> Any:
+        # The keys of run_settings are samples, and may be patients; those of others are names of parameters.
+        return hidden(value, shows_keys=name != "run_settings")
 
     def render_field(self, name: str, value: Any, render: Renderer) -> Any:
         """Return the rendered value of one field; what may hold patient data is returned hidden."""
@@ -58,7 +66,8 @@ class StartOperator(RunTaskMixin, BaseOperator):
         elif name in self.hidden_fields:
             value = shown_value(value)
         if name in self.hidden_fields:
-            return Hidden(render_argument(name, value, render), is_rendered=True)
+            rendered = render_argument(name, value, render)
+            return Hidden(rendered, is_rendered=True, shows_keys=name != "run_settings")
         rendered = super().render_field(name, value, render)
         if name in self.run_fields:
             return rendered

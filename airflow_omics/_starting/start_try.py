@@ -203,6 +203,10 @@ class StartTry(ABC):
         """Note a run that ended badly."""
         self._memory.note_end(attempt, record, self._finish.noted_of(record))
 
+    def may_go_on(self, record: RunRecord) -> bool:
+        """Return whether what was found from before a clear may go on, and cost."""
+        return record.get("status") in self.kind.resource.active
+
     def end_superseded(self, found: Found) -> None:
         """End an active run from before the task was cleared."""
         known = {key: found.record.get(key) for key in IDENTITY_KEYS}

@@ -70,7 +70,10 @@ class StartingTask(Protocol):
         """Note a run that ended badly, before the next one is considered."""
 
     def check(self, attempt: Attempt, record: RunRecord) -> None:
-        """Raise OmicsRequestError if a run that was found is not the one that is meant."""
+        """Raise OmicsRequestError if a run that is kept is not the one that is meant."""
+
+    def may_go_on(self, record: RunRecord) -> bool:
+        """Return whether a run from before the task was cleared may go on."""
 
     def end_superseded(self, found: Found) -> None:
         """End an active run from before the task was cleared, or name it in the log."""
@@ -164,7 +167,7 @@ class Starter:
     def _start(self, attempt: Attempt) -> tuple[RunRecord, bool]:
         """Return the run that StartRun answers with, and whether it is new."""
         for run in self._runs or ():
-            if not run.is_own and run.record.get("status") in self._kind.resource.active:
+            if not run.is_own and self._task.may_go_on(run.record):
                 self._task.end_superseded(run)
         request = {**self._task.make_request(attempt), "requestId": attempt.token}
         self._task.remember(attempt, None)

@@ -14,7 +14,7 @@ from airflow_omics._steering.cancel import Cancellation
 from airflow_omics._steering.change import Change, apply_change
 from airflow_omics._steering.delete import Deletion
 from airflow_omics.exceptions import OmicsBatchNotFoundError
-from airflow_omics.records import BatchRecord, RunRecord
+from airflow_omics.records import ACTIVE_STATUSES, BatchRecord, RunRecord
 
 if TYPE_CHECKING:
     from airflow_omics.hooks import OmicsHook
@@ -74,7 +74,7 @@ class Members:
         for items in self._lists.members("CANCEL_FAILED"):
             run_ids = (text(item.get("runId")) for item in items)
             yield from (run_id for run_id in run_ids if run_id is not None and seen.add(run_id))
-        for status in ("PENDING", "STARTING", "RUNNING"):
+        for status in ACTIVE_STATUSES:
             for page in self._lists.runs(status, seen):
                 yield from (str(member.run_id) for member in page)
 

@@ -22,15 +22,19 @@ class Hidden:
 
     :param value: the value.
     :param is_rendered: whether it has been rendered: it is not rendered a second time.
+    :param shows_keys: whether its description has the keys of a dict.
     """
 
-    __slots__ = ("is_rendered", "value")
+    __slots__ = ("is_rendered", "shows_keys", "value")
 
-    def __init__(self, value: Any, *, is_rendered: bool = False) -> None:
+    def __init__(self, value: Any, *, is_rendered: bool = False, shows_keys: bool = True) -> None:
         self.value = value
         self.is_rendered = is_rendered
+        self.shows_keys = shows_keys
 
     def __repr__(self) -> str:
+        if isinstance(self.value, Mapping | list | tuple) and not self.shows_keys:
+            return f"{len(self.value):,} entries, not shown"
         if isinstance(self.value, Mapping):
             keys = [str(key) for key in islice(self.value, _MOST_KEYS)]
             if more := len(self.value) - len(keys):
@@ -54,15 +58,17 @@ class Hidden:
     __hash__ = None  # type: ignore[assignment]  # like the dict that it usually holds
 
 
-def hidden(value: Any) -> Any:
+def hidden(value: Any, *, shows_keys: bool = True) -> Any:
     """Return a value that is not shown; if it holds an upstream task's output, with the other parts hidden.
 
     Airflow looks for such outputs in dicts and lists, to find out which tasks a task depends on.
+
+    :param shows_keys: as for :class:`Hidden`.
     """
     if value is None or isinstance(value, Hidden):
         return value
     if not holds_reference(value):
-        return Hidden(value)
+        return Hidden(value, shows_keys=shows_keys)
     if isinstance(value, Mapping):
         return {key: hidden(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set):

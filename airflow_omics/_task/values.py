@@ -107,6 +107,22 @@ def is_s3_location(value: Any) -> bool:
     return isinstance(value, str) and re.fullmatch(r"s3://[^/\s]+(/.*)?", value) is not None
 
 
+def wrong_tag(tags: Mapping[str, str]) -> str | None:
+    """Return what is wrong with tags, and shows no value, which AWS's own error would; None if nothing is.
+
+    https://docs.aws.amazon.com/omics/latest/api/API_TagResource.html
+    """
+    for key, value in tags.items():
+        if not 1 <= len(key) <= 128 or key.lower().startswith("aws:"):
+            return (
+                "has a key that AWS does not take; a key has 1 to 128 characters, and does not begin with "
+                "'aws:'."
+            )
+        if len(value) > 256:
+            return f"has a value of {len(value)} characters for {key!r}; AWS takes at most 256."
+    return None
+
+
 def is_text_to_text(value: Any) -> bool:
     """Return whether a value is a mapping of text to text, as tags are."""
     return isinstance(value, Mapping) and all(

@@ -1,4 +1,4 @@
-"""What a batch has left behind that failed, or whose record is gone: no member is lost, and none run twice."""
+"""What a batch has left behind that failed, or whose record is gone: no member is lost or run twice."""
 
 from __future__ import annotations
 
