@@ -294,7 +294,7 @@ def make_batches(control: Any, options: argparse.Namespace) -> tuple[list[str], 
             },
             "batchRunSettings": {"inlineSettings": [{"runSettingId": "sample"}]},
         }
-        record = hook.start_run_batch(request)
+        record = hook.conn.start_run_batch(**request)  # the hook's own makes a client for each
         uuids[record["id"]] = record["uuid"]
     return list(uuids), uuids
 
