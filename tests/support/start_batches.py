@@ -112,7 +112,8 @@ def omics_client() -> Any:
 def objects() -> dict[str, Any]:
     """Return every JSON file in the bucket, by its key."""
     client = s3()
-    listed = client.list_objects_v2(Bucket=BUCKET).get("Contents", [])
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
+    listed = [item for page in pages for item in page.get("Contents", [])]
     return {
         item["Key"]: json.loads(client.get_object(Bucket=BUCKET, Key=item["Key"])["Body"].read())
         for item in listed

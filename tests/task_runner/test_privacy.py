@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_omics.emulator import Emulator
+from tests.support.batches import KNOWS_BATCHES
 from tests.support.dag_test.process import CASE_DAGS, FOREVER, AirflowProcess, DagRunReport
 
 MARKER = "patient-8c1f1f0e"
@@ -66,3 +67,28 @@ def test_failed_gate_does_not_show_the_parameters(
     # The next task is an ordinary TaskFlow one: Airflow renders what is passed to it, which is the record.
     assert MARKER not in str(report.rendered_fields["gate"])
     assert_not_logged(airflow, report)
+
+
+@pytest.mark.parametrize("life", ["completed", "failed-out-of-memory-error"])
+def test_what_a_batch_is_asked_with_is_shown_nowhere(
+    airflow: AirflowProcess, emulator: Emulator, life: str
+) -> None:
+    emulator.set_pace(20_000)
+    emulator.default_life = life
+    report = airflow.run(CASE_DAGS / "start_batches.py", {"patient": MARKER}, dag_id="batch_to_gate")
+    if not KNOWS_BATCHES:
+        assert report.states["start"] == "failed"
+        assert_not_logged(airflow, report)
+        return
+    assert report.states == {"samples": "success", "start": "success", "gate": "success"}
+    record = report.results["start"]
+    assert record["outcome"]["total"] == 3
+    assert_nowhere(airflow, report)
+    hidden = ("run_settings", "parameters", "run_tags", "tags", "start_run_kwargs", "rerun_with")
+    assert all("values are not shown" in str(report.rendered_fields["start"][name]) for name in hidden)
+    assert report.rendered_fields["gate"]["batch_id"] == identity(record)
+    # What GetBatch says of all runs, and the batch's own tags, are in the record; nothing else is.
+    contract = ("defaultRunSetting", "tags")
+    for row in report.xcoms:
+        if row["task_id"] != "samples":
+            assert MARKER not in str({k: v for k, v in dict(row["value"]).items() if k not in contract})

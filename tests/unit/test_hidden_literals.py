@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from airflow_omics.operators import OmicsStartRunOperator
+from tests.support.start_batches import make as make_batch
 from tests.support.start_operators import make
 
 try:
@@ -40,6 +41,14 @@ SHOWN = {
 }
 
 
+COHORT: dict[str, Any] = {
+    "run_settings": [{"runSettingId": "s1", "parameters": {"sample": MARKER}, "runTags": {"who": MARKER}}],
+    "run_tags": {"who": MARKER},
+    "rerun_with": {"OUT_OF_MEMORY_ERROR": {"parameters": {"sample": MARKER}, "run_tags": {"who": MARKER}}},
+}
+COHORT_SHOWN = {"run_settings": "a list, not shown", "run_tags": "who (values are not shown)"}
+
+
 def sent(attributes: dict[str, Any]) -> str:
     """Return what a listener sends that sends all it can: JSON, and the class of everything else."""
     plain = {name: value for name, value in attributes.items() if name not in ("dag", "_dag", "task_group")}
@@ -59,6 +68,16 @@ def test_no_attribute_of_a_task_holds_a_literal_in_the_open(state: Any) -> None:
     assert MARKER not in sent(attributes)
     assert MARKER not in repr(task) + str(task) + repr(attributes)
     assert {name: str(getattr(task, name)) for name in SHOWN} == SHOWN
+
+
+@pytest.mark.parametrize("state", [lambda task: task, rendered], ids=["unrendered", "rendered"])
+def test_no_attribute_of_a_task_that_starts_a_batch_holds_a_literal_in_the_open(state: Any) -> None:
+    task = state(make_batch(**{**GIVEN, **COHORT}))
+    attributes = vars(task) | {name: getattr(task, name) for name in task.template_fields}
+    assert MARKER not in sent(attributes)
+    assert MARKER not in repr(task) + str(task) + repr(attributes)
+    shown = {**SHOWN, **COHORT_SHOWN}
+    assert {name: str(getattr(task, name)) for name in shown} == shown
 
 
 def test_what_is_mapped_over_nothing_of_its_own_is_hidden_in_the_mapped_task() -> None:
@@ -141,23 +160,28 @@ try:
     from airflow.serialization.serialized_objects import DagSerialization as Serialized
 except ImportError:
     from airflow.serialization.serialized_objects import SerializedDAG as Serialized
-from airflow_omics.operators import OmicsStartRunOperator
+from airflow_omics.operators import OmicsStartRunBatchOperator, OmicsStartRunOperator
 given = {"role_arn": "arn:aws:iam::123456789012:role/omics-run", "output_uri": "s3://bucket/out"}
 given |= json.loads(sys.argv[1])
 with DAG("a_dag", schedule=None, start_date=datetime(2026, 1, 1)) as dag:
     OmicsStartRunOperator(task_id="start", workflow_id="1", **given)
     OmicsStartRunOperator.partial(task_id="mapped", **given).expand(workflow_id=["1", "2"])
+    cohort = {**given, **json.loads(sys.argv[2])}
+    OmicsStartRunBatchOperator(task_id="batch", workflow_id="1", **cohort)
+    OmicsStartRunBatchOperator.partial(task_id="batches", **cohort).expand(workflow_id=["1", "2"])
 data = json.loads(json.dumps(Serialized.to_dict(dag)))
 task = Serialized.from_dict(data).get_task("start")
 kept = {name: getattr(task, name) for name in ("parameters", "tags", "start_run_kwargs", "rerun_with")}
-print("kept:", json.dumps({"data": data, "kept": kept}))
+batch = Serialized.from_dict(data).get_task("batch")
+batch = {name: getattr(batch, name) for name in ("run_settings", "run_tags", *kept)}
+print("kept:", json.dumps({"data": data, "kept": kept, "batch": batch}))
 """
 
 
 def test_airflow_s_copy_of_a_dag_holds_no_literal(tmp_path: Path) -> None:
     """From it a webserver, an API server and a scheduler make the task that listeners get."""
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", SERIALIZE, json.dumps(GIVEN)],
+        [sys.executable, "-W", "ignore", "-c", SERIALIZE, json.dumps(GIVEN), json.dumps(COHORT)],
         env={**os.environ, "AIRFLOW_HOME": str(tmp_path)},
         capture_output=True,
         text=True,
@@ -166,5 +190,6 @@ def test_airflow_s_copy_of_a_dag_holds_no_literal(tmp_path: Path) -> None:
     )
     said = json.loads(done.stdout.rpartition("kept: ")[2])
     assert said["kept"] == SHOWN
+    assert said["batch"] == {**SHOWN, **COHORT_SHOWN}
     assert "OUT_OF_MEMORY_ERROR (values are not shown)" in json.dumps(said["data"])
     assert MARKER not in json.dumps(said["data"])
