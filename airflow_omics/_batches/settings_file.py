@@ -63,7 +63,7 @@ class SettingsFolder:
         self._omics, self._log = hook, log
         self._objects: OmicsObjectsHook | None = None
 
-    def keep(self, array: JsonArray, folder: str, token: str, prefix: str = "settings") -> StoredFile:
+    def keep(self, array: JsonArray, folder: str, token: str, prefix: str = "") -> StoredFile:
         """Return where an array is kept; write it if it is not there yet.
 
         :param folder: as :func:`folder_for` returns it.
@@ -73,7 +73,7 @@ class SettingsFolder:
         :raises OmicsRequestError: there is no such bucket, or the name is too long.
         :raises OmicsError: transient errors lasted too long.
         """
-        uri = f"{folder.rstrip('/')}/{token}/{prefix}-{array.digest[:16]}.json"
+        uri = f"{folder.rstrip('/')}/{token}/{prefix}{array.digest[:16]}.json"
         if len(uri) > LONGEST_URI:
             raise OmicsRequestError(
                 f"settings_uri makes a URI of {len(uri)} characters for the settings; it takes at most "

@@ -61,7 +61,7 @@ class MembersFile:
 
                 return {"members": json.loads(array.body.read())}
             folder, own = self._place()
-            stored = SettingsFolder(self._hook_of(), self._log).keep(array, folder, own, "members")
+            stored = SettingsFolder(self._hook_of(), self._log).keep(array, folder, own, "members-")
         except (OmicsError, ValueError) as error:
             self._log.warning(
                 "The members of HealthOmics batch %s are not listed: %s", record.get("id"), error

@@ -33,8 +33,8 @@ class Hidden:
         self.shows_keys = shows_keys
 
     def __repr__(self) -> str:
-        if isinstance(self.value, Mapping | list | tuple) and not self.shows_keys:
-            return f"{len(self.value):,} entries, not shown"
+        if isinstance(self.value, Mapping) and not self.shows_keys:
+            return f"a dict of {len(self.value):,}, not shown"
         if isinstance(self.value, Mapping):
             keys = [str(key) for key in islice(self.value, _MOST_KEYS)]
             if more := len(self.value) - len(keys):

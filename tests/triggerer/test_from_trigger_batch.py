@@ -11,7 +11,7 @@ from airflow.triggers.base import TaskSkippedEvent, TaskSuccessEvent, TriggerEve
 from airflow_omics.emulator import Emulator, EmulatorServer
 from airflow_omics.sensors import OmicsRunBatchSensor
 from airflow_omics.triggers import OmicsRunBatchEvent, OmicsRunBatchTrigger
-from tests.support.batches import client, end_runs, start_batch
+from tests.support.batch_waits import client, end_runs, start_batch
 from tests.support.deferred import resume
 from tests.support.triggers import round_trip, run_loop
 

@@ -13,7 +13,7 @@ from airflow_omics._watching.watcher import Watcher
 from airflow_omics.emulator import Emulator, EmulatorServer
 from airflow_omics.hooks.async_client import OmicsAsyncClient
 from airflow_omics.triggers import OmicsRunBatchTrigger
-from tests.support.batches import client, end_runs, start_batch
+from tests.support.batch_waits import client, end_runs, start_batch
 from tests.support.triggers import (
     LISTENING,
     Clients,

@@ -111,7 +111,7 @@ def test_the_settings_are_written_once_and_found_again(client: Any, prepared: Pr
     stored = client.get_object(Bucket="bucket", Key=key)
     content = stored["Body"].read()
     assert json.loads(content) == GIVEN
-    assert key == f"out/token-1/settings-{hashlib.sha256(content).hexdigest()[:16]}.json"
+    assert key == f"out/token-1/{hashlib.sha256(content).hexdigest()[:16]}.json"
     assert kept == StoredFile(f"s3://bucket/{key}", stored["ETag"].strip('"'))
     assert stored["ContentType"] == "application/json"
 
