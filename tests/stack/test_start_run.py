@@ -1,6 +1,7 @@
-"""Starting runs on a real Airflow whose processes are killed: one run for each that is meant.
+"""Starting runs and batches on a real Airflow whose processes are killed: one run for each that is meant.
 
-How many runs there are is counted in the emulator's own request log, by the ids that StartRun made.
+How many runs there are is counted in the emulator's own request log, by the ids that StartRun made, and for
+batches in its lists.
 """
 
 from __future__ import annotations
@@ -13,7 +14,16 @@ import pytest
 from airflow_omics.emulator import EmulatorClient
 from scripts.stack import PARTS, Stack, running
 from tests.support.pipeline import Pipeline
-from tests.support.started import cancelled, finish, kill_worker, started, until, until_watched
+from tests.support.started import (
+    ask_worker_to_end,
+    cancelled,
+    finish,
+    kill_worker,
+    started,
+    until,
+    until_watched,
+)
+from tests.support.started_batches import Batches
 
 COHORT = 12  # as many as start_cohort has
 REPEATED_TOKEN = ("earlier", "conflict", "validation", "forgotten")
@@ -192,3 +202,97 @@ def test_a_run_that_failed_leads_to_exactly_one_more(stack: Stack, omics: Emulat
     assert pipeline.until_ended() == {"start": "success"}
     assert pipeline.xcom("start")["id"] == second
     assert len(started(omics)) == 2
+
+
+# -- batches -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def batches(stack: Stack, omics: EmulatorClient) -> Batches:
+    omics.batches(creating_seconds=0, pending_seconds=0, starts_per_second=100)
+    return Batches(stack)
+
+
+def complete(omics: EmulatorClient, batches: Batches, batch_id: str, **but: str) -> None:
+    """Let the runs of a batch complete.
+
+    :param but: the reasons of those that fail, by their samples.
+    """
+    for sample, run_id in batches.runs(batch_id).items():
+        reason = but.get(sample)
+        omics.move(run_id, "FAILED" if reason else "COMPLETED", reason)
+
+
+def test_each_member_has_one_run_though_its_worker_is_killed_at_each_step(
+    stack: Stack, omics: EmulatorClient, batches: Batches
+) -> None:
+    def waits_in(try_number: int) -> None:
+        looks = omics.counts().get("GetBatch", 0)
+        until(stack, "its try", lambda: pipeline.tasks()[0]["try_number"] == try_number)
+        until(stack, "some looks", lambda: omics.counts().get("GetBatch", 0) >= looks + 3)
+
+    omics.repeat_request_id("forgotten")
+    omics.fault("ListBatch", "hang", times=1)
+    pipeline = Pipeline(stack, "start_batch_in_worker", {})
+    until(stack, "the look-up", lambda: omics.counts().get("ListBatch"))
+    omics.fault("StartRunBatch", "lost-answer", times=1, seconds=60)
+    kill_worker(stack, pipeline, 1)  # before StartRunBatch
+    until(stack, "the call", lambda: omics.counts().get("StartRunBatch"))
+    kill_worker(stack, pipeline, 2)  # before its answer
+    omics.clear_faults()
+    waits_in(3)
+    kill_worker(stack, pipeline, 3)  # while it waits
+    waits_in(4)
+    ask_worker_to_end(stack, pipeline, 4)  # as a worker's shutdown does, before it kills it
+    until(stack, "its farewell", lambda: "goes on, for the next try" in pipeline.log("start", 4))
+    kill_worker(stack, pipeline, 4)
+    waits_in(5)
+    [first] = batches.ids()
+    complete(omics, batches, first, s2="SERVICE_ERROR")
+    until(stack, "the rerun", lambda: len(batches.ids()) == 2)
+    kill_worker(stack, pipeline, 5)  # while it waits for what is run again
+    waits_in(6)
+    [_, second] = batches.ids()
+    complete(omics, batches, second)
+    assert pipeline.until_ended() == {"start": "success"}
+    assert batches.runs_by_sample() == {"s1": 1, "s2": 2, "s3": 1}
+    assert omics.counts()["StartRunBatch"] == 2
+    assert "CancelRunBatch" not in omics.counts()
+    record = pipeline.xcom("start")
+    assert record["batches"] == [first, second]
+    assert {member["runSettingId"]: member["status"] for member in record["members"]} == dict.fromkeys(
+        ("s1", "s2", "s3"), "COMPLETED"
+    )
+
+
+def test_a_batch_goes_on_though_the_triggerer_is_killed(
+    stack: Stack, omics: EmulatorClient, batches: Batches
+) -> None:
+    pipeline = Pipeline(stack, "start_batch_deferred", {})
+    until_watched(stack, pipeline)
+    stack.kill("triggerer")
+    stack.restart("triggerer")
+    looks = omics.counts()["GetBatch"]
+    until(stack, "a look of the new triggerer", lambda: omics.counts()["GetBatch"] > looks)
+    [batch_id] = batches.ids()
+    complete(omics, batches, batch_id)
+    assert pipeline.until_ended() == {"start": "success"}
+    assert batches.runs_by_sample() == {"s1": 1, "s2": 1, "s3": 1}
+    assert "CancelRunBatch" not in omics.counts()
+
+
+@pytest.mark.parametrize("dag_id", ["start_batch_in_worker", "start_batch_deferred"])
+def test_a_task_marked_failed_cancels_its_batch_once(
+    stack: Stack, omics: EmulatorClient, batches: Batches, dag_id: str
+) -> None:
+    pipeline = Pipeline(stack, dag_id, {})
+    if dag_id == "start_batch_deferred":
+        until_watched(stack, pipeline)
+    until(stack, "some looks", lambda: omics.counts().get("GetBatch", 0) >= 2)
+    stack.patch(f"{pipeline.path}/taskInstances/start", {"new_state": "failed"})
+    [batch_id] = batches.ids()
+    until(stack, "the cancellation", lambda: omics.counts().get("CancelRunBatch"))
+    assert batches.status(batch_id) in ("STOPPING", "CANCELLED")
+    assert pipeline.until_ended() == {"start": "failed"}
+    assert omics.counts()["CancelRunBatch"] == 1
+    assert batches.runs_by_sample() == {"s1": 1, "s2": 1, "s3": 1}

@@ -45,11 +45,20 @@ def finish(stack: Stack, omics: EmulatorClient, pipeline: Pipeline, tries: int) 
 
 def kill_worker(stack: Stack, pipeline: Pipeline, try_number: int = 1) -> None:
     """Kill the process that runs a try, as the kernel does when memory runs out."""
-    note = stack.folder / "airflow" / "pids" / f"{pipeline.dag_run_id}-{try_number}"
-    until(stack, "the worker", note.exists)
-    pid = int(note.read_text())
+    pid = _pid(stack, pipeline, try_number)
     os.kill(pid, signal.SIGKILL)
     until(stack, "the end of the worker", lambda: not psutil.pid_exists(pid))
+
+
+def ask_worker_to_end(stack: Stack, pipeline: Pipeline, try_number: int = 1) -> None:
+    """Send the process that runs a try SIGTERM, as its supervisor does some seconds before it kills it."""
+    os.kill(_pid(stack, pipeline, try_number), signal.SIGTERM)
+
+
+def _pid(stack: Stack, pipeline: Pipeline, try_number: int) -> int:
+    note = stack.folder / "airflow" / "pids" / f"{pipeline.dag_run_id}-{try_number}"
+    until(stack, "the worker", note.exists)
+    return int(note.read_text())
 
 
 def until_watched(stack: Stack, pipeline: Pipeline, task: str = "start") -> None:
