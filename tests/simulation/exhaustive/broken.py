@@ -7,7 +7,7 @@ names it. What nobody ended is not cancelled.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from tests.simulation.exhaustive.history import World
@@ -19,7 +19,7 @@ CUT_OFF = "on_kill was cut off"
 KILLED = "killed in a worker"
 CLEARED = "cleared while it ran"
 
-_TOKEN, _LIST = "a repeated token is answered with", "omics:ListRuns is"
+_TOKEN = "a repeated token is answered with"
 
 
 class Reason(NamedTuple):
@@ -40,7 +40,7 @@ class Reason(NamedTuple):
 
 
 def _is_unfindable(world: World, run: Run) -> bool:
-    return world.is_so(_LIST, "denied") and not run.is_noted
+    return world.is_so(world.listing, "denied") and not run.is_noted
 
 
 REASONS = {
@@ -83,7 +83,9 @@ REASONS = {
     ),
     "killed in StartRun": Reason(
         ("unwatched",),
-        lambda world, run: KILLED in run.marks and run.wish == world.wish and world.is_so(_LIST, "denied"),
+        lambda world, run: (
+            KILLED in run.marks and run.wish == world.wish and world.is_so(world.listing, "denied")
+        ),
         "A person ends the task while StartRun is under way, or a retry that has not found its run yet",
         "The run that comes of it is not found, and goes on",
     ),
@@ -124,84 +126,90 @@ REASONS = {
 """The first of those that hold for a promise is the reason."""
 
 
-def _broken(world: World, promise: str, run: Run) -> None:
-    names = (
-        name for name, reason in REASONS.items() if promise in reason.promises and reason.holds(world, run)
-    )
-    world.breaches |= {
-        next(names, f"UNKNOWN: {promise} {sorted(run.marks)} {'noted' if run.is_noted else ''}")
-    }
+class Judge:
+    """Judges a start by what happens to its runs.
 
-
-# -- what happens --------------------------------------------------------------------------------------------
-
-
-def acted(world: World, state: str | None, *, is_marked: bool) -> None:
-    """Note what a person did to the task.
-
-    :param is_marked: whether Airflow marks a clear in ``max_tries``: it does unless the task is running.
+    :ivar reasons: why a promise cannot be held, by name.
     """
-    if state == "failed":
-        world.is_given_up = True
-    elif state == "restarting" and world.is_so("on_clear is", "new"):
-        world.wish += 1
-        if not is_marked:
+
+    reasons: Mapping[str, Reason] = REASONS
+
+    def broken(self, world: World, promise: str, run: Run) -> None:
+        """Note that a promise is broken, and the first reason that there is for it."""
+        reasons = self.reasons.items()
+        names = (name for name, reason in reasons if promise in reason.promises and reason.holds(world, run))
+        world.breaches |= {
+            next(names, f"UNKNOWN: {promise} {sorted(run.marks)} {'noted' if run.is_noted else ''}")
+        }
+
+    def acted(self, world: World, state: str | None, *, is_marked: bool) -> None:
+        """Note what a person did to the task.
+
+        :param is_marked: whether Airflow marks a clear in ``max_tries``: it does unless the task is running.
+        """
+        if state == "failed":
+            world.is_given_up = True
+        elif state == "restarting" and self.cleared(world) and not is_marked:
             for run in world.service.runs:
                 run.marks |= {CLEARED}
 
+    def cleared(self, world: World) -> bool:
+        """Note that a person has cleared the task, and return whether other runs are meant from now on."""
+        is_new = world.is_so("on_clear is", "new")
+        world.wish += is_new
+        return is_new
 
-def started(world: World, run: Run) -> None:
-    """Judge a run that StartRun has just started."""
-    for other in world.service.runs:
-        if other is run or other.is_gone:
-            continue
-        if other.wish == run.wish and (other.is_active or other.status == "COMPLETED"):
-            _broken(world, "second", other)
-            other.is_named = True  # it is counted
-        elif other.wish < run.wish and other.status == "RUNNING" and not _is_accounted_for(other):
-            _broken(world, "unwatched", other)
-            other.is_named = True
+    def started(self, world: World, run: Run) -> None:
+        """Judge a run that StartRun has just started."""
+        for other in world.service.runs:
+            if other is run or other.is_gone:
+                continue
+            if other.wish == run.wish and (other.is_active or other.status == "COMPLETED"):
+                self.broken(world, "second", other)
+                other.is_named = True  # it is counted
+            elif other.wish < run.wish and other.status == "RUNNING" and not self.is_accounted_for(other):
+                self.broken(world, "unwatched", other)
+                other.is_named = True
 
+    def cancelled(self, world: World, run: Run) -> None:
+        """Judge a CancelRun that was accepted."""
+        if run.wish == world.wish and not world.is_given_up:
+            self.broken(world, "cancelled", run)
 
-def cancelled(world: World, run: Run) -> None:
-    """Judge a CancelRun that was accepted."""
-    if run.wish == world.wish and not world.is_given_up:
-        _broken(world, "cancelled", run)
+    def succeeded(self, world: World, result: Any, *, waits: bool) -> None:
+        """Judge what a try returned."""
+        run = world.service.find(str(result["id"]))
+        if run is None or (waits and run.status != "COMPLETED"):
+            self.broken(world, "wrong result", run or world.service.runs[-1])
+            return
+        if run.wish != world.wish:
+            self.broken(world, "old", run)
+        if not waits:
+            run.is_returned = True
 
+    def failed(self, world: World) -> None:
+        """Judge a last try that failed: nothing was in its way but what had happened before."""
+        self.broken(
+            world, "stuck", world.service.runs[-1] if world.service.runs else Run(0, {}, "", 0, 1, None)
+        )
+        for run in world.service.runs:
+            run.is_named = True  # its error says that there is a run, and by which name
 
-def succeeded(world: World, result: Any, *, waits: bool) -> None:
-    """Judge what a try returned."""
-    run = world.service.find(str(result["id"]))
-    if run is None or (waits and run.status != "COMPLETED"):
-        _broken(world, "wrong result", run or world.service.runs[-1])
-        return
-    if run.wish != world.wish:
-        _broken(world, "old", run)
-    if not waits:
-        run.is_returned = True
+    def over(self, world: World) -> None:
+        """Judge what is left when nothing will happen to the task any more."""
+        for run in world.service.runs:
+            if run.is_gone or run.status != "RUNNING" or self.is_accounted_for(run):
+                continue
+            if world.is_given_up and world.is_so("cancel_on_kill is", "False"):
+                continue  # as the DAG says
+            self.broken(world, "unwatched", run)
 
+    @staticmethod
+    def is_accounted_for(run: Run) -> bool:
+        """Return whether somebody knows that a run goes on, or nobody needs to."""
+        return run.is_cancelled or run.is_named or run.is_returned
 
-def failed(world: World) -> None:
-    """Judge a last try that failed: nothing was in its way but what had happened before."""
-    _broken(world, "stuck", world.service.runs[-1] if world.service.runs else Run(0, {}, "", 0, 1, None))
-    for run in world.service.runs:
-        run.is_named = True  # its error says that there is a run, and by which name
-
-
-def over(world: World) -> None:
-    """Judge what is left when nothing will happen to the task any more."""
-    for run in world.service.runs:
-        if run.is_gone or run.status != "RUNNING" or _is_accounted_for(run):
-            continue
-        if world.is_given_up and world.is_so("cancel_on_kill is", "False"):
-            continue  # as the DAG says
-        _broken(world, "unwatched", run)
-
-
-def _is_accounted_for(run: Run) -> bool:
-    return run.is_cancelled or run.is_named or run.is_returned
-
-
-def outcome(world: World) -> str:
-    """Return what came of a history: the reasons for what was broken, or that it went as it was meant."""
-    return ", ".join(sorted(world.breaches)) or "as meant"
+    @staticmethod
+    def outcome(world: World) -> str:
+        """Return what came of a history: the reasons for what was broken, or that it went as it was meant."""
+        return ", ".join(sorted(world.breaches)) or "as meant"

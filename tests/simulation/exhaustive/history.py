@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.simulation.exhaustive.service import Run, Service
 
@@ -27,13 +28,18 @@ RETRIES = 3
 class World:
     """Everything that outlives a try, and what was meant so far.
 
-    :param lasting: answers to the questions of ``LASTING`` that were asked.
+    :cvar questions: what is so in a whole history.
+    :cvar listing: the one of them that says whether what the task has started can be found by its name.
+    :param lasting: answers to those of them that were asked.
     :param store: the task state store's values; unused if there is none.
     :param wish: counts what a person asked for: the task itself, and each clear that means a new run.
     :param is_given_up: whether a person has ended the task.
     :param is_small: whether only the last run goes on in every way between two tries.
     :param breaches: the promises that were broken, by the names of the reasons in ``broken.REASONS``.
     """
+
+    questions: ClassVar[Mapping[str, tuple[str, ...]]] = LASTING
+    listing: ClassVar[str] = "omics:ListRuns is"
 
     lasting: dict[str, str] = field(default_factory=dict)
     service: Service = field(default_factory=Service)
@@ -67,8 +73,7 @@ class World:
         )
         return json.dumps((runs, rest), sort_keys=True)
 
-    @staticmethod
-    def _key_of(run: Run) -> Any:
+    def _key_of(self, run: Run) -> Any:
         key = (run.members["name"], run.members["tags"], run.wish)
         if run.is_gone:
             return key
@@ -76,7 +81,7 @@ class World:
         return (*ended, run.is_cancelled, run.is_named) if run.is_active else ended
 
     def is_so(self, question: str, *answers: str) -> bool:
-        """Return whether one of ``LASTING``'s questions was answered so."""
+        """Return whether one of the lasting questions was answered so."""
         return self.lasting.get(question) in answers
 
     def mark(self, mark: str) -> None:
@@ -89,7 +94,7 @@ class World:
     def unasked(self) -> int:
         """How many histories this one stands for, which differ in what it never asked."""
         number = 1
-        for question, answers in LASTING.items():
+        for question, answers in self.questions.items():
             if question not in self.lasting:
                 number *= len(answers)
         return number

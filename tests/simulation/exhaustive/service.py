@@ -153,7 +153,7 @@ class Hook:
     def list_runs(self, *, name: str | None = None) -> Iterator[dict[str, Any]]:
         self._at("before", "ListRuns")
         if self._ask("omics:ListRuns is", ("allowed", "denied")) == "denied":
-            _refuse("ListRuns", "AccessDeniedException", 403, "not authorized")
+            refuse("ListRuns", "AccessDeniedException", 403, "not authorized")
         for run in self._service.runs:
             self._settle(run)
         found = [
@@ -166,9 +166,9 @@ class Hook:
         self._at("before", "CancelRun")
         run = self._known(run_id, "CancelRun")
         if self._ask("omics:CancelRun is", ("allowed", "denied")) == "denied":
-            _refuse("CancelRun", "AccessDeniedException", 403, "not authorized")
+            refuse("CancelRun", "AccessDeniedException", 403, "not authorized")
         if run.status != "RUNNING":
-            _refuse("CancelRun", "ConflictException", 409, f"the run is {run.status}")
+            refuse("CancelRun", "ConflictException", 409, f"the run is {run.status}")
         run.status, run.is_cancelled, run.due = "STOPPING", True, self._now() + LASTS
         self._cancelled(run)
         self._at("after", "CancelRun")
@@ -176,23 +176,35 @@ class Hook:
     # -- the rest --------------------------------------------------------------------------------------------
 
     def _start(self, request: Mapping[str, Any]) -> Run:
-        token = request["requestId"]
         members = {key: value for key, value in request.items() if key != "requestId"}
         fingerprint = json.dumps(members, sort_keys=True)
+
+        def make(number: int, now: float) -> Run:
+            return Run(number, members, fingerprint, now, self._wish(), now + LASTS)
+
+        return self.start_once("StartRun", request["requestId"], fingerprint, make)
+
+    def start_once(
+        self, operation: str, token: str, fingerprint: str, make: Callable[[int, float], Run]
+    ) -> Run:
+        """Return what a start makes, or what was made with the same token.
+
+        :param make: makes it, by its number and the time.
+        """
         if token in self._service.tokens:
             answer = self._ask(
                 "a repeated token is answered with", ("earlier", "conflict", "validation", "forgotten")
             )
             earlier = self._service.runs[self._service.tokens[token] - 1]
             if answer == "conflict":
-                _refuse("StartRun", "ConflictException", 409, f"a run with requestId {token} exists")
+                refuse(operation, "ConflictException", 409, f"a run with requestId {token} exists")
             if answer == "validation" and earlier.fingerprint != fingerprint:
-                _refuse("StartRun", "ValidationException", 400, f"requestId {token} was used before")
+                refuse(operation, "ValidationException", 400, f"requestId {token} was used before")
             if answer != "forgotten":
                 self._settle(earlier)
                 return earlier
-        number, now = len(self._service.runs) + 1, self._now()
-        run = Run(number, members, fingerprint, now, self._wish(), now + LASTS)
+        number = len(self._service.runs) + 1
+        run = make(number, self._now())
         self._service.runs.append(run)
         self._service.tokens[token] = number
         self._started(run)
@@ -201,7 +213,7 @@ class Hook:
     def _known(self, run_id: str, operation: str) -> Run:
         run = self._service.find(run_id)
         if run is None:
-            _refuse(operation, "ResourceNotFoundException", 404, f"Run {run_id} does not exist")
+            refuse(operation, "ResourceNotFoundException", 404, f"Run {run_id} does not exist")
         self._settle(run)
         return run
 
@@ -216,7 +228,8 @@ class Hook:
             run.status = "RUNNING" if end == "goes on" else end
 
 
-def _refuse(operation: str, code: str, status: int, message: str) -> NoReturn:
+def refuse(operation: str, code: str, status: int, message: str) -> NoReturn:
+    """Answer a call with an error."""
     answer: Any = {
         "Error": {"Code": code, "Message": message},
         "ResponseMetadata": {"HTTPStatusCode": status},

@@ -8,7 +8,7 @@ import pytest
 
 from tests.simulation.exhaustive.broken import REASONS
 from tests.simulation.exhaustive.over_emulator import emulated
-from tests.simulation.exhaustive.starts import Table, all_starts, replay
+from tests.simulation.exhaustive.starts import Histories, Table, all_starts
 from tests.simulation.exhaustive.tries import installed
 from tests.simulation.exhaustive.write import NUMBERS, PAGE, numbers, page_with, rows
 
@@ -53,7 +53,7 @@ def test_the_numbers_of_histories_are_those_kept(table: Table) -> None:
 
 def test_a_history_that_counts_as_one_played_comes_to_the_same(table: Table) -> None:
     """Histories that had come to the same world were played on as one: here some are played by themselves."""
-    played = 0
+    played, replay = 0, Histories().replay
     with installed():
         for path, outcome in table.sample:
             assert replay(path) == outcome, path
@@ -67,7 +67,7 @@ def test_a_history_that_counts_as_one_played_comes_to_the_same(table: Table) -> 
 def test_histories_come_to_the_same_over_botocore_and_the_emulator(
     table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    every = max(1, len(table.sample) // 10)
+    every, replay = max(1, len(table.sample) // 10), Histories().replay
     for path, outcome in table.sample[::every][:10]:
         with installed(), emulated(monkeypatch) as tries:
             assert replay(path, tries) == outcome, path

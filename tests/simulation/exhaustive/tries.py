@@ -11,13 +11,14 @@ import json
 import logging
 import random
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 import pytest
 
 from airflow_omics import _clock
 from airflow_omics._compat import AirflowFailException
+from airflow_omics._faults import Fault
 from airflow_omics._identity import Target
 from airflow_omics._waiting.ending import ending_to_event
 from airflow_omics._waiting.poller import Poller
@@ -28,7 +29,8 @@ from airflow_omics.operators import OmicsStartRunOperator
 from airflow_omics.triggers import OmicsStartedRunTrigger
 from tests.simulation.exhaustive import broken
 from tests.simulation.exhaustive.accidents import ACCIDENTS, Accident
-from tests.simulation.exhaustive.history import LASTING, StateStore, World
+from tests.simulation.exhaustive.broken import Judge
+from tests.simulation.exhaustive.history import StateStore, World
 from tests.simulation.exhaustive.log import Log, named_in
 from tests.simulation.exhaustive.service import LASTS, Hook
 from tests.simulation.exhaustive.ways import Ways
@@ -47,8 +49,8 @@ MOST_MOMENTS = 1000
 """How many moments a try may have: the longest has about a hundred and fifty."""
 
 
-class Operator(OmicsStartRunOperator):
-    """The operator, with the log of a try, and ``cancel_on_kill`` as that decides when it is asked for."""
+class Played:
+    """An operator with the log of a try, and ``cancel_on_kill`` as that decides when it is asked for."""
 
     own_try: Any = None
 
@@ -63,6 +65,10 @@ class Operator(OmicsStartRunOperator):
     @cancel_on_kill.setter
     def cancel_on_kill(self, value: bool) -> None:
         pass
+
+
+class Operator(Played, OmicsStartRunOperator):
+    """The operator that starts a run."""
 
 
 @functools.cache
@@ -87,12 +93,13 @@ class TaskInstance:
 
     dag_id, task_id, run_id, map_index = "dag", "start", "manual__1", -1
 
-    def __init__(self, world: World, now: float) -> None:
+    def __init__(self, world: World, now: float, pushed: dict[str, Any]) -> None:
         self.try_number, self.max_tries = world.try_number, world.max_tries
         self.start_date = datetime.datetime.fromtimestamp(now, datetime.UTC)
+        self._pushed = pushed
 
     def xcom_push(self, key: str, value: Any) -> None:
-        pass
+        self._pushed[key] = value
 
 
 class DagRun:
@@ -112,6 +119,7 @@ class Try:
     """
 
     now_playing: Try
+    judge = Judge()
 
     def __init__(
         self, world: World, ways: Ways, accident: Accident | None = None, *, is_last: bool = False
@@ -123,6 +131,8 @@ class Try:
         """Where an accident may happen: what it would find; in words; and what was answered before."""
         self.log = Log(self.say)
         self.lines: list[str] = []
+        self.pushed: dict[str, Any] = {}
+        """The XComs of the task."""
         self.ended = ""
         self._dead = self._killing = self._in_trigger = False
         self._state: str | None = "running"
@@ -131,6 +141,33 @@ class Try:
         for run in world.service.runs:
             if run.is_active:
                 run.due = self._now + LASTS
+
+    # -- what differs between a run and a batch --------------------------------------------------------------
+
+    def make_operator(self) -> Any:
+        """Return the operator, which may be that of an earlier try."""
+        return _operator(self.lasting("the task waits"), self.lasting("on_clear is"))
+
+    def make_hook(self, **of_try: Any) -> Any:
+        """Return what stands in for the hook."""
+        return Hook(self.world.service, self.ask, self.time, self.at, **of_try)
+
+    def wait_of(self, arguments: Mapping[str, Any]) -> tuple[Any, Wait]:
+        """Return the trigger and the wait of a trigger's arguments."""
+        wait = Wait(
+            Target.parse(arguments["run_id"]),
+            started_at=arguments["started_at"],
+            timeout_at=arguments["timeout_at"],
+            terminal_statuses=arguments["terminal_statuses"],
+            created=arguments["created"],
+            status=arguments["status"],
+        )
+        return OmicsStartedRunTrigger(**arguments), wait
+
+    @classmethod
+    def installed(cls) -> contextlib.AbstractContextManager[None]:
+        """Let the package reach the try that is being played."""
+        return installed()
 
     # -- what the package asks -------------------------------------------------------------------------------
 
@@ -142,12 +179,12 @@ class Try:
 
     def ask(self, question: str, answers: tuple[str, ...]) -> str:
         """Answer how this history goes."""
-        if question in LASTING:
-            lasting = self.world.lasting
+        lasting = self.world.lasting
+        if question in lasting or question in self.world.questions:
             if question not in lasting:
-                lasting[question] = self.ways(question, LASTING[question])
+                lasting[question] = self.ways(question, self.world.questions[question])
             return lasting[question]
-        if self.is_last and question.startswith("run "):
+        if self.is_last and question.endswith(" then"):
             return "COMPLETED"
         return self.ways(question, answers)
 
@@ -156,14 +193,10 @@ class Try:
 
     def hook(self, *_: Any) -> Any:
         world = self.world
-        return Hook(
-            world.service,
-            self.ask,
-            self.time,
-            self.at,
+        return self.make_hook(
             wish=lambda: world.wish,
-            started=lambda run: broken.started(world, run),
-            cancelled=lambda run: broken.cancelled(world, run),
+            started=lambda run: self.judge.started(world, run),
+            cancelled=lambda run: self.judge.cancelled(world, run),
         )
 
     def task_state(self, *_: Any) -> str | None:
@@ -195,14 +228,14 @@ class Try:
         else:
             self.ended = "succeeded"
             waits = self.lasting("the task waits") != "not at all"
-            broken.succeeded(self.world, result, waits=waits)
+            self.judge.succeeded(self.world, result, waits=waits)
         return self
 
     def _failed(self, error: Exception, ended: str) -> None:
         self.ended = ended
         self.say(logging.ERROR, str(error))
         if self.is_last:
-            broken.failed(self.world)
+            self.judge.failed(self.world)
 
     def _run(self) -> Any:
         self.operator()
@@ -222,11 +255,11 @@ class Try:
 
     def operator(self) -> None:
         """Let a worker have the task: it knows nothing but what is stored."""
-        self._operator = copy.copy(_operator(self.lasting("the task waits"), self.lasting("on_clear is")))
+        self._operator = copy.copy(self.make_operator())
         self._operator.own_try = self
 
     def _context(self) -> Any:
-        ti = TaskInstance(self.world, T0 + BETWEEN * self.world.try_number)
+        ti = TaskInstance(self.world, T0 + BETWEEN * self.world.try_number, self.pushed)
         context = {"ti": ti, "task_instance": ti, "dag_run": DagRun}
         if self.lasting("the task state store is") == "there":
             context["task_state_store"] = StateStore(self.world, self.at)
@@ -235,22 +268,14 @@ class Try:
     def _deferred(self, trigger: Any) -> dict[str, Any]:
         arguments = json.loads(json.dumps(trigger.serialize()[1]))
         self._state = "deferred"
-        self.at("while", "the task is deferred", trigger=OmicsStartedRunTrigger(**arguments))
+        trigger, wait = self.wait_of(arguments)
+        self.at("while", "the task is deferred", trigger=trigger)
         self._in_trigger = True
-        a = arguments
-        wait = Wait(
-            Target.parse(a["run_id"]),
-            started_at=a["started_at"],
-            timeout_at=a["timeout_at"],
-            terminal_statuses=a["terminal_statuses"],
-            created=a["created"],
-            status=a["status"],
-        )
         poller = Poller(wait, self.hook, None, Log(lambda *_: None))
         while (ending := poller.look()) is None:
-            self.sleep(wait.pause(a["poke_interval"], self.time()))
+            self.sleep(wait.pause(arguments["poke_interval"], self.time()))
         self._in_trigger, self._state = False, "running"
-        event: dict[str, Any] = json.loads(json.dumps(ending_to_event(ending, a["record_fields"])))
+        event: dict[str, Any] = json.loads(json.dumps(ending_to_event(ending, arguments["record_fields"])))
         return event
 
     # -- accidents -------------------------------------------------------------------------------------------
@@ -294,7 +319,7 @@ class Try:
 
     def _kill(self, state: str) -> None:
         """Let Airflow tell the worker to end, as when a person acts on the task, and then end it."""
-        broken.acted(self.world, state, is_marked=False)
+        self.judge.acted(self.world, state, is_marked=False)
         self._state, self._killing = state, True
         self._operator.on_kill()
         self._killing = False
@@ -314,7 +339,7 @@ class Try:
             raise WorkerDied
 
     def _kill_deferred(self, trigger: Any, state: str | None) -> None:
-        broken.acted(self.world, state, is_marked=True)
+        self.judge.acted(self.world, state, is_marked=True)
         if state == "restarting":
             self.world.max_tries = self.world.try_number + 3
             state = None
@@ -339,16 +364,20 @@ class Watcher:
     async def turn(self, operation: str) -> None:
         pass
 
-    async def read(self, target: Any, known: Any) -> Any:
-        return self._call(target.resource.method, target.id)
+    def renew(self) -> None:
+        pass
 
-    async def cancel(self, target: Any, known: Any) -> Any:
+    async def read(self, target: Target, *, known: Any) -> Any:
+        answer = self._call(target.resource.method, target.id)
+        return answer if isinstance(answer, Fault) else (answer, 0.0)
+
+    async def cancel(self, target: Target, known: Any) -> Any:
         return self._call(target.resource.cancel_method, target.id)
 
-    def _call(self, method: str, run_id: str) -> Any:
+    def _call(self, method: str, resource_id: str) -> Any:
         hook = Try.now_playing.hook()
         try:
-            return getattr(hook, method)(run_id)
+            return getattr(hook, method)(resource_id)
         except Exception as error:
             return fault_of(error, hook)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.simulation.exhaustive import changes
+from tests.simulation.exhaustive.batch_starts import all_batch_starts
 from tests.simulation.exhaustive.broken import REASONS
 from tests.simulation.exhaustive.history import LASTING
 from tests.simulation.exhaustive.starts import Table, all_starts
@@ -18,6 +19,7 @@ ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "use" / "starting.md"
 STEERING = ROOT / "docs" / "use" / "steering.md"
 NUMBERS = ROOT / "tests" / "data" / "start_histories.json"
+BATCH_NUMBERS = NUMBERS.with_name("batch_histories.json")
 BEGIN = "<!-- made by tests/simulation/exhaustive/write.py, do not edit -->\n"
 END = "<!-- end -->\n"
 
@@ -93,7 +95,8 @@ def main() -> None:
     table = all_starts()
     for page, made in ((PAGE, rows(table)), (STEERING, change_rows(changes.all_changes()))):
         page.write_text(page_with(page.read_text(encoding="utf-8"), made), encoding="utf-8")
-    NUMBERS.write_text(json.dumps(numbers(table), indent=2) + "\n", encoding="utf-8")
+    for kept, counted in ((NUMBERS, table), (BATCH_NUMBERS, all_batch_starts())):
+        kept.write_text(json.dumps(numbers(counted), indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
