@@ -88,14 +88,15 @@ class OmicsStartRunBatchOperator(StartOperator):
     :param cancel_on_kill: cancel the batch when a person ends the task: marks it failed or successful, or
         clears it while ``on_clear`` is ``new``.
     :param on_clear: what a cleared task does: ``failed`` runs only what did not complete, ``new`` starts all
-        members anew, ``reattach`` waits for its batch again.
+        members anew, ``reattach`` waits for its batch again. A run that was deleted may have completed, and
+        only ``new`` runs its member again.
     :param max_failures: how many members may end badly (0): failed, cancelled, deleted or not started.
     :param max_failure_ratio: which share of all members may, from 0 to 1. More than either is too many; with
         a ratio, ``max_failures`` counts only if it is above 0.
     :param on_too_many_failures: ``wait`` lets the others end; ``cancel`` cancels the rest as soon as it is
         certain that too many have ended badly. It has no effect with ``rerun_failed``.
     :param rerun_failed: how often members are run again within a try (0), in a next batch of those whose
-        failure may pass. An Airflow retry does the same, once.
+        failure may pass, if more ended badly than may. An Airflow retry does the same, once.
     :param rerun_with: settings of the next run, by ``failureReason``, such as
         ``{"FILE_SYSTEM_OUT_OF_SPACE": {"storage_type": "DYNAMIC"}}``, for members that are run again. Those
         of each reason get a batch of their own, one after the other.

@@ -25,10 +25,11 @@ BATCH_REASONS: Mapping[str, Reason] = {
     "forgotten": _FORGOTTEN._replace(promises=("second", "wasted", "too often")),
     "unmarked clear": REASONS["unmarked clear"]._replace(promises=("old", "incomplete")),
     "deleted batch": Reason(
-        ("second", "wasted", "too often", "incomplete"),
+        ("second", "wasted", "too often", "stuck"),
         lambda world, run: run.is_gone and not run.is_noted,
         "The record of the batch is deleted before the next try, and the state store has not noted it",
-        "Its members are run again, also those that completed, or the result lacks them",
+        "Its members are run again, also those that completed. If a batch of what it left has been started "
+        "since, each retry fails, and says so",
     ),
 }
 """The same reasons as for a run: a batch is found again and cancelled by the same code."""
@@ -134,7 +135,9 @@ class BatchJudge(Judge):
             # No try is undisturbed that watches a member fail.
             hopeless = hopeless or batch.fate.startswith("one fails early")
         if not hopeless:
-            super().failed(world)
+            batches = world.service.batches
+            lost = (batch for batch in batches if batch.is_gone and not batch.is_noted)
+            self.broken(world, "stuck", next(lost, batches[-1]))
         for run in world.service.runs:
             run.is_named = True
         self.over_written(world)

@@ -83,6 +83,7 @@ def leaves_out_what_was_not_started(patch: pytest.MonkeyPatch) -> None:
         return made
 
     patch.setattr(cohort.CohortReader, "read", reads)
+    patch.setattr(cohort.Cohort, "keep", lambda *_: None)
 
 
 def judges_by_the_status_alone(patch: pytest.MonkeyPatch) -> None:
@@ -94,7 +95,7 @@ def takes_each_batch_for_the_whole_cohort(patch: pytest.MonkeyPatch) -> None:
 
 
 def knows_no_runs_that_go_on(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(cohort, "ACTIVE_STATUSES", ())
+    patch.setattr(cohort, "_has_ended", lambda _: True)
 
 
 def runs_again_what_stays_broken(patch: pytest.MonkeyPatch) -> None:
