@@ -104,12 +104,14 @@ def test_a_batch_already_over_needs_no_triggerer(row: str, deferral: Deferral, b
 
 @pytest.mark.parametrize("fields", [None, [], ["outcome"]])
 def test_the_xcom_is_what_another_mode_leaves(fields: Any, deferral: Deferral, batch_id: str) -> None:
-    trigger = defer(sensor_of(batch_id, record_fields=fields, max_failures=1))
+    # Without reasons, which are looked into by lists.
+    arguments: dict[str, Any] = {"record_fields": fields, "max_failures": 1, "diagnose": False}
+    trigger = defer(sensor_of(batch_id, **arguments))
     runs_end("COMPLETED", "FAILED", "COMPLETED")(deferral, batch_id)
     event = wait_out(trigger, deferral)
-    result, _, _ = resume(sensor_of(batch_id, record_fields=fields, max_failures=1), event)
+    result, _, _ = resume(sensor_of(batch_id, **arguments), event)
     assert "ListRuns" not in deferral.omics.counts()  # the event has the counts, whatever reaches XCom
-    poke = sensor_of(batch_id, record_fields=fields, max_failures=1)
+    poke = sensor_of(batch_id, **arguments)
     poke.deferrable = False
     assert result == poke.execute(context_of(TaskInstance()))
     if fields is None:
