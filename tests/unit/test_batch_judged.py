@@ -20,7 +20,8 @@ from tests.support.batches import counting, needs_batches, settings, start_batch
 from tests.support.sensors import Clock
 from tests.unit.test_batch_members import listed, members_of
 
-pytestmark = [needs_batches, pytest.mark.usefixtures("clock")]
+# Of Airflow they need what every other test of an operator needs.
+pytestmark = [needs_batches, pytest.mark.any_airflow, pytest.mark.usefixtures("clock")]
 
 NONE = Tolerance()
 KEPT = Path(__file__).parents[1] / "data" / "reports" / "batches"

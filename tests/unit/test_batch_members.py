@@ -20,7 +20,8 @@ from airflow_omics.hooks import OmicsHook
 from tests.support.batches import counting, flat, needs_batches, settings, start_batch
 from tests.support.sensors import Clock
 
-pytestmark = [needs_batches, pytest.mark.usefixtures("clock")]
+# Of Airflow they need what every other test of an operator needs.
+pytestmark = [needs_batches, pytest.mark.any_airflow, pytest.mark.usefixtures("clock")]
 
 LIVES = [("completed", 5), ("failed-out-of-memory-error", 2), ("failed-import-failed", 1)]
 STATUSES = {"COMPLETED": 5, "FAILED": 2 + 1, "NOT_STARTED": 2}

@@ -24,6 +24,9 @@ from airflow_omics._task.hidden import Hidden
 from airflow_omics.exceptions import FaultKind, OmicsRequestError
 from airflow_omics.operators import SampleSheet
 
+# They are about values and files, and need nothing of Airflow that differs.
+pytestmark = pytest.mark.any_airflow
+
 MARKER = "patient-4711-marker"
 WANTED = [
     {"runSettingId": "NA1", "name": "NA1", "parameters": {"fastq": "s3://reads/1"}},

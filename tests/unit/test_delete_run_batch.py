@@ -13,7 +13,8 @@ from tests.support.batches import counting, needs_batches, read, settings, start
 from tests.support.fixtures import Output
 from tests.support.sensors import ONE_ATTEMPT, TaskInstance, context_of
 
-pytestmark = [needs_batches, pytest.mark.usefixtures("clock")]
+# Of Airflow they need what every other test of an operator needs.
+pytestmark = [needs_batches, pytest.mark.any_airflow, pytest.mark.usefixtures("clock")]
 
 OTHER_UUID = "11111111-2222-3333-4444-555555555555"
 

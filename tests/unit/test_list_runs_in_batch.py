@@ -14,7 +14,8 @@ from tests.support.batches import counting, needs_batches, settings, start_batch
 from tests.support.fixtures import Output
 from tests.support.sensors import ONE_ATTEMPT, TaskInstance, context_of
 
-pytestmark = [needs_batches, pytest.mark.usefixtures("clock")]
+# Of Airflow they need what every other test of an operator needs.
+pytestmark = [needs_batches, pytest.mark.any_airflow, pytest.mark.usefixtures("clock")]
 
 
 def list_runs(**arguments: Any) -> Any:

@@ -8,6 +8,9 @@ import pytest
 
 from airflow_omics._outcome import Outcome, Tolerance, bad_so_far
 
+# They are about values and files, and need nothing of Airflow that differs.
+pytestmark = pytest.mark.any_airflow
+
 
 def record(total: int | None = 10, *, not_started: int = 0, status: str = "PROCESSED", **runs: int) -> Any:
     counts = {f"{state}RunCount": number for state, number in runs.items()}

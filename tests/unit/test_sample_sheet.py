@@ -304,6 +304,9 @@ try:
 except ImportError:
     from airflow.serialization.serialized_objects import SerializedDAG as Serialized
 from airflow_omics.operators import SampleSheet
+
+# They are about values and files, and need nothing of Airflow that differs.
+pytestmark = pytest.mark.any_airflow
 loaded = [name for name in ("csv", "yaml", "tempfile") if name in sys.modules]
 
 class Task(BaseOperator):

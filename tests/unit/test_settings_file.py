@@ -25,6 +25,9 @@ from tests.support.fixtures import Connect, Output
 from tests.support.scripted_s3 import FROM_AWS, LOST, Answer, ScriptedS3
 from tests.support.sensors import ONE_ATTEMPT
 
+# They are about values and files, and need nothing of Airflow that differs.
+pytestmark = pytest.mark.any_airflow
+
 MARKER = "patient-4711-marker"
 URI = "s3://bucket/out/airflow-omics-batches/token-1/"
 GIVEN = [
