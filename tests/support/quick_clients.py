@@ -16,7 +16,8 @@ def _once(method: Any) -> Any:
 
     @functools.wraps(method)
     def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
-        key = (args, tuple(sorted(kwargs.items())))
+        # A loader that reads models from elsewhere as well has others.
+        key = (tuple(getattr(self, "search_paths", ())), args, tuple(sorted(kwargs.items())))
         if key not in known:
             known[key] = method(self, *args, **kwargs)
         return known[key]

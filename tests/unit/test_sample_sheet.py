@@ -20,6 +20,9 @@ from airflow_omics._task.hidden import Hidden
 from airflow_omics.exceptions import OmicsRequestError
 from airflow_omics.operators import SampleSheet
 
+# They are about values and files, and need nothing of Airflow that differs.
+pytestmark = pytest.mark.any_airflow
+
 MARKER = "patient-4711-marker"
 
 
@@ -305,8 +308,6 @@ except ImportError:
     from airflow.serialization.serialized_objects import SerializedDAG as Serialized
 from airflow_omics.operators import SampleSheet
 
-# They are about values and files, and need nothing of Airflow that differs.
-pytestmark = pytest.mark.any_airflow
 loaded = [name for name in ("csv", "yaml", "tempfile") if name in sys.modules]
 
 class Task(BaseOperator):
