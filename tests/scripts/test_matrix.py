@@ -12,7 +12,7 @@ from scripts.matrix import LANES, ROWS, Part, Queue, Row
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-FIRST, SECOND, THIRD = LANES
+FIRST, SECOND = LANES
 
 
 def taken_by(queue: Queue, lane: tuple[str, ...]) -> list[tuple[str, Part]]:
@@ -33,11 +33,6 @@ def test_only_one_lane_starts_airflows() -> None:
     assert [lane for lane in LANES if "airflow" in lane] == [FIRST]
     for name in ROWS:
         assert [part.name for part in Row(name).parts if part.kind == "airflow"] == ["end-to-end"]
-
-
-def test_what_waits_has_a_lane_that_is_never_busy() -> None:
-    assert [lane for lane in LANES if "wait" in lane] == [THIRD] == [("wait",)]
-    assert {part.kind for name in ROWS for part in Row(name).parts} == {"airflow", "busy", "wait"}
 
 
 def test_two_lanes_begin_with_different_rows() -> None:
