@@ -23,6 +23,7 @@ For Airflow itself, which stores or shows them:
 - ``triggers``: the deferred halves of sensors and operators.
 - ``links``: the extra links of their tasks.
 - ``get_provider_info``: what the package provides.
+- ``plugin``: the pages in its UI.
 
 For tests and demos:
 
@@ -36,6 +37,7 @@ The rest is private. A wing is a folder with one purpose; its docstring names it
 - ``_watching``: many waits in one triggerer.
 - ``_task``: what operators and sensors share as tasks of Airflow.
 - ``_waiting``: one wait on one run or batch.
+- ``_monitoring``: how far a run is, and what it costs.
 - ``_resource``: what a task can be about, a run or a batch of runs.
 - ``_outcome``: how the runs of a batch ended, in numbers, and how many may end badly.
 - ``_identity``: which run is meant, and whether it is still the same one.
@@ -43,6 +45,7 @@ The rest is private. A wing is a folder with one purpose; its docstring names it
 - ``_iam``: the IAM actions of each operator, sensor and trigger.
 - ``_connection``: how AWS is reached.
 - ``_clock``: the one clock.
+- ``_words``: small phrases for people.
 - ``_compat``: the names that differ from one Airflow to the next.
 
 ``starting`` only keeps the class path that version 0.1.0 stored for deferred starts; it goes with the next

@@ -53,6 +53,35 @@ _OPTIONS: dict[str, Any] = {
         "example": None,
         "default": "True",
     },
+    "price_factor": {
+        "description": ("What each price is multiplied by, for a discount: 0.9 for one of ten percent."),
+        "version_added": "0.2.0",
+        "type": "float",
+        "example": "0.9",
+        "default": "1.0",
+    },
+    "price_list": {
+        "description": (
+            "The path of a file of prices, on workers and on the API server, for the cost of runs. "
+            "No price is built in. Without it OmicsEstimateRunCostOperator asks the Pricing API of AWS, and "
+            "the pages in Airflow's UI show instance hours and no money."
+        ),
+        "version_added": "0.2.0",
+        "type": "string",
+        "example": "/opt/airflow/healthomics-prices.json",
+        "default": "",
+    },
+    "progress": {
+        "description": (
+            "Whether tasks list the tasks of their run every ten minutes, for their log, and leave "
+            "snapshots of it in XCom, for the pages in Airflow's UI. At most a tenth of "
+            "requests_per_second is spent on it."
+        ),
+        "version_added": "0.2.0",
+        "type": "boolean",
+        "example": None,
+        "default": "True",
+    },
     "requests_per_second": {
         "description": (
             "The most requests a second that one triggerer sends to HealthOmics for any "
@@ -65,6 +94,27 @@ _OPTIONS: dict[str, Any] = {
         "type": "float",
         "example": None,
         "default": "5.0",
+    },
+    "ui": {
+        "description": (
+            "Whether there are pages for runs and cohorts in Airflow's UI, and links to them. It needs "
+            "Airflow 3.1 or newer."
+        ),
+        "version_added": "0.2.0",
+        "type": "boolean",
+        "example": None,
+        "default": "True",
+    },
+    "ui_tabs": {
+        "description": (
+            "Whether those pages are also tabs of task instances and DAG runs on Airflow 3.1 to 3.3, where "
+            "such a tab is on every task of every DAG. From Airflow 3.4 on it is only where it belongs, and "
+            "this option is not read."
+        ),
+        "version_added": "0.2.0",
+        "type": "boolean",
+        "example": None,
+        "default": "False",
     },
 }
 

@@ -16,6 +16,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from airflow_omics._faults import CREDENTIALS_GRACE, NOT_FOUND_GRACE, Fault, backoff
 from airflow_omics._identity import CHECK_PLACE, KnownResource, Target
+from airflow_omics._monitoring.task_table import TaskTable
 from airflow_omics._resource import NotFoundName, Resource
 from airflow_omics._waiting.log_lines import LogLines
 from airflow_omics.exceptions import FaultKind
@@ -91,6 +92,7 @@ class Wait:
         "known",
         "lines",
         "started_at",
+        "tasks",
         "timeout_at",
     )
 
@@ -113,6 +115,8 @@ class Wait:
         """What is known of the run."""
         self.lines = LogLines(target)
         """The log lines that are due."""
+        self.tasks: TaskTable | None = None
+        """The run's tasks, as they were listed last."""
         self._terminal = _terminal_statuses(target.resource, tuple(terminal_statuses))
         self._credentials_lost_at: float | None = None
         self._denied_at: float | None = None
@@ -214,6 +218,10 @@ class Wait:
         """Note that a list of active runs held the run, in ``status``; only a GetRun can end a wait."""
         self._reached, self._unreached_at = True, None
         self._note_status(status, now, self._at(now, tick))
+
+    def tasks_listed(self, tasks: TaskTable, now: float, tick: float | None = None) -> None:
+        """Note the run's tasks, while it goes on."""
+        self.tasks = tasks
 
     def may_be_created_at(self, created: float, ahead: float | None = None) -> bool:
         """Return whether a run made at ``created``, by the service's clock, can be the one we were given.

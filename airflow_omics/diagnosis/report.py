@@ -6,10 +6,10 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from airflow_omics._words import moment, span
 from airflow_omics.diagnosis.lines import clean_text
 from airflow_omics.diagnosis.model import Findings, TaskFinding, seconds_between
 from airflow_omics.diagnosis.waiting import active_lines
-from airflow_omics.diagnosis.words import moment, span
 from airflow_omics.failures import (
     AWS,
     CHANGE,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from airflow_omics._words import moment, span
 from airflow_omics.diagnosis.model import Findings
-from airflow_omics.diagnosis.words import moment, span
 from airflow_omics.records import parse_time
 
 _WHAT_HAPPENS: Final = {

@@ -17,7 +17,7 @@ from tests.support.surface import LOADS_AWS, NEWEST_ONLY, PUBLIC
 pytestmark = pytest.mark.any_airflow
 
 PACKAGE = REPOSITORY / "airflow_omics"
-WINGS = {"_batches", "_starting", "_steering", "_task", "_waiting", "_watching"}
+WINGS = {"_batches", "_monitoring", "_starting", "_steering", "_task", "_waiting", "_watching"}
 PRIVATE_MODULES = {
     "_clock",
     "_compat",
@@ -27,11 +27,12 @@ PRIVATE_MODULES = {
     "_identity",
     "_outcome",
     "_resource",
+    "_words",
 }
 # For one release, the class path that version 0.1.0 stored for deferred starts.
 OLD_PATHS = {"starting"}
 # The public modules that are folders; the others are one file.
-PACKAGES = {"diagnosis", "emulator", "hooks", "operators", "sensors", "triggers"}
+PACKAGES = {"diagnosis", "emulator", "hooks", "operators", "plugin", "sensors", "triggers"}
 
 
 def file_of(name: str) -> Path:

@@ -53,6 +53,7 @@ PUBLIC: dict[str, list[str]] = {
         "OmicsStartRunOperator",
         "SampleSheet",
     ],
+    "plugin": [],
     "records": ["BatchRecord", "RunRecord"],
     "retry_policies": ["OmicsRetryPolicy"],
     "sensors": ["OmicsRunBatchSensor", "OmicsRunSensor"],

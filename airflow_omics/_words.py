@@ -1,4 +1,4 @@
-"""Small phrases that the report is made of."""
+"""Small phrases for people: durations and moments."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from airflow_omics.records import parse_time
 
 def span(seconds: float) -> str:
     """Return a duration for people: ``45 s``, ``8 min 20 s``, ``3 h 5 min``, ``2 d 4 h``."""
-    whole = round(seconds)
+    whole = max(0, round(seconds))
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:

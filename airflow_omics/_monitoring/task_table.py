@@ -1,0 +1,181 @@
+"""The tasks of a run, and the XCom ``omics_tasks`` that a task leaves of them: about 100 bytes a task."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from airflow_omics.records import ACTIVE_STATUSES, parse_time
+
+TASKS_KEY: Final = "omics_tasks"
+"""The key of the XCom."""
+
+MOST_TASKS: Final = 300
+"""Tasks in one XCom."""
+
+_LONGEST_NAME: Final = 80
+_VERSION: Final = 1
+
+
+class RunTask(NamedTuple):
+    """One task of a run.
+
+    :param id: its ``taskId``.
+    :param status: one of :data:`airflow_omics.records.TASK_STATUSES`, or a newer one.
+    :param created: seconds since the epoch, in the service's clock; likewise ``started`` and ``stopped``.
+        None if it has not come to that.
+    :param instance: the instance type, ``omics.m.xlarge``.
+    :param cpus: vCPUs that were asked for; likewise ``memory`` in GiB and ``gpus``.
+    :param cached: whether the run cache answered it.
+    """
+
+    id: str
+    name: str
+    status: str
+    created: float | None = None
+    started: float | None = None
+    stopped: float | None = None
+    instance: str | None = None
+    cpus: float | None = None
+    memory: float | None = None
+    gpus: float | None = None
+    cached: bool = False
+
+    @classmethod
+    def of(cls, item: Mapping[str, Any]) -> RunTask:
+        """Return a task from an item of ListRunTasks, as a record or as botocore returned it.
+
+        https://docs.aws.amazon.com/omics/latest/api/API_TaskListItem.html
+        """
+        return cls(
+            id=str(item.get("taskId") or "?"),
+            name=str(item.get("name") or "unnamed"),
+            status=str(item.get("status") or "unknown"),
+            created=epoch(item.get("creationTime")),
+            started=epoch(item.get("startTime")),
+            stopped=epoch(item.get("stopTime")),
+            instance=_text(item.get("instanceType")),
+            cpus=_number(item.get("cpus")),
+            memory=_number(item.get("memory")),
+            gpus=_number(item.get("gpus")),
+            cached=item.get("cacheHit") is True,
+        )
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it goes on."""
+        return self.status in ACTIVE_STATUSES
+
+
+class TaskTable(NamedTuple):
+    """The tasks of a run, as they were listed together.
+
+    :param seen: when they were listed, in seconds since the epoch, in the service's clock.
+    :param tasks: in the order in which they were made.
+    :param left_out: tasks that the run has besides.
+    """
+
+    seen: float
+    tasks: tuple[RunTask, ...] = ()
+    left_out: int = 0
+
+    @classmethod
+    def of(cls, items: Iterable[Mapping[str, Any]], seen: float) -> TaskTable:
+        """Return the table of the items of ListRunTasks, all pages together."""
+        return cls(seen, tuple(sorted(map(RunTask.of, items), key=_order)))
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return the XCom: plain JSON, each task a list in the order of ``fields``.
+
+        Times are whole seconds after ``from``. Of more than :data:`MOST_TASKS` tasks, those that go on or
+        failed stay first of all, and then the longest.
+        """
+        kept = sorted(self.tasks, key=_weight)[:MOST_TASKS]
+        base = min((task.created for task in kept if task.created is not None), default=self.seen)
+        return {
+            "v": _VERSION,
+            "seen": iso(self.seen),
+            "from": iso(base),
+            "fields": list(RunTask._fields),
+            "tasks": [_row(task, int(base)) for task in sorted(kept, key=_order)],
+            "left_out": self.left_out + len(self.tasks) - len(kept),
+        }
+
+    @classmethod
+    def of_plain(cls, value: Any) -> TaskTable | None:
+        """Return what :meth:`to_plain` returned; None if the value is something else.
+
+        Whoever can write XComs of the task may have made it, so nothing in it is relied on.
+        """
+        if not isinstance(value, Mapping) or not isinstance(value.get("tasks"), Sequence):
+            return None
+        seen, base, fields = epoch(value.get("seen")), epoch(value.get("from")), value.get("fields")
+        if seen is None or not isinstance(fields, Sequence):
+            return None
+        rows = (dict(zip(fields, row, strict=False)) for row in value["tasks"] if isinstance(row, list))
+        left_out = value.get("left_out")
+        tasks = tuple(_task(row, base or seen) for row in rows)
+        return cls(seen, tasks, left_out if isinstance(left_out, int) and left_out > 0 else 0)
+
+
+def epoch(value: Any) -> float | None:
+    """Return a time of the API, a datetime or its text, in seconds since the epoch; None if it is none."""
+    if isinstance(value, datetime.datetime):
+        return (value if value.tzinfo else value.replace(tzinfo=datetime.UTC)).timestamp()
+    try:
+        return parse_time(value).timestamp() if isinstance(value, str) else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def iso(seconds: float) -> str:
+    """Return seconds since the epoch as ISO 8601 text in UTC, to the second."""
+    return datetime.datetime.fromtimestamp(int(seconds), tz=datetime.UTC).isoformat()
+
+
+def _order(task: RunTask) -> tuple[float, float, str]:
+    late = float("inf")
+    created = late if task.created is None else task.created
+    return created, late if task.started is None else task.started, task.id
+
+
+def _weight(task: RunTask) -> tuple[bool, float]:
+    took = 0.0 if task.started is None or task.stopped is None else task.stopped - task.started
+    return not (task.is_active or task.status == "FAILED"), -took
+
+
+def _row(task: RunTask, base: int) -> list[Any]:
+    row: list[Any] = list(task._replace(name=task.name[:_LONGEST_NAME]))
+    for name in ("created", "started", "stopped"):
+        at, moment = RunTask._fields.index(name), getattr(task, name)
+        row[at] = None if moment is None else int(moment) - base
+    return row
+
+
+def _task(row: Mapping[str, Any], base: float) -> RunTask:
+    def moment(name: str) -> float | None:
+        after = _number(row.get(name))
+        return None if after is None else base + after
+
+    return RunTask(
+        id=str(row.get("id")),
+        name=str(row.get("name")),
+        status=str(row.get("status")),
+        created=moment("created"),
+        started=moment("started"),
+        stopped=moment("stopped"),
+        instance=_text(row.get("instance")),
+        cpus=_number(row.get("cpus")),
+        memory=_number(row.get("memory")),
+        gpus=_number(row.get("gpus")),
+        cached=row.get("cached") is True,
+    )
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _number(value: Any) -> float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -1,0 +1,83 @@
+"""What the pages are written with. Each value of a run is hostile text, escaped where it is written."""
+
+from __future__ import annotations
+
+import datetime
+from html import escape
+from typing import Any, Final
+from urllib.parse import quote
+
+PREFIX: Final = "healthomics"
+"""Where the pages are, below Airflow's own path."""
+
+REFRESH_EVERY: Final = 10
+"""Seconds between two looks of a page at itself, while something goes on."""
+
+KNOWN: Final = ("COMPLETED", "RUNNING", "STARTING", "STOPPING", "PENDING", "FAILED", "CANCELLED", "DELETED")
+"""Statuses with a colour of their own, in the order in which they are shown."""
+
+
+def text(value: Any) -> str:
+    """Return a value as text of a page, or of an attribute in double quotes."""
+    return escape(str(value))
+
+
+def time(seconds: float) -> str:
+    """Return a moment as an element that the page's script writes in Airflow's zone."""
+    moment = datetime.datetime.fromtimestamp(seconds, tz=datetime.UTC)
+    return f'<time datetime="{moment.isoformat()}">{moment:%Y-%m-%d %H:%M:%S} UTC</time>'
+
+
+def status_class(status: str | None) -> str:
+    """Return the class of a status' colour; one that nobody knows has that of no status."""
+    return f"s-{status}" if status in KNOWN else "s-OTHER"
+
+
+def badge(status: str | None) -> str:
+    """Return a status as a coloured word."""
+    return f'<span class="badge {status_class(status)}">{text(status or "not seen yet")}</span>'
+
+
+def path(*parts: Any) -> str:
+    """Return the path of a page, each part quoted; ids of DAG runs hold slashes and plus signs."""
+    return "/".join(quote(str(part), safe="") for part in parts)
+
+
+def run_page_path(dag_id: str, dag_run_id: str, task_id: str, map_index: int) -> str:
+    """Return the path of a run page, below Airflow's own."""
+    return f"{PREFIX}/run/{path(dag_id, dag_run_id, task_id, map_index)}"
+
+
+def cohort_page_path(dag_id: str, dag_run_id: str) -> str:
+    """Return the path of a cohort page, below Airflow's own."""
+    return f"{PREFIX}/cohort/{path(dag_id, dag_run_id)}"
+
+
+def dag_run_path(dag_id: str, dag_run_id: str) -> str:
+    """Return the path of Airflow's own page of a DAG run, below Airflow's own."""
+    return f"dags/{path(dag_id)}/runs/{path(dag_run_id)}"
+
+
+def task_path(dag_id: str, dag_run_id: str, task_id: str, map_index: int) -> str:
+    """Return the path of Airflow's own page of a task instance, below Airflow's own."""
+    mapped = f"/mapped/{map_index}" if map_index >= 0 else ""
+    return f"{dag_run_path(dag_id, dag_run_id)}/tasks/{path(task_id)}{mapped}"
+
+
+def page(title: str, body: str, root: str, *, is_active: bool = False) -> str:
+    """Return a whole page.
+
+    :param body: HTML.
+    :param root: Airflow's own path, with a slash at its end.
+    :param is_active: whether it shall refresh itself.
+    """
+    static = text(f"{root}{PREFIX}/static")
+    refresh = f' data-refresh="{REFRESH_EVERY}"' if is_active else ""
+    return (
+        "<!doctype html>\n"
+        f'<html lang="en"><head><meta charset="utf-8"><title>{text(title)}</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="color-scheme" content="light dark">'
+        f'<link rel="stylesheet" href="{static}/omics.css"><script src="{static}/omics.js"></script></head>'
+        f"<body><main{refresh}>{body}</main></body></html>\n"
+    )
