@@ -49,6 +49,7 @@ class Cancellations:
         self._under_way: dict[tuple[str, str], asyncio.Future[str]] = {}
         self._in_flight = asyncio.Semaphore(_MOST_IN_FLIGHT)
         self._in_line = asyncio.Semaphore(_MOST_IN_LINE)
+        self._has_asked = False
 
     @classmethod
     def shared(cls, arguments: AwsArguments, requests_per_second: float) -> Cancellations:
@@ -124,6 +125,9 @@ class Cancellations:
         CancelRun names a run by its id alone, and ids are reused. So CancelRun's turn is waited for before
         GetRun is sent: nothing comes between reading the run's ``uuid`` and the request.
         """
+        if self._has_asked:
+            await client.first_answer()
+        self._has_asked = True
         await client.turn(change.operation)
         async with self._in_line:
             await client.turn(change.target.resource.read)

@@ -7,7 +7,7 @@ import contextlib
 import weakref
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from airflow_omics._compat import stats
 from airflow_omics._connection import AwsArguments
@@ -16,6 +16,8 @@ from airflow_omics._identity import Target
 from airflow_omics._watching.rate_limit import RATES
 from airflow_omics._watching.shared_client import Known, SharedClient
 from airflow_omics.records import RunRecord
+
+_FIRST_ANSWER: Final = 1.0  # seconds to wait at most for the first answer, before requests overlap
 
 
 class LimitedClient:
@@ -37,8 +39,7 @@ class LimitedClient:
         self._shared = SharedClient(arguments)
         self._account: str | None = None
         self._users = 0
-        self.has_answered = False
-        """Whether a GetRun or GetBatch has come to its end, well or not."""
+        self._first_answer = asyncio.Event()
 
     @classmethod
     def shared(cls, arguments: AwsArguments, requests_per_second: float) -> LimitedClient:
@@ -84,7 +85,7 @@ class LimitedClient:
             known=known,
             may_list=partial(self._may_send, "ListRuns"),
         )
-        self.has_answered = True
+        self._first_answer.set()
         self._count(resource.read, answer)
         if self._account is None and not isinstance(answer, Fault):
             self._account = _account_of(answer[0])
@@ -106,6 +107,20 @@ class LimitedClient:
         )
         self._count(resource.cancel, answer)
         return answer
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether a GetRun or GetBatch has come to its end, well or not."""
+        return self._first_answer.is_set()
+
+    async def first_answer(self) -> None:
+        """Wait for that, a second at most.
+
+        A client's first request takes long to send, and others would leave together with it.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_FIRST_ANSWER):
+                await self._first_answer.wait()
 
     @property
     def stands_in(self) -> bool:

@@ -42,7 +42,6 @@ log = logging.getLogger(__name__)
 
 
 _MOST_IN_FLIGHT = 32  # looks under way together: an endpoint that hangs must not hold up the others
-_FIRST_ANSWER = 1.0  # seconds to wait at most for the first answer, before requests overlap
 _LATE = 60.0  # seconds after its deadline for which a wait may queue for its final look
 _LATE_CHECK = 300.0  # seconds at most between two checks of how late it is: a clock may have been set
 _LINE_EVERY = 0.1  # seconds between the log lines of two waits, if many have some at once
@@ -256,8 +255,7 @@ class Watcher:
         try:
             await self._client.prepare()
             if not self._client.has_answered and self._calls:
-                # A client's first request takes long to send; others would leave together with it.
-                await asyncio.wait(self._calls, timeout=_FIRST_ANSWER)
+                await self._client.first_answer()
             await self._client.turn(self.resource.read)
             # Chosen last: by now another one may deserve it most.
             entry = self._choose(_clock.monotonic())

@@ -15,6 +15,7 @@ from airflow.triggers.base import BaseTrigger
 from airflow_omics._steering.kills import Kills
 from airflow_omics._watching.rate_limit import RATES
 from airflow_omics.emulator import Emulator, EmulatorServer
+from airflow_omics.hooks.async_client import OmicsAsyncClient
 from airflow_omics.triggers import OmicsRunTrigger, OmicsStartedRunTrigger
 from tests.support.iam import OPTIONAL, REQUIRED, Asked, allow_only
 from tests.support.triggers import (
@@ -214,6 +215,30 @@ def test_the_run_is_read_right_before_it_is_cancelled_however_long_the_line(
             looked[request["run_id"]] = at
         else:
             assert at - looked[request["run_id"]] < 0.5
+    assert sorted(cancelled(omics)) == sorted(run_ids)
+    assert most_within(moments(omics.requests("CancelRun")), 0.9) <= 10
+
+
+def test_the_rate_of_cancellations_holds_although_the_first_requests_take_long(
+    server: EmulatorServer, omics: Emulator, airflow: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for account in (None, "123456789012"):
+        RATES.limiter("CancelRun", "us-east-1", account, 10.0)
+    run_ids = omics.start_runs(20, life="pending-forever")
+    triggers = [trigger_of(server, run_id, index) for index, run_id in enumerate(run_ids)]
+    connected_at = time.monotonic() + 1.0
+    get_run = OmicsAsyncClient.get_run
+
+    async def get_run_once_connected(self: OmicsAsyncClient, *arguments: Any) -> Any:
+        await asyncio.sleep(max(0.0, connected_at - time.monotonic()))
+        return await get_run(self, *arguments)
+
+    monkeypatch.setattr(OmicsAsyncClient, "get_run", get_run_once_connected)
+
+    async def body() -> None:
+        await asyncio.gather(*(trigger.on_kill() for trigger in triggers))
+
+    run_loop(body)
     assert sorted(cancelled(omics)) == sorted(run_ids)
     assert most_within(moments(omics.requests("CancelRun")), 0.9) <= 10
 
