@@ -31,6 +31,32 @@ PIPELINE_AUTHOR: Final = "pipeline author"
 DATA: Final = "data"
 AWS: Final = "AWS"
 
+OWNERS: Final[Mapping[str, str]] = {
+    PLATFORM: "the platform team",
+    PIPELINE_AUTHOR: "the pipeline's author",
+    DATA: "whoever provides the data",
+    AWS: "AWS",
+}
+"""Who can act, as texts name them."""
+
+RETRY_OF_CLASS: Final[Mapping[str, str]] = {
+    RETRY: "Yes; nothing about the run has to change first.",
+    CHANGE: "No; the same run fails again until something has changed.",
+    SETTINGS: "Not the same run; with other settings it may pass.",
+    LOOK_INSIDE: "The reason does not say; the lines below may.",
+}
+"""Whether a retry helps, by the class of a failure."""
+
+# 128 and a signal's number, by the shell's convention.
+EXIT_CODES: Final[Mapping[int, str]] = {
+    126: "the command cannot be executed",
+    127: "the command was not found",
+    137: "killed, usually out of memory",
+    139: "a crash in native code",
+    143: "ended from outside",
+}
+"""What the exit codes mean that mean the same for every program."""
+
 
 class Failure(NamedTuple):
     """What one reason means.

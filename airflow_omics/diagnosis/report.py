@@ -10,27 +10,11 @@ from airflow_omics._words import moment, span
 from airflow_omics.diagnosis.lines import clean_text
 from airflow_omics.diagnosis.model import Findings, TaskFinding, seconds_between
 from airflow_omics.diagnosis.waiting import active_lines
-from airflow_omics.failures import (
-    AWS,
-    CHANGE,
-    DATA,
-    LOOK_INSIDE,
-    PIPELINE_AUTHOR,
-    PLATFORM,
-    RETRY,
-    SETTINGS,
-    Failure,
-)
+from airflow_omics.failures import EXIT_CODES, OWNERS, RETRY_OF_CLASS, Failure
 from airflow_omics.records import sentence
 
 LOG_GROUP: Final = "/aws/omics/WorkflowLog"
 
-_RETRY_OF_CLASS: Final = {
-    RETRY: "Yes; nothing about the run has to change first.",
-    CHANGE: "No; the same run fails again until something has changed.",
-    SETTINGS: "Not the same run; with other settings it may pass.",
-    LOOK_INSIDE: "The reason does not say; the lines below may.",
-}
 _RETRY_OF_STATUS: Final = {
     "CANCELLED": "It would start again what somebody has stopped.",
     "DELETED": "Only if its outputs are not complete.",
@@ -129,7 +113,7 @@ def _meaning(found: Findings) -> Iterator[str]:
         meaning += f" The task's own reason is {cause.reason}: {cause.meaning}"
     yield f"What it means: {meaning}"
     yield f"Who can act: {who_can_act(cause)}. {cause.advice}"
-    retry = _RETRY_OF_CLASS.get(cause.failure_class, f"Its class is {cause.failure_class!r}.")
+    retry = RETRY_OF_CLASS.get(cause.failure_class, f"Its class is {cause.failure_class!r}.")
     if cause.reason is None:
         retry = _RETRY_OF_STATUS.get(status, retry)
     yield f"Would a retry help: {retry}"
@@ -137,13 +121,7 @@ def _meaning(found: Findings) -> Iterator[str]:
 
 def who_can_act(failure: Failure) -> str:
     """Return the owner of a failure, as texts name them."""
-    known = {
-        PLATFORM: "the platform team",
-        PIPELINE_AUTHOR: "the pipeline's author",
-        DATA: "whoever provides the data",
-        AWS: "AWS",
-    }
-    return known.get(failure.owner, failure.owner)
+    return OWNERS.get(failure.owner, failure.owner)
 
 
 def _ending(found: Findings) -> Iterator[str]:
@@ -310,14 +288,7 @@ def _brief(task: TaskFinding) -> str:
 
 
 def _exit_hint(code: int) -> str:
-    # 128 and a signal's number, by the shell's convention.
-    return {
-        126: ", the command cannot be executed",
-        127: ", the command was not found",
-        137: ", killed, usually out of memory",
-        139: ", a crash in native code",
-        143: ", ended from outside",
-    }.get(code, "")
+    return f", {EXIT_CODES[code]}" if code in EXIT_CODES else ""
 
 
 # -- pieces --------------------------------------------------------------------------------------------------
