@@ -16,6 +16,9 @@ MOST_TASKS: Final = 300
 
 _LONGEST_NAME: Final = 80
 _VERSION: Final = 1
+_MOST: Final = 1e15
+_NO_DATE: Final = 253_402_300_800
+"""The year 10,000, which no datetime holds."""
 
 
 class RunTask(NamedTuple):
@@ -116,7 +119,7 @@ class TaskTable(NamedTuple):
         rows = (dict(zip(fields, row, strict=False)) for row in value["tasks"] if isinstance(row, list))
         left_out = value.get("left_out")
         tasks = tuple(_task(row, base or seen) for row in rows)
-        return cls(seen, tasks, left_out if isinstance(left_out, int) and left_out > 0 else 0)
+        return cls(seen, tasks, left_out if isinstance(left_out, int) and 0 < left_out < _MOST else 0)
 
 
 def epoch(value: Any) -> float | None:
@@ -156,7 +159,7 @@ def _row(task: RunTask, base: int) -> list[Any]:
 def _task(row: Mapping[str, Any], base: float) -> RunTask:
     def moment(name: str) -> float | None:
         after = _number(row.get(name))
-        return None if after is None else base + after
+        return None if after is None or not 0 <= base + after < _NO_DATE else base + after
 
     return RunTask(
         id=str(row.get("id")),
@@ -178,4 +181,7 @@ def _text(value: Any) -> str | None:
 
 
 def _number(value: Any) -> float | None:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    """Return a number that can be reckoned with: JSON may hold NaN, and an int of a thousand digits."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if -_MOST < value < _MOST else None

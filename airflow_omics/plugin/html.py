@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterable
 from html import escape
 from typing import Any, Final
 from urllib.parse import quote
@@ -22,10 +23,64 @@ def text(value: Any) -> str:
     return escape(str(value))
 
 
-def time(seconds: float) -> str:
-    """Return a moment as an element that the page's script writes in Airflow's zone."""
-    moment = datetime.datetime.fromtimestamp(seconds, tz=datetime.UTC)
-    return f'<time datetime="{moment.isoformat()}">{moment:%Y-%m-%d %H:%M:%S} UTC</time>'
+def time(seconds: float, *, clock: bool = False) -> str:
+    """Return a moment as an element that the page's script writes in Airflow's zone.
+
+    :param clock: whether the script leaves out the date if it is today's.
+    """
+    moment = datetime.datetime.fromtimestamp(int(seconds), tz=datetime.UTC)
+    form = " data-clock" if clock else ""
+    return f'<time datetime="{moment.isoformat()}"{form}>{moment:%Y-%m-%d %H:%M:%S} UTC</time>'
+
+
+def facts(pairs: Iterable[tuple[str, str]]) -> str:
+    """Return pairs of a name and a value, which is HTML."""
+    rows = "".join(f"<div><dt>{text(name)}</dt><dd>{value}</dd></div>" for name, value in pairs)
+    return f'<dl class="facts">{rows}</dl>' if rows else ""
+
+
+def note(words: str) -> str:
+    """Return words that explain a value, which are HTML, under it."""
+    return f'<span class="note">{words}</span>'
+
+
+def section(name: str, title: str, body: str, kind: str = "") -> str:
+    """Return a part of the page with a heading.
+
+    :param name: its id, one of its own on the page.
+    :param body: HTML.
+    :param kind: classes.
+    """
+    classes = f' class="{kind}"' if kind else ""
+    return (
+        f'<section id="{name}"{classes} aria-labelledby="{name}-title">'
+        f'<h2 id="{name}-title">{text(title)}</h2>{body}</section>'
+    )
+
+
+def folded(name: str, summary: str, body: str) -> str:
+    """Return what is shown once it is opened, and stays open while the page refreshes itself.
+
+    :param name: its id, one of its own on the page.
+    :param body: HTML.
+    """
+    return f'<details id="{name}"><summary>{text(summary)}</summary>{body}</details>'
+
+
+def printed(name: str, label: str, lines: str) -> str:
+    """Return text as a program printed it, in a box that scrolls.
+
+    :param name: its id, one of its own on the page.
+    :param label: what it is, for a screen reader.
+    """
+    return f'<pre id="{name}" tabindex="0" role="region" aria-label="{text(label)}">{text(lines)}</pre>'
+
+
+def outside(url: str, words: str) -> str:
+    """Return a link out of Airflow; words alone if it does not lead to a page of HTTPS."""
+    if not url.startswith("https://"):
+        return text(words)
+    return f'<a href="{text(url)}" target="_blank" rel="noopener noreferrer">{text(words)}</a>'
 
 
 def status_class(status: str | None) -> str:

@@ -102,7 +102,7 @@
     if (document.getElementById("session")) return;
     const link = document.createElement("a");
     link.href = airflow.href;
-    link.target = framed ? "_top" : "_self";
+    link.target = framed ? "_blank" : "_self";
     link.textContent = "Open Airflow to sign in again";
     notice(["Your session has ended. What is below stays as it was last seen. ", link, "."]);
   };
