@@ -55,6 +55,15 @@ class Emulator(RunControls, ResourceControls, FaultControls):
             WORLD.clock.freeze()
 
     @control()
+    def turn_back(self, seconds: float) -> None:
+        """Freeze the clock ``seconds`` ago; :meth:`advance` by as many leads to the present again.
+
+        So the hours of a run have passed by now, and do not lie in the future. What has happened already
+        keeps its times, so do it first.
+        """
+        WORLD.clock.turn_back(seconds)
+
+    @control()
     def advance(self, seconds: float) -> None:
         """Turn the clock forward by ``seconds`` of service time, freezing it first if it was running."""
         WORLD.clock.advance(seconds)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from airflow_omics.emulator import Emulator, mock_omics
+from airflow_omics.emulator import Emulator, Life, Stage, Task, mock_omics
 
 from .support import aws, start
 
@@ -78,6 +78,43 @@ def test_a_change_of_pace_leaves_the_past_as_it_was(client: Any, emulator: Emula
     started = client.get_run(id=run["id"])["startTime"]
     emulator.set_pace(60)
     assert client.get_run(id=run["id"])["startTime"] == started
+
+
+def test_a_clock_that_was_turned_back_has_hours_in_the_past(client: Any, emulator: Emulator) -> None:
+    emulator.turn_back(7200)
+    run = start(client)
+    emulator.add_life(Life("at-once", (Stage("RUNNING", 100), Stage("COMPLETED")), tasks=(Task("first"),)))
+    other = start(client, life="at-once")
+    [task] = client.list_run_tasks(id=other["id"])["items"]
+    for moment in (client.get_run(id=run["id"])["creationTime"], task["creationTime"]):
+        assert -7205 < moment.timestamp() - time.time() < -7195
+    emulator.advance(7200)
+    assert abs(emulator.now() - time.time()) < 5
+    record = client.get_run(id=run["id"])
+    assert record["status"] == "COMPLETED"
+    assert (record["stopTime"] - record["creationTime"]).total_seconds() == pytest.approx(1202, abs=0.001)
+    emulator.set_pace(1)
+    assert client.get_run(id=run["id"]) | {"ResponseMetadata": None} == record | {"ResponseMetadata": None}
+
+
+def test_a_clock_that_is_turned_back_leaves_what_has_happened_its_times(
+    client: Any, emulator: Emulator
+) -> None:
+    emulator.freeze()
+    run = start(client)
+    emulator.advance(600)
+    before = client.get_run(id=run["id"])
+    emulator.turn_back(3600)
+    assert client.get_run(id=run["id"]) | {"ResponseMetadata": None} == before | {"ResponseMetadata": None}
+
+
+@pytest.mark.parametrize(
+    "seconds", [-1, "ten", None, float("nan"), 1e308, pytest.param(10**400, id="huge"), 3e9]
+)
+def test_the_clock_goes_back_no_further_than_1970(seconds: Any, emulator: Emulator) -> None:
+    with pytest.raises(ValueError, match=r"seconds is .*; the clock goes back by a number of seconds from 0"):
+        emulator.turn_back(seconds)
+    assert abs(emulator.now() - time.time()) < 5
 
 
 @pytest.mark.parametrize(

@@ -330,8 +330,8 @@ def test_the_first_page_of_control_can_be_read_with_curl(server: EmulatorServer)
 
 
 CHANGES = (
-    "set_pace", "freeze", "advance", "add_life", "start_runs", "move", "vanish", "reuse_id", "run_group",
-    "fault", "clear_faults", "limit", "repeat_request_id", "cancel_ended_run", "settle", "reset",
+    "set_pace", "freeze", "turn_back", "advance", "add_life", "start_runs", "move", "vanish", "reuse_id",
+    "run_group", "fault", "clear_faults", "limit", "repeat_request_id", "cancel_ended_run", "settle", "reset",
 )  # fmt: skip
 
 

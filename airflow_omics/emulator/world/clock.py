@@ -4,7 +4,7 @@ Two times are kept apart. *Service time* is what lives are written in: a stage o
 seconds of service time. *Reported time* is what answers, logs and the ``Date`` header show, in seconds since
 the epoch. With a running clock the reported time is plain wall-clock time (so that a ``creationTime`` never
 lies in a client's future) and the service time runs ``pace`` times faster. With a frozen clock both move
-together, and only by ``advance``.
+together, and only by ``advance``; ``turn_back`` lets it begin in the past.
 """
 
 from __future__ import annotations
@@ -94,6 +94,25 @@ class Clock:
                 service, now = self.read()
                 self._segments.append(_Segment(service, now, 1.0))
                 self._held = service
+
+    def turn_back(self, seconds: float) -> None:
+        """Freeze the clock, and let reported time go on from a moment that has passed.
+
+        :param seconds: reported seconds; service time stays as it is.
+        """
+        with self._lock:
+            most = max(0, int(self.now()))
+            # A comparison with NaN is never true.
+            if not (is_number(seconds) and 0 <= seconds <= most):
+                raise ValueError(
+                    f"seconds is {seconds!r}; the clock goes back by a number of seconds from 0 to {most}, "
+                    "to the year 1970"
+                )
+            self.freeze()
+            assert self._held is not None
+            self._segments.append(_Segment(self._held, self.now() - seconds, 1.0))
+            # The moment itself belongs to what has happened.
+            self._held += 0.001
 
     def advance(self, seconds: float) -> None:
         """Turn the clock forward by hand, freezing it first if it was running.
