@@ -85,6 +85,7 @@ __all__ = [
     "conf",
     "first_reschedule_date",
     "has_listeners",
+    "has_pages",
     "stats",
     "xcom_value",
 ]
@@ -125,6 +126,17 @@ def has_listeners() -> bool:
     except ImportError:  # a worker without Airflow's core: it reads no DAG files for the scheduler
         return False
     return bool(get_listener_manager().has_listeners)
+
+
+@functools.cache
+def has_pages() -> bool:
+    """Return whether this Airflow's UI can show pages of a provider: from 3.1 on."""
+    try:
+        from airflow.sdk import __version__ as version  # 1.1 is that of Airflow 3.1
+    except ImportError:  # Airflow 2.11
+        return False
+    major, minor = version.split(".")[:2]
+    return (int(major), int(minor)) >= (1, 1)
 
 
 class _Stats:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from airflow_omics._monitoring.task_table import TaskTable, epoch, iso
+from airflow_omics._monitoring.task_table import TaskTable, clipped, epoch, iso
 from airflow_omics.failures import Failure, classify
 from airflow_omics.records import COUNT_KEYS, narrow
 
@@ -54,6 +54,11 @@ BATCH_MEMBERS: Final = (
 _TIMES: Final = ("creationTime", "startTime", "stopTime", "submittedTime", "processedTime", "failedTime")
 _BAD_ENDS: Final = ("FAILED", "CANCELLED", "DELETED")
 _VERSION: Final = 1
+_SHORT_NAME: Final = 48  # bytes of a name that are worth more than the members needed least
+_LONGEST_WORD: Final = 64  # bytes of an id, a status, a reason
+_LONGEST_MEMBER: Final = 160  # bytes of any other
+_MOST_COUNTS: Final = 8  # there are seven statuses of tasks
+_MOST: Final = 10**12  # of runs, or gibibytes
 
 
 def run_snapshot(
@@ -68,7 +73,8 @@ def run_snapshot(
     """Return the snapshot of a run, plain JSON of at most :data:`MOST_BYTES`.
 
     ``{"v": 1, "kind": "run", "seen": ..., "run": {...}, "reason": ..., "class": ..., "owner": ...,
-    "tasks": {"COMPLETED": 12, ...}, "cached": 3, "stuck": ...}``; what is not known is left out.
+    "tasks": {"COMPLETED": 12, ...}, "cached": 3, "more": true, "stuck": ...}``; what is not known is left
+    out. ``more`` says that the run may have tasks that nobody counted.
 
     :param record: the run's record.
     :param seen: when it was read, in seconds since the epoch, in the service's clock.
@@ -82,11 +88,15 @@ def run_snapshot(
     if failure is None and record.get("status") in _BAD_ENDS:
         failure = classify(record)
     if failure is not None and _may(record_fields, "failureReason"):
-        found |= {"reason": failure.reason, "class": failure.failure_class, "owner": failure.owner}
+        reason = failure.reason and clipped(failure.reason, _LONGEST_WORD)
+        found |= {"reason": reason, "class": failure.failure_class, "owner": failure.owner}
     if tasks is not None:
-        found["tasks"] = dict(Counter(task.status for task in tasks.tasks))
+        counts = Counter(clipped(task.status, _LONGEST_WORD) for task in tasks.tasks)
+        found["tasks"] = dict(counts.most_common(_MOST_COUNTS))
         if cached := sum(task.cached for task in tasks.tasks):
             found["cached"] = cached
+        if tasks.more or tasks.left_out:
+            found["more"] = True
     if stuck_since is not None:
         found["stuck"] = iso(stuck_since)
     return _within(found, RUN_MEMBERS)
@@ -110,10 +120,12 @@ def batch_snapshot(
     found: dict[str, Any] = {"v": _VERSION, "kind": "batch", "seen": iso(seen)}
     found["run"] = _members(record, BATCH_MEMBERS, record_fields)
     if all(_may(record_fields, key) for key in COUNT_KEYS):
-        found |= {"total": record.get("totalRuns"), "counts": _counts(record)}
-    if reasons:
+        if _is_number(total := record.get("totalRuns")):
+            found["total"] = total
+        found["counts"] = _counts(record)
+    if reasons and _may(record_fields, "failures"):
         most = sorted(reasons.items(), key=lambda item: -item[1])[:5]
-        found["reasons"] = [[*key, number] for key, number in most]
+        found["reasons"] = [[*(clipped(word, _LONGEST_WORD) for word in key), n] for key, n in most]
     return _within(found, BATCH_MEMBERS)
 
 
@@ -121,20 +133,34 @@ def _members(
     record: Mapping[str, Any], names: Collection[str], record_fields: Collection[str] | None
 ) -> dict[str, Any]:
     kept: Mapping[str, Any] = narrow(dict(record), record_fields)  # type: ignore[type-var]
-    found = {name: kept[name] for name in names if isinstance(kept.get(name), str | int)}
+    found = {name: short for name in names if (short := _short(name, kept.get(name))) is not None}
     for name in _TIMES:
         if (moment := epoch(found.get(name))) is not None:
             found[name] = iso(moment)
     return found
 
 
+def _short(name: str, value: Any) -> str | int | None:
+    """Return a member as it may stand in a snapshot; half an ARN is none, but half a name is better."""
+    if not isinstance(value, str):
+        return value if _is_number(value) else None
+    if name in ("id", "status", "failureReason"):
+        return clipped(value, _LONGEST_WORD)
+    return value if name == "name" or clipped(value, _LONGEST_MEMBER) == value else None
+
+
 def _counts(record: Mapping[str, Any]) -> dict[str, int]:
     counts = {}
     for summary, ending in (("submissionSummary", "SubmissionCount"), ("runSummary", "RunCount")):
-        for name, number in (record.get(summary) or {}).items():
-            if isinstance(number, int) and number:
-                counts[str(name).removesuffix(ending)] = number
+        numbers = record.get(summary)
+        for name, number in numbers.items() if isinstance(numbers, Mapping) else ():
+            if number and _is_number(number):
+                counts[clipped(str(name).removesuffix(ending), _LONGEST_WORD)] = number
     return counts
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < _MOST
 
 
 def _may(record_fields: Collection[str] | None, name: str) -> bool:
@@ -142,13 +168,31 @@ def _may(record_fields: Collection[str] | None, name: str) -> bool:
 
 
 def _within(found: dict[str, Any], members: Collection[str]) -> dict[str, Any]:
-    """Shorten a snapshot to :data:`MOST_BYTES`: first its name, then the members that are needed least."""
+    """Shorten a snapshot to :data:`MOST_BYTES`.
+
+    First its name becomes shorter, then the members go that are needed least, then the numbers.
+    """
     run = found["run"]
-    while (over := len(json.dumps(found)) - MOST_BYTES) > 0 and run.get("name"):
-        # A character may take up to twelve bytes of JSON.
-        run["name"] = run["name"][: -max(1, over // 12)]
+    _shorten_name(found, _SHORT_NAME)
     for name in reversed(tuple(members)):
-        if len(json.dumps(found)) <= MOST_BYTES or name in ("id", "status"):
-            break
-        run.pop(name, None)
+        if name not in ("id", "status", "name", "uuid", "arn") and _over(found) > 0:
+            run.pop(name, None)
+    _shorten_name(found, 0)
+    for name in ("arn", "uuid"):
+        if _over(found) > 0:
+            run.pop(name, None)
+    for name in ("reasons", "counts", "tasks"):
+        if _over(found) > 0:
+            found.pop(name, None)
     return found
+
+
+def _shorten_name(found: dict[str, Any], least: int) -> None:
+    """Cut the name by what is too much, but for ``least`` bytes of it."""
+    name, over = found["run"].get("name"), _over(found)
+    if name and over > 0:
+        found["run"]["name"] = clipped(name, max(least, len(json.dumps(name)) - 2 - over))
+
+
+def _over(found: Mapping[str, Any]) -> int:
+    return len(json.dumps(found)) - MOST_BYTES

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from airflow_omics.records import ACTIVE_STATUSES, parse_time
@@ -14,9 +15,9 @@ TASKS_KEY: Final = "omics_tasks"
 MOST_TASKS: Final = 300
 """Tasks in one XCom."""
 
-_LONGEST_NAME: Final = 80
+_LONGEST: Final = 80  # bytes of a text, such as a task's name
 _VERSION: Final = 1
-_MOST: Final = 1e15
+_MOST: Final = 1e12  # more than any number of a task; JSON may hold NaN, and an int of a thousand digits
 _NO_DATE: Final = 253_402_300_800
 """The year 10,000, which no datetime holds."""
 
@@ -47,12 +48,14 @@ class RunTask(NamedTuple):
 
     @classmethod
     def of(cls, item: Mapping[str, Any]) -> RunTask:
-        """Return a task from an item of ListRunTasks, as a record or as botocore returned it.
+        """Return a task from an item of ListRunTasks, or from a line of a manifest.
+
+        Times may be text, or as botocore returned them.
 
         https://docs.aws.amazon.com/omics/latest/api/API_TaskListItem.html
         """
         return cls(
-            id=str(item.get("taskId") or "?"),
+            id=str(item.get("taskId") or str(item.get("arn") or "").rpartition("/")[2] or "?"),
             name=str(item.get("name") or "unnamed"),
             status=str(item.get("status") or "unknown"),
             created=epoch(item.get("creationTime")),
@@ -77,16 +80,21 @@ class TaskTable(NamedTuple):
     :param seen: when they were listed, in seconds since the epoch, in the service's clock.
     :param tasks: in the order in which they were made.
     :param left_out: tasks that the run has besides.
+    :param more: whether it may have others that nobody counted: the listing was cut.
     """
 
     seen: float
     tasks: tuple[RunTask, ...] = ()
     left_out: int = 0
+    more: bool = False
 
     @classmethod
-    def of(cls, items: Iterable[Mapping[str, Any]], seen: float) -> TaskTable:
-        """Return the table of the items of ListRunTasks, all pages together."""
-        return cls(seen, tuple(sorted(map(RunTask.of, items), key=_order)))
+    def of(cls, items: Iterable[Mapping[str, Any]], seen: float, *, more: bool = False) -> TaskTable:
+        """Return the table of the items of ListRunTasks, all pages together.
+
+        :param more: whether there may be pages that were not read.
+        """
+        return cls(seen, tuple(sorted(map(RunTask.of, items), key=_order)), more=more)
 
     def to_plain(self) -> dict[str, Any]:
         """Return the XCom: plain JSON, each task a list in the order of ``fields``.
@@ -103,6 +111,7 @@ class TaskTable(NamedTuple):
             "fields": list(RunTask._fields),
             "tasks": [_row(task, int(base)) for task in sorted(kept, key=_order)],
             "left_out": self.left_out + len(self.tasks) - len(kept),
+            "more": self.more,
         }
 
     @classmethod
@@ -111,15 +120,16 @@ class TaskTable(NamedTuple):
 
         Whoever can write XComs of the task may have made it, so nothing in it is relied on.
         """
-        if not isinstance(value, Mapping) or not isinstance(value.get("tasks"), Sequence):
+        if not isinstance(value, Mapping) or not isinstance(value.get("tasks"), list):
             return None
         seen, base, fields = epoch(value.get("seen")), epoch(value.get("from")), value.get("fields")
-        if seen is None or not isinstance(fields, Sequence):
+        if seen is None or not isinstance(fields, list):
             return None
-        rows = (dict(zip(fields, row, strict=False)) for row in value["tasks"] if isinstance(row, list))
-        left_out = value.get("left_out")
-        tasks = tuple(_task(row, base or seen) for row in rows)
-        return cls(seen, tasks, left_out if isinstance(left_out, int) and 0 < left_out < _MOST else 0)
+        names = [name if isinstance(name, str) else "" for name in fields]
+        rows = [dict(zip(names, row, strict=False)) for row in value["tasks"] if isinstance(row, list)]
+        tasks = tuple(_task(row, seen if base is None else base) for row in rows[:MOST_TASKS])
+        left_out = _number(value.get("left_out")) or 0
+        return cls(seen, tasks, max(0, int(left_out)), value.get("more") is True)
 
 
 def epoch(value: Any) -> float | None:
@@ -149,7 +159,7 @@ def _weight(task: RunTask) -> tuple[bool, float]:
 
 
 def _row(task: RunTask, base: int) -> list[Any]:
-    row: list[Any] = list(task._replace(name=task.name[:_LONGEST_NAME]))
+    row: list[Any] = [clipped(value, _LONGEST) if isinstance(value, str) else value for value in task]
     for name in ("created", "started", "stopped"):
         at, moment = RunTask._fields.index(name), getattr(task, name)
         row[at] = None if moment is None else int(moment) - base
@@ -162,9 +172,9 @@ def _task(row: Mapping[str, Any], base: float) -> RunTask:
         return None if after is None or not 0 <= base + after < _NO_DATE else base + after
 
     return RunTask(
-        id=str(row.get("id")),
-        name=str(row.get("name")),
-        status=str(row.get("status")),
+        id=_text(row.get("id")) or "?",
+        name=_text(row.get("name")) or "unnamed",
+        status=_text(row.get("status")) or "unknown",
         created=moment("created"),
         started=moment("started"),
         stopped=moment("stopped"),
@@ -176,12 +186,22 @@ def _task(row: Mapping[str, Any], base: float) -> RunTask:
     )
 
 
+def clipped(text: str, most: int) -> str:
+    """Return the beginning of a text that takes at most so many bytes of JSON, without its quotes.
+
+    Airflow stores JSON in ASCII, so a character takes up to twelve of them.
+    """
+    kept = text[:most]
+    while (over := len(json.dumps(kept)) - 2 - most) > 0:
+        kept = kept[: -max(1, over // 12)]
+    return kept
+
+
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
 def _number(value: Any) -> float | None:
-    """Return a number that can be reckoned with: JSON may hold NaN, and an int of a thousand digits."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if not isinstance(value, int | float) or isinstance(value, bool):
         return None
     return value if -_MOST < value < _MOST else None

@@ -79,13 +79,15 @@ class StartOperator(RunTaskMixin, BaseOperator):
 
     def execute(self, context: Context) -> Any:
         """Find or start what is meant, wait for it, and return its record."""
-        return self._begin(context).execute()
+        running = self._begin(context)
+        return running.snapshots.around(running.execute)
 
     def execute_complete(
         self, context: Context, event: Any = None, waited: Mapping[str, Any] | None = None
     ) -> Any:
         """Take the trigger's event: return the record, go on with the next start, or fail."""
-        return self._begin(context).resume(event, waited or {})
+        running = self._begin(context)
+        return running.snapshots.around(lambda: running.resume(event, waited or {}))
 
     def on_kill(self) -> None:
         """Cancel what was started, if ``cancel_on_kill`` says so and a person has ended the task."""

@@ -23,6 +23,7 @@ from airflow_omics._starting.memory import Memory
 from airflow_omics._starting.starter import Started, Starter
 from airflow_omics._starting.worker_kill import WorkerKill
 from airflow_omics._task.checks import to_seconds, warn_of_short_interval
+from airflow_omics._task.snapshots import Snapshots
 from airflow_omics._waiting.ending import ending_from_event
 from airflow_omics._waiting.poller import Poller, until_over
 from airflow_omics._waiting.wait import Ending, Wait
@@ -52,6 +53,8 @@ class StartTry(ABC):
         self._starting: Attempt | None = None
         self._calls = Calls(self._make_hook, self._log)
         self._canceller = Canceller(self._make_hook, lambda: self._calls.at_hand, self._log)
+        self.snapshots = Snapshots(operator, context, lambda record: self._calls.hook)
+        """What it leaves of what it starts, for people."""
         self._target: Target | None = None
         self._deadlines = Deadlines(operator, self._try.began or _clock.time(), _clock.time())
 
@@ -123,6 +126,7 @@ class StartTry(ABC):
         ending = ending_from_event(event)
         if ending.record is not None:
             self._seen(ending.record)
+            self.snapshots.note(ending.record)
         return self._after_ending(ending, attempt, bool(waited.get("was_stopping"))) or self._go_on(
             attempt.next_generation()
         )
@@ -157,6 +161,7 @@ class StartTry(ABC):
         self._deadlines.put_off(_clock.monotonic() - began)
         self._target = self._remembered_target()
         self._seen(started.record)
+        self.snapshots.note(started.record, self._calls.at_hand)
         if started.is_new:
             self._log.info("Started %s.", self.kind.resource.named(str(started.record.get("id"))))
         return started
@@ -237,6 +242,7 @@ class StartTry(ABC):
             ending = poller.look()
             if wait.record is not None:
                 self._seen(wait.record)
+            self.snapshots.looked(wait.record, poller.hook, wait.tasks, is_over=ending is not None)
             return ending
 
         def between_looks() -> None:

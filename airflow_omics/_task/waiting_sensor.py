@@ -33,12 +33,15 @@ from airflow_omics._task.checks import (
 )
 from airflow_omics._task.from_trigger import StartTriggerArguments, why_not_end, why_not_start
 from airflow_omics.links import RunLinks, persist_links
+from airflow_omics.records import IDENTITY_KEYS
 
 if TYPE_CHECKING:
     from airflow_omics._identity import Target
+    from airflow_omics._task.snapshots import Snapshots
     from airflow_omics._waiting.ending import EndPolicy, Explanation
     from airflow_omics._waiting.poller import Poller
     from airflow_omics._waiting.wait import Ending, Wait
+    from airflow_omics.hooks import OmicsHook
     from airflow_omics.records import RunRecord
 
 
@@ -116,16 +119,18 @@ class WaitingSensor(RunTaskMixin, BaseSensorOperator):
         except OmicsRequestError as error:
             return self._end_task(Ending("error", None, str(error), "OmicsRequestError"), context)
         poller, pauses = self._poller(wait), itertools.count(1)
+        snapshots = self._snapshots(context)
         links: RunLinks | None = None
 
         def look() -> Ending | None:
             nonlocal links
             ending = poller.look()
             links = persist_links(context, wait.record, links)
+            snapshots.looked(wait.record, poller.hook, wait.tasks, is_over=ending is not None)
             return ending
 
         ending = until_over(look, lambda: self._between_looks(wait, next(pauses)))
-        return self._end_task(ending, context, wait.target.id)
+        return self._end_task(ending, context, wait.target.id, snapshots)
 
     def _between_looks(self, wait: Wait, looks: int) -> None:
         """Sleep, or leave the worker: only here do the modes differ."""
@@ -216,16 +221,40 @@ class WaitingSensor(RunTaskMixin, BaseSensorOperator):
             self.success_statuses, self.skip_statuses, self.soft_fail, self.never_fail, self.record_fields
         )
 
-    def _end_task(self, ending: Ending, context: Context, resource_id: str | None = None) -> RunRecord:
+    def _end_task(
+        self,
+        ending: Ending,
+        context: Context,
+        resource_id: str | None = None,
+        snapshots: Snapshots | None = None,
+    ) -> RunRecord:
         def push(record: RunRecord) -> None:
             ti: Any = context.get("ti")  # None if a test calls execute()
             if self.do_xcom_push and ti is not None:
                 ti.xcom_push(key="return_value", value=record)
 
-        ending, explain = self._judged(ending, context)
-        record = self._end_policy.end_task(ending, push, resource_id, explain, self.resource)
-        self.log.info("%s", ending.message)
-        return record
+        def end() -> RunRecord:
+            judged, explain = self._judged(ending, context)
+            record = self._end_policy.end_task(judged, push, resource_id, explain, self.resource)
+            self.log.info("%s", judged.message)
+            return record
+
+        snapshots = snapshots or self._snapshots(context)
+        snapshots.note(ending.record)
+        return snapshots.around(end)
+
+    def _snapshots(self, context: Context) -> Snapshots:
+        from airflow_omics._identity import Target
+        from airflow_omics._task.snapshots import Snapshots
+
+        def make_hook(record: RunRecord) -> OmicsHook:
+            from airflow_omics.hooks import OmicsHook
+
+            # The argument, rendered again after a deferral, may name another run by now.
+            named = {key: value for key, value in record.items() if key in IDENTITY_KEYS}
+            return OmicsHook.of(self._aws_arguments(Target.parse(named, self.resource)))
+
+        return Snapshots(self, context, make_hook)
 
     def _judged(
         self, ending: Ending, context: Context

@@ -48,6 +48,11 @@ class Poller:
         self._hook: OmicsHook | None = None
         self._replaces = False
 
+    @property
+    def hook(self) -> OmicsHook | None:
+        """The hook of the last look; None if the next look makes another."""
+        return self._hook
+
     def look(self) -> Ending | None:
         """Look once; return how the wait ended, or None while it goes on."""
         from airflow_omics.hooks.faults import fault_of

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from airflow_omics import _clock
 from airflow_omics.diagnosis.bounded import ends_within, may_read_connections
 from airflow_omics.diagnosis.manifest import Manifest, read_manifest
-from airflow_omics.diagnosis.model import Findings, Limits, TaskFinding, carried, stream_of
+from airflow_omics.diagnosis.model import Findings, Limits, Listed, TaskFinding, carried, stream_of
 from airflow_omics.diagnosis.steps import OutOfTimeError, Steps
 from airflow_omics.diagnosis.tasks import (
     as_item,
@@ -27,7 +27,7 @@ from airflow_omics.diagnosis.tasks import (
     started_order,
     timestamp,
 )
-from airflow_omics.records import ACTIVE_STATUSES, RunRecord
+from airflow_omics.records import ACTIVE_STATUSES, TERMINAL_STATUSES, RunRecord
 
 if TYPE_CHECKING:
     from airflow_omics.hooks import OmicsHook
@@ -77,7 +77,7 @@ class _Search(Steps):
         if not finished or self._is_out_of_time:
             seconds = f"{self._limits.max_seconds:g}"
             notes.append(f"The search ended after {seconds} s, its limit; there may be more to find.")
-        return dataclasses.replace(self._known, notes=tuple(notes))
+        return dataclasses.replace(self._known, notes=tuple(notes), listed=dict(self._listed))
 
     def run(self) -> None:
         """Gather, step by step."""
@@ -274,8 +274,11 @@ class _Search(Steps):
             self._notes.append(
                 f"{manifest.others} other run(s) had the id {self._run_id}; this is the newest of them."
             )
-        failed = [dict(task) for task in manifest.tasks if task.get("status") == "FAILED"]
-        completed = [task for task in manifest.tasks if task.get("status") == "COMPLETED"]
+        for status in TERMINAL_STATUSES:
+            of_status = (task for task in manifest.tasks if task.get("status") == status)
+            self._listed[status] = Listed(tuple(of_status))
+        failed = [dict(task) for task in self._listed["FAILED"].items]
+        completed = self._listed["COMPLETED"].items
         failing, earlier = attempts(failed)
         done = {name_of(task) for task in completed}
         still = [task for task in failing if name_of(task) not in done]

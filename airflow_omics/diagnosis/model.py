@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from airflow_omics.diagnosis.lines import clean_text
 from airflow_omics.failures import LOOK_INSIDE, Failure, classify
@@ -50,6 +50,17 @@ class Limits:
     max_tasks: int = 5
     max_lines: int = 20
     max_seconds: float = 30.0
+
+
+class Listed(NamedTuple):
+    """The tasks of a run in one status.
+
+    :param items: as ListRunTasks has them, or the manifest.
+    :param more: whether there may be more of them.
+    """
+
+    items: tuple[Mapping[str, Any], ...]
+    more: bool = False
 
 
 @dataclass(frozen=True)
@@ -138,6 +149,7 @@ class Findings:
     :param notes: what could not be found out, and why; one line each.
     :param region: the Region of the calls; None if no call could be made.
     :param logs: whether logs might be read.
+    :param listed: every task that was listed, by status. It is in no report and in no XCom.
     """
 
     record: RunRecord
@@ -160,6 +172,7 @@ class Findings:
     notes: tuple[str, ...] = ()
     region: str | None = None
     logs: bool = True
+    listed: Mapping[str, Listed] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def failure(self) -> Failure | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from airflow_omics import _clock
 from airflow_omics.diagnosis.lines import clean_tail, clean_text
-from airflow_omics.diagnosis.model import Limits
+from airflow_omics.diagnosis.model import Limits, Listed
 
 if TYPE_CHECKING:
     from airflow_omics.hooks import OmicsHook, OmicsLogsHook
@@ -39,6 +39,7 @@ class Steps:
         self._denied: set[str] = set()
         self._missing: set[str] = set()
         self._created: float | None = None
+        self._listed: dict[str, Listed] = {}
 
     def read_connection(self) -> bool:
         """Read the Airflow connection, for a thread that may not; return whether that succeeded."""
@@ -93,7 +94,10 @@ class Steps:
             return False
 
         more = self._try("The run's tasks could not be listed", "ListRunTasks", read)
-        return (None, False) if more is None and not tasks else (tasks, more is not False)
+        if more is None and not tasks:
+            return None, False
+        self._listed[status] = Listed(tuple(tasks), more is not False)
+        return tasks, more is not False
 
     def _read_log(self, what: str, stream: str, missing: str | None) -> tuple[str, ...] | None:
         """Return the last lines of a log; None, and a note, if it cannot be read.
