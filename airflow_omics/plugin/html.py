@@ -76,6 +76,13 @@ def printed(name: str, label: str, lines: str) -> str:
     return f'<pre id="{name}" tabindex="0" role="region" aria-label="{text(label)}">{text(lines)}</pre>'
 
 
+def scrolling(name: str, label: str, table: str) -> str:
+    """Return a table in a box that scrolls where it is too wide, and that the keyboard reaches."""
+    return (
+        f'<div class="scroll" id="{name}" tabindex="0" role="region" aria-label="{text(label)}">{table}</div>'
+    )
+
+
 def outside(url: str, words: str) -> str:
     """Return a link out of Airflow; words alone if it does not lead to a page of HTTPS."""
     if not url.startswith("https://"):

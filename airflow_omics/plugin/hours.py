@@ -1,0 +1,94 @@
+"""The instance hours of a run by type, and what they cost if the deployment has a price list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from airflow_omics._monitoring.instance_hours import UNKNOWN_TYPE, InstanceCost, cost_of, hours_by_type
+from airflow_omics._monitoring.price_list import PriceList
+from airflow_omics.plugin.html import scrolling, section, text, time
+from airflow_omics.plugin.run_state import RunState
+
+
+def instance_hours(state: RunState) -> str:
+    """Return the section; an empty text if no task has used an instance."""
+    table = state.view.tasks
+    hours = {} if table is None else hours_by_type(table.tasks, table.seen)
+    if not hours:
+        return ""
+    prices = state.view.prices
+    cost = None if prices is None else cost_of(hours, prices)
+    notes = "".join(f'<p class="note">{words}</p>' for words in _notes(state, cost))
+    title = "Instance hours so far" if state.is_active else "Instance hours"
+    return section("hours", title, _table(hours, prices, cost, is_lower=_is_lower(state)) + notes)
+
+
+def _is_lower(state: RunState) -> bool:
+    table = state.view.tasks
+    return state.is_active or (table is not None and table.left_out > 0)
+
+
+def _table(
+    hours: Mapping[str, float], prices: PriceList | None, cost: InstanceCost | None, *, is_lower: bool
+) -> str:
+    money = prices is not None
+    heads = ("Instance type", "Hours", *(("USD an hour", "USD") if money else ()))
+    head = "".join(f'<th scope="col"{_num(at)}>{words}</th>' for at, words in enumerate(heads))
+    body = "".join(_row(kind, number, prices) for kind, number in hours.items())
+    total = f"<td{_num(1)}>{sum(hours.values()):,.2f}</td>"
+    if cost is not None:
+        least = "at least " if is_lower or cost.unpriced else ""
+        total += f"<td{_num(1)}></td><td{_num(1)}>{least}{dollars(cost.dollars)}</td>"
+    table = (
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+        f'<tfoot><tr><th scope="row">All</th>{total}</tr></tfoot></table>'
+    )
+    return scrolling("hours-table", "Instance hours by type", table)
+
+
+def _num(column: int) -> str:
+    return ' class="num"' if column else ""
+
+
+def _row(kind: str, hours: float, prices: PriceList | None) -> str:
+    name = "not known" if kind == UNKNOWN_TYPE else kind
+    cells = [f"{hours:,.2f}"]
+    if prices is not None:
+        price = prices.price_of(kind)
+        cells += ["no price", ""] if price is None else [f"{price:,.4f}", dollars(hours * price)]
+    row = "".join(f"<td{_num(1)}>{cell}</td>" for cell in cells)
+    return f'<tr><th scope="row">{text(name)}</th>{row}</tr>'
+
+
+def dollars(amount: float) -> str:
+    """Return an amount of money in US dollars; less than a cent is not nothing."""
+    return "&lt;&#8239;0.01" if 0 < amount < 0.005 else f"{amount:,.2f}"
+
+
+def _notes(state: RunState, cost: InstanceCost | None) -> Iterator[str]:
+    table = state.view.tasks
+    if table is not None and table.left_out:
+        yield f"{table.left_out:,} more tasks of the run are not counted here."
+    if state.is_active and table is not None:
+        until = time(table.seen, clock=True)
+        yield f"Counted until {until}. The run goes on, so this is the least that it takes."
+    yield "A task counts for a minute at least, and for nothing if the run cache answered it."
+    prices = state.view.prices
+    if cost is None or prices is None:
+        return
+    if cost.unpriced:
+        missing = (name for name in cost.unpriced if name != UNKNOWN_TYPE)
+        names = ", ".join(map(text, missing)) or "tasks that name no instance type"
+        yield f'<span class="strong">Incomplete: no price for {names}.</span>'
+    yield f"Without storage. {_source(prices)}"
+
+
+def _source(prices: PriceList) -> str:
+    words = f"Prices: {text(prices.source)}" if prices.source else "Prices of this deployment"
+    if prices.region:
+        words += f", {text(prices.region)}"
+    if prices.as_of:
+        words += f", as of {text(prices.as_of)}"
+    if prices.factor != 1:
+        words += f", times {prices.factor:g}"
+    return f"{words}."
