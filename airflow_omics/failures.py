@@ -366,6 +366,15 @@ NOT_SUBMITTED: Final = Failure(
 )
 """What it means that a batch has not tried a member."""
 
+NOT_LOOKED_AT: Final = Failure(
+    "not looked at",
+    LOOK_INSIDE,
+    PLATFORM,
+    "Their reasons were not read.",
+    "The commands below list them.",
+)
+"""What stands for the reasons of members that were not read."""
+
 
 def classify_submission(reason: str | None) -> Failure:
     """Return what it means that a batch could not start a member.

@@ -17,9 +17,8 @@ from airflow_omics._outcome import Outcome
 from airflow_omics.exceptions import OmicsError
 from airflow_omics.failures import (
     ENDINGS,
-    LOOK_INSIDE,
+    NOT_LOOKED_AT,
     NOT_SUBMITTED,
-    PLATFORM,
     Failure,
     classify,
     classify_submission,
@@ -29,14 +28,6 @@ MOST_LOOKED_AT: Final = 200
 """Failed runs that are read, unless each one's reason is needed."""
 
 MOST_EXAMPLES: Final = 3
-
-NOT_LOOKED_AT: Final = Failure(
-    "not looked at",
-    LOOK_INSIDE,
-    PLATFORM,
-    "Their reasons were not read.",
-    "The commands below list them.",
-)
 
 
 class Reason(NamedTuple):

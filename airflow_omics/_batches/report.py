@@ -6,12 +6,12 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from airflow_omics._batches.failures import NOT_LOOKED_AT, Failures, Reason
+from airflow_omics._batches.failures import Failures, Reason
 from airflow_omics._batches.lists import Member
 from airflow_omics._outcome import Outcome, Tolerance
 from airflow_omics.diagnosis.lines import clean_text
 from airflow_omics.diagnosis.report import who_can_act
-from airflow_omics.failures import CHANGE, LOOK_INSIDE, RETRY, SETTINGS
+from airflow_omics.failures import CHANGE, LOOK_INSIDE, NOT_LOOKED_AT, RETRY, SETTINGS
 from airflow_omics.records import describe_batch
 
 _MOST_REASONS: Final = 7

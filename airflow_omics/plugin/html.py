@@ -19,8 +19,11 @@ KNOWN: Final = ("COMPLETED", "RUNNING", "STARTING", "STOPPING", "PENDING", "FAIL
 
 
 def text(value: Any) -> str:
-    """Return a value as text of a page, or of an attribute in double quotes."""
-    return escape(str(value))
+    """Return a value as text of a page, or of an attribute in double quotes.
+
+    Half of a surrogate pair, which JSON may hold and UTF-8 does not, becomes a question mark.
+    """
+    return escape(str(value).encode(errors="replace").decode())
 
 
 def time(seconds: float, *, clock: bool = False) -> str:
@@ -126,20 +129,26 @@ def task_path(dag_id: str, dag_run_id: str, task_id: str, map_index: int) -> str
     return f"{dag_run_path(dag_id, dag_run_id)}/tasks/{path(task_id)}{mapped}"
 
 
-def page(title: str, body: str, root: str, *, is_active: bool = False) -> str:
+def page(title: str, body: str, root: str, *, is_active: bool = False, extra: str = "") -> str:
     """Return a whole page.
 
     :param body: HTML.
     :param root: Airflow's own path, with a slash at its end.
     :param is_active: whether it shall refresh itself.
+    :param extra: the name of a style and a script that it has besides.
     """
     static = text(f"{root}{PREFIX}/static")
+    files = "".join(
+        f'<link rel="stylesheet" href="{static}/{name}.css"><script src="{static}/{name}.js"></script>'
+        for name in ("omics", extra)
+        if name
+    )
     refresh = f' data-refresh="{REFRESH_EVERY}"' if is_active else ""
     return (
         "<!doctype html>\n"
         f'<html lang="en"><head><meta charset="utf-8"><title>{text(title)}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="color-scheme" content="light dark">'
-        f'<link rel="stylesheet" href="{static}/omics.css"><script src="{static}/omics.js"></script></head>'
+        f"{files}</head>"
         f"<body><main{refresh}>{body}</main></body></html>\n"
     )
