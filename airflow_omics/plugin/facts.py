@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from airflow_omics._monitoring.forecast import Forecast
 from airflow_omics._words import span
-from airflow_omics.plugin.html import KNOWN, badge, facts, note, status_class, text, time
+from airflow_omics.plugin.hours import hours_fact
+from airflow_omics.plugin.html import KNOWN, facts, note, status_class, swatch, text, time
 from airflow_omics.plugin.model import RunView
 from airflow_omics.plugin.run_state import RunState
 from airflow_omics.records import TERMINAL_STATUSES
@@ -16,7 +17,7 @@ from airflow_omics.records import TERMINAL_STATUSES
 
 def run_facts(state: RunState) -> str:
     """Return what is known of a run in numbers."""
-    return facts([*_times(state), *_expected(state), *_storage(state)])
+    return facts([*_times(state), *_expected(state), *hours_fact(state), *_storage(state)])
 
 
 def _times(state: RunState) -> Iterator[tuple[str, str]]:
@@ -37,8 +38,8 @@ def _expected(state: RunState) -> Iterator[tuple[str, str]]:
     if found is None:
         return
     if found.left is None:
-        earlier = f"all {found.number} earlier runs" if found.number > 1 else "the earlier run"
-        yield "Should have ended", f"longer than {earlier}{note(_range(found))}"
+        earlier = f"all {found.number} earlier runs" if found.number > 1 else "the one earlier run"
+        yield "Should end", f"it takes longer than {earlier}{note(_range(found))}"
     elif state.started is None:
         yield "Should end", f"about {about(found.left)} after its start{note(_range(found))}"
     else:
@@ -50,7 +51,7 @@ def _range(found: Forecast) -> str:
     """Return how long earlier runs of the same task and workflow took."""
     shortest, longest = span(found.shortest), span(found.longest)
     if found.number == 1:
-        return f"the earlier run of this task and workflow took {longest}"
+        return f"the one earlier run took {longest}"
     took = f"{shortest} to {longest}" if shortest != longest else f"{longest} each"
     words = f"the last {found.number} took {took}"
     if found.left is not None and found.longer < found.number:
@@ -76,10 +77,12 @@ class Counts(NamedTuple):
 
     :param by_status: how many are in each status.
     :param cached: those that the run cache answered.
+    :param left_out: tasks whose status is not known.
     """
 
     by_status: Mapping[str, int]
     cached: int = 0
+    left_out: int = 0
 
     @property
     def known(self) -> int:
@@ -107,7 +110,8 @@ def counts_of(view: RunView) -> Counts | None:
             return counted if by_status else None
     if table is None:
         return None
-    return Counts(Counter(task.status for task in table.tasks), sum(task.cached for task in table.tasks))
+    by_status = Counter(task.status for task in table.tasks)
+    return Counts(by_status, sum(task.cached for task in table.tasks), table.left_out)
 
 
 def _count(value: object) -> int:
@@ -121,37 +125,45 @@ def progress(state: RunState) -> str:
         return ""
     if not counts.known:
         return '<p class="progress">No tasks are known yet.</p>' if state.is_active else ""
-    plural = "s" if counts.known != 1 else ""
-    if state.is_active:
-        words = f"{counts.ended:,} of the {counts.known:,} task{plural} known so far have ended"
-        if counts.known == 1:
-            words = f"The one task known so far has {'' if counts.ended else 'not '}ended"
-    else:
-        words = f"{counts.known:,} task{plural}"
     order = sorted(counts.by_status, key=_place)
     bar, at = [], 0.0
     for status in order:
         share = 100 * counts.by_status[status] / counts.known
         bar.append(f'<rect x="{at:.3f}%" width="{share:.3f}%" height="12" class="{status_class(status)}"/>')
         at += share
-    listed = "".join(
-        f"<li>{badge(status)} {counts.by_status[status]:,}{_cached(status, counts)}</li>" for status in order
-    )
+    listed = "".join(f"<li>{_counted(status, counts)}</li>" for status in order)
     return (
-        f'<p class="progress strong">{words}{_as_listed(state)}</p>'
+        f'<p class="progress strong">{_how_many(counts, is_active=state.is_active)}{_as_listed(state)}</p>'
         f'<svg class="bar" role="img" aria-label="{text(_in_words(counts, order))}">{"".join(bar)}</svg>'
         f'<ul class="counts">{listed}</ul>'
     )
 
 
-def _place(status: str) -> tuple[int, str]:
-    return (KNOWN.index(status) if status in KNOWN else len(KNOWN)), status
+def _how_many(counts: Counts, *, is_active: bool) -> str:
+    known = f"{counts.known:,} task{'s' if counts.known != 1 else ''}"
+    if counts.left_out:
+        so_far = " known so far" if is_active else ""
+        return (
+            f"{counts.known:,} of the {counts.known + counts.left_out:,} tasks{so_far}, those that say most"
+        )
+    if not is_active:
+        return known
+    if counts.known == 1:
+        return f"The one task known so far has {'ended' if counts.ended else 'not ended yet'}"
+    have = "have" if counts.ended != 1 else "has"
+    return f"{counts.ended:,} of the {known} known so far {have} ended"
 
 
-def _cached(status: str, counts: Counts) -> str:
-    if status != "COMPLETED" or not counts.cached:
-        return ""
-    return f' <span class="note">({counts.cached:,} from the run cache)</span>'
+def _place(status: str) -> tuple[bool, int, str]:
+    """Put what has ended first, so that the bar grows from the left."""
+    return status not in TERMINAL_STATUSES, KNOWN.index(status) if status in KNOWN else len(KNOWN), status
+
+
+def _counted(status: str, counts: Counts) -> str:
+    words = f"{swatch(status_class(status))}{counts.by_status[status]:,} {text(status)}"
+    if status == "COMPLETED" and counts.cached:
+        words += f' <span class="note">({counts.cached:,} from the run cache)</span>'
+    return words
 
 
 def _as_listed(state: RunState) -> str:

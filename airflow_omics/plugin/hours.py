@@ -6,21 +6,42 @@ from collections.abc import Iterator, Mapping
 
 from airflow_omics._monitoring.instance_hours import UNKNOWN_TYPE, InstanceCost, cost_of, hours_by_type
 from airflow_omics._monitoring.price_list import PriceList
-from airflow_omics.plugin.html import scrolling, section, text, time
+from airflow_omics.plugin.html import note, scrolling, section, text, time
 from airflow_omics.plugin.run_state import RunState
+
+
+def hours_fact(state: RunState) -> Iterator[tuple[str, str]]:
+    """Yield the sum, for the facts of the run."""
+    hours, cost = _hours(state), _cost(state)
+    if not hours:
+        return
+    words = f"{sum(hours.values()):,.2f}"
+    if cost is not None:
+        least = "at least " if _is_lower(state) or cost.unpriced else ""
+        words += note(f"{least}{dollars(cost.dollars)} USD, without storage")
+    yield ("Instance hours so far" if state.is_active else "Instance hours"), words
 
 
 def instance_hours(state: RunState) -> str:
     """Return the section; an empty text if no task has used an instance."""
-    table = state.view.tasks
-    hours = {} if table is None else hours_by_type(table.tasks, table.seen)
+    hours, cost = _hours(state), _cost(state)
     if not hours:
         return ""
-    prices = state.view.prices
-    cost = None if prices is None else cost_of(hours, prices)
-    notes = "".join(f'<p class="note">{words}</p>' for words in _notes(state, cost))
     title = "Instance hours so far" if state.is_active else "Instance hours"
-    return section("hours", title, _table(hours, prices, cost, is_lower=_is_lower(state)) + notes)
+    table = _table(hours, state.view.prices, cost, is_lower=_is_lower(state))
+    return section(
+        "hours", title, f'{table}{_incomplete(cost)}<p class="note">{" ".join(_notes(state, cost))}</p>'
+    )
+
+
+def _hours(state: RunState) -> Mapping[str, float]:
+    table = state.view.tasks
+    return {} if table is None else hours_by_type(table.tasks, table.seen)
+
+
+def _cost(state: RunState) -> InstanceCost | None:
+    prices = state.view.prices
+    return None if prices is None else cost_of(_hours(state), prices)
 
 
 def _is_lower(state: RunState) -> bool:
@@ -65,22 +86,23 @@ def dollars(amount: float) -> str:
     return "&lt;&#8239;0.01" if 0 < amount < 0.005 else f"{amount:,.2f}"
 
 
+def _incomplete(cost: InstanceCost | None) -> str:
+    if cost is None or not cost.unpriced:
+        return ""
+    known = ", ".join(text(name) for name in cost.unpriced if name != UNKNOWN_TYPE)
+    return f'<p class="strong">Incomplete: no price for {known or "tasks that name no instance type"}.</p>'
+
+
 def _notes(state: RunState, cost: InstanceCost | None) -> Iterator[str]:
-    table = state.view.tasks
+    table, prices = state.view.tasks, state.view.prices
     if table is not None and table.left_out:
         yield f"{table.left_out:,} more tasks of the run are not counted here."
-    if state.is_active and table is not None:
+    if table is not None and state.is_active:
         until = time(table.seen, clock=True)
-        yield f"Counted until {until}. The run goes on, so this is the least that it takes."
+        yield f"Counted until {until}; the run goes on, so this is the least that it takes."
     yield "A task counts for a minute at least, and for nothing if the run cache answered it."
-    prices = state.view.prices
-    if cost is None or prices is None:
-        return
-    if cost.unpriced:
-        missing = (name for name in cost.unpriced if name != UNKNOWN_TYPE)
-        names = ", ".join(map(text, missing)) or "tasks that name no instance type"
-        yield f'<span class="strong">Incomplete: no price for {names}.</span>'
-    yield f"Without storage. {_source(prices)}"
+    if cost is not None and prices is not None:
+        yield f"Storage is not in it. {_source(prices)}"
 
 
 def _source(prices: PriceList) -> str:

@@ -47,6 +47,16 @@ def note(words: str) -> str:
     return f'<span class="note">{words}</span>'
 
 
+def swatch(kind: str, shapes: str = "") -> str:
+    """Return a small sign that goes before the words for it.
+
+    :param kind: the class of its colour.
+    :param shapes: SVG, of 12 by 12 pixels, in place of a filled one.
+    """
+    rect = f'<rect width="12" height="10" y="1" rx="3" class="{kind}"/>'
+    return f'<svg class="swatch" aria-hidden="true">{shapes or rect}</svg>'
+
+
 def section(name: str, title: str, body: str, kind: str = "") -> str:
     """Return a part of the page with a heading.
 

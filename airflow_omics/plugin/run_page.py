@@ -18,7 +18,7 @@ from airflow_omics.plugin.html import (
     page,
     printed,
     section,
-    status_class,
+    swatch,
     task_path,
     text,
     time,
@@ -67,8 +67,7 @@ def render(view: RunView, root: str, now: float) -> str:
         why(state),
         run_facts(state),
         _tasks(state),
-        instance_hours(state),
-        _elsewhere(view),
+        f'<div class="columns">{instance_hours(state)}{_elsewhere(view)}</div>',
     )
     title = f"{state.title}: {state.status or 'unknown'}"
     return page(title, "".join(body), root, is_active=not view.gate.is_over)
@@ -161,7 +160,8 @@ def _tasks(state: RunState) -> str:
     table = state.view.tasks
     tasks = told(table.tasks) if table else []
     rows = rows_of(state, tasks)
-    drawn = drawing(state, rows)
+    # A run alone is worth a line if it says how long something took.
+    drawn = drawing(state, rows) if tasks or state.is_active or state.ran is not None else ""
     body = progress(state)
     if drawn:
         body += f'<h3 class="sr-only">Timeline</h3>{drawn}{_legend(rows)}'
@@ -172,23 +172,21 @@ def _tasks(state: RunState) -> str:
 
 
 def _legend(rows: list[Row]) -> str:
-    def swatch(kind: str, words: str, shape: str = "") -> str:
-        drawn = shape or f'<rect y="1" width="12" height="10" rx="3" class="{kind}"/>'
-        return f'<li><svg class="swatch" aria-hidden="true">{drawn}</svg>{words}</li>'
-
-    items = [swatch("waits", "waits")] if any(row.waits for row in rows) else []
-    statuses = dict.fromkeys(row.status for row in rows if row.runs and not row.is_point)
-    items += [swatch(status_class(status), text(status)) for status in statuses]
+    """Return what the shapes mean; what the colours mean stands above the drawing."""
+    items = []
+    if any(row.waits for row in rows):
+        items.append(("waits", "", "waits"))
     if any(row.was_followed for row in rows):
-        failed = '<rect y="1" width="12" height="10" rx="3" class="s-FAILED"/>'
-        hatch = '<rect y="1" width="12" height="10" rx="3" fill="url(#hatch)"/>'
-        items.append(swatch("", "an attempt that another one followed", failed + hatch))
+        rect = '<rect width="12" height="10" y="1" rx="3" '
+        failed = f'{rect}class="s-FAILED"/>{rect}fill="url(#hatch)"/>'
+        items.append(("", failed, "an attempt that another one followed"))
     if any(row.is_point for row in rows):
         point = '<path d="M6 0L12 6L6 12L0 6Z" class="cached s-COMPLETED"/>'
-        items.append(swatch("", "answered by the run cache", point))
+        items.append(("", point, "answered by the run cache"))
     if any(row.ahead is not None for row in rows):
-        items.append(swatch("ahead s-RUNNING", "until it should end, by earlier runs"))
-    return f'<ul class="legend">{"".join(items)}</ul>'
+        items.append(("ahead s-RUNNING", "", "until it should end, by earlier runs"))
+    shown = "".join(f"<li>{swatch(kind, shapes)}{words}</li>" for kind, shapes, words in items)
+    return f'<ul class="legend">{shown}</ul>' if shown else ""
 
 
 def _elsewhere(view: RunView) -> str:

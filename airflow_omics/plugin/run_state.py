@@ -47,8 +47,8 @@ class RunState:
 
     @property
     def is_active(self) -> bool:
-        """Whether it goes on, as far as is known."""
-        return self.status in ACTIVE_STATUSES
+        """Whether it goes on, as far as is known: a task waits on while nobody knows its run's status."""
+        return self.status in ACTIVE_STATUSES or (self.is_unknown and not self.run.get("stopTime"))
 
     @property
     def is_unknown(self) -> bool:

@@ -15,7 +15,7 @@ from airflow_omics.plugin.run_state import RunState
 ROW: Final = 24
 """Pixels; ``--row`` in omics.css."""
 
-_BAR: Final = 12
+_BAR: Final = 14
 _TOP: Final = (ROW - _BAR) // 2
 _MOST_TICKS: Final = 6
 _STEPS: Final = (
@@ -148,5 +148,5 @@ def _said(row: Row, top: int, scale: Scale) -> str:
     first, last = pairs[-1]
     if scale(last) - scale(first) < 25:
         return ""
-    upon = " upon" if row.runs else ""
-    return f'<text class="said{upon}" x="{scale(first):.2f}%" dx="{gap}" y="{y}">{words}</text>'
+    upon = "upon" if row.runs else "on-waits"
+    return f'<text class="said {upon}" x="{scale(first):.2f}%" dx="{gap}" y="{y}">{words}</text>'

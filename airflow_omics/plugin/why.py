@@ -69,13 +69,14 @@ def _failing_tasks(found: Mapping[str, Any]) -> Iterator[str]:
     for number, task in enumerate(tasks, 1):
         name = _words(task.get("name")) or "unnamed"
         yield f'<h3>Failed task: {text(name)} <span class="dim">{text(task.get("task_id") or "")}</span></h3>'
-        yield facts(_facts_of(task))
+        yield facts(_facts_of(task, _words(found.get("reason"))))
         yield _log(f"log-{number}", f"log of {name}", task.get("log"))
 
 
-def _facts_of(task: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _facts_of(task: Mapping[str, Any], known: str | None) -> Iterator[tuple[str, str]]:
     failure = task.get("failure")
-    if isinstance(failure, Mapping) and (reason := _words(failure.get("reason"))):
+    reason = _words(failure.get("reason")) if isinstance(failure, Mapping) else None
+    if isinstance(failure, Mapping) and reason and reason != known:
         yield "Its reason", text(reason) + note(text(_words(failure.get("meaning")) or ""))
     if message := _words(task.get("status_message")):
         yield "Its message", text(message)

@@ -1,4 +1,4 @@
-"""Runs to be seen on a page, in every state that a page knows; the pages of them are kept in tests/data/pages."""
+"""Runs in every state that a page knows. Their pages are kept in tests/data/pages."""
 
 from __future__ import annotations
 
@@ -103,7 +103,8 @@ FAILED_TASKS = TaskTable(
 REPORT = (
     "HealthOmics run 7261567 'NA12878 germline' of workflow 1234567 is FAILED: OUT_OF_MEMORY_ERROR.\n\n"
     "What it means: A task used more memory than it had asked for.\n"
-    "Who can act: the pipeline's author. Give the task more memory in the workflow definition or by a parameter.\n\n"
+    "Who can act: the pipeline's author. Give the task more memory in the workflow definition or by a "
+    "parameter.\n\n"
     "Failed task 1: BwaMem (9000005), after 7 min, on omics.c.4xlarge (asked for 16 vCPU, 32 GiB)\n"
     "  exit code: 137, killed, usually out of memory"
 )

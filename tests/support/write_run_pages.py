@@ -1,4 +1,4 @@
-"""Writes the pages of runs: ``python -m tests.support.write_run_pages``. Look at what changed before you commit."""
+"""Writes the pages of runs: ``python -m tests.support.write_run_pages``. Look before you commit."""
 
 from __future__ import annotations
 
