@@ -8,7 +8,7 @@ from airflow_omics._words import span
 from airflow_omics.plugin.html import badge, folded, scrolling, text, time
 from airflow_omics.plugin.rows import Told
 
-_HEADS = ("Task", "Status", "Attempt", "Waited", "Started", "Took", "Instance", "Asked for", "Id")
+_HEADS = ("Task", "Status", "Waited", "Started", "Took", "Instance", "Asked for", "Id")
 
 
 def tasks_table(tasks: Sequence[Told], seen: float) -> str:
@@ -30,9 +30,11 @@ def _row(one: Told, seen: float) -> str:
     begun = task.started if task.started is not None else until
     waited = "" if task.created is None or begun is None else span(begun - task.created)
     took = "" if task.started is None or until is None else span(until - task.started)
+    name = text(task.name)
+    if attempt.of > 1:
+        name += f' <span class="note">attempt {attempt.number} of {attempt.of}</span>'
     cells = (
         badge(task.status) + (' <span class="note">from the run cache</span>' if task.cached else ""),
-        f"{attempt.number} of {attempt.of}" if attempt.of > 1 else "",
         waited,
         "" if task.started is None else time(task.started),
         took + (" so far" if took and task.is_active else ""),
@@ -40,8 +42,8 @@ def _row(one: Told, seen: float) -> str:
         _asked(one),
         text(task.id),
     )
-    row = "".join(f"<td>{cell}</td>" for cell in cells)
-    return f'<tr><th scope="row" class="wide">{text(task.name)}</th>{row}</tr>'
+    row = "".join(f'<td class="brief">{cell}</td>' for cell in cells)
+    return f'<tr><th scope="row" class="wide">{name}</th>{row}</tr>'
 
 
 def _asked(one: Told) -> str:
