@@ -21,6 +21,7 @@ _STATES: Final = (
     ("deleted", "s-DELETED", "deleted"),
     ("failedStart", "t-failed", "not started"),
 )
+_GOING_ON: Final = ("running", "starting", "stopping", "pending")
 _NOT_ALL_SUBMITTED: Final = ("CREATING", "PENDING", "SUBMITTING")
 
 
@@ -42,10 +43,16 @@ def shares_of(snapshot: Mapping[str, Any], outcome: Mapping[str, Any] | None = N
     ]
     rest = total_of(snapshot, outcome) - sum(share.number for share in found)
     if rest > 0:
-        status = mapping(snapshot.get("run")).get("status")
-        word = "not submitted yet" if status in _NOT_ALL_SUBMITTED else "not counted"
-        found = _with(found, Share("t-waits", word, rest))
+        found = _with(found, _rest(snapshot, rest, any(share.word in _GOING_ON for share in found)))
     return found
+
+
+def _rest(snapshot: Mapping[str, Any], number: int, some_go_on: bool) -> Share:
+    """Return what members are that no count names: a batch that was stopped did not come to them."""
+    status = mapping(snapshot.get("run")).get("status")
+    if status in ("CANCELLED", "FAILED") and not some_go_on:
+        return Share("t-failed", "not started", number)
+    return Share("t-waits", "not submitted yet" if status in _NOT_ALL_SUBMITTED else "not counted", number)
 
 
 def _with(shares: list[Share], more: Share) -> list[Share]:

@@ -149,7 +149,7 @@ def _notes(gates: Sequence[Gate], cohort: Cohort) -> str:
     failed = sum(gate.state == "failed" and gate.run.get("status") == "COMPLETED" for gate in gates)
     elsewhere = sum(gate.is_elsewhere for gate in gates)
     notes = (
-        (left, f"{many(left, 'run')} went on when the task ended. What became of them is not known here."),
+        (left, f"{many(left, 'run')} went on when the task ended. What came after is not known here."),
         (again, f"{many(again, 'task')} will be retried."),
         (failed, f"{many(failed, 'task')} failed after the run had completed: {_SEE_LOG}."),
         (

@@ -11,7 +11,7 @@ from airflow_omics.plugin.html import KNOWN, status_class
 from airflow_omics.plugin.model import Gate
 from airflow_omics.plugin.shares import Share
 from airflow_omics.plugin.values import line, mapping, when
-from airflow_omics.records import ACTIVE_BATCH_STATUSES, ACTIVE_STATUSES
+from airflow_omics.records import TERMINAL_BATCH_STATUSES, TERMINAL_STATUSES
 
 # By Airflow's state of a task: what is said of a task of which no run or batch was seen, and its colour.
 _STATES: Final = {
@@ -73,7 +73,7 @@ class Standing(NamedTuple):
             if status == "PROCESSED" and any(
                 mapping(gate.snapshot.get("counts")).get(name) for name in _BAD_MEMBERS
             ):
-                return cls("processed, not all completed", "s-PARTLY", 0)
+                return cls("processed with failures", "s-PARTLY", 0)
         else:
             word, like = (status.lower(), status) if status in KNOWN else (status, "")
         rank = KNOWN.index(like) if like else len(KNOWN)
@@ -96,8 +96,9 @@ def is_about_batch(gate: Gate) -> bool:
 
 
 def is_active(gate: Gate) -> bool:
-    """Return whether the run or batch went on when it was seen last."""
-    return gate.run.get("status") in (ACTIVE_BATCH_STATUSES if gate.is_batch else ACTIVE_STATUSES)
+    """Return whether the run or batch went on when it was seen last, or had a status that nobody knows."""
+    status = line(gate.run.get("status"), 40)
+    return bool(status) and status not in (TERMINAL_BATCH_STATUSES if gate.is_batch else TERMINAL_STATUSES)
 
 
 def shares(gates: Iterable[Gate]) -> list[Share]:
@@ -117,7 +118,8 @@ def indexed(gate: Gate) -> str:
     """Return a gate's map index and name, of a task that is mapped; its task otherwise."""
     if gate.map_index < 0:
         return named(gate) or line(gate.task_id)
-    return f"{gate.map_index} {named(gate)}".strip()
+    name = named(gate)
+    return f"{gate.map_index} {name}" if name else f"index {gate.map_index}"
 
 
 def reason_of(gate: Gate) -> tuple[str, str]:

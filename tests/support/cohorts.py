@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import pathlib
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from airflow_omics._monitoring.snapshot import batch_snapshot, run_snapshot
 from airflow_omics._monitoring.task_table import iso
+from airflow_omics.plugin import batch_page, cohort_page
 from airflow_omics.plugin.model import CohortView, Gate, RunView
 
+FOLDER: Final = pathlib.Path(__file__).parents[1] / "data" / "pages"
 NOW = 1_768_500_000.0  # 2026-01-15 18:00:00 UTC
 DAG, DAG_RUN = "germline", "manual__2026-01-15T12:00:00+00:00"
 HOUR = 3600.0
@@ -150,3 +153,46 @@ def _failure(reason: str, kind: str, owner: str, count: int, first: int) -> Mapp
 def batch_view(gate: Gate) -> RunView:
     """Return the page of a batch that goes on, or has left no record."""
     return RunView(DAG, DAG_RUN, gate)
+
+
+VIEWS: Final[Mapping[str, Callable[[], CohortView | RunView]]] = {
+    "cohort-none": lambda: CohortView(DAG, DAG_RUN),
+    "cohort-40": lambda: cohort(40),
+    "cohort-mixed": mixed,
+    "batch-creating": lambda: batch_view(batch_gate("CREATING")),
+    "batch-submitting": lambda: batch_view(
+        batch_gate(
+            "SUBMITTING", successfulStart=118, failedStart=2, pendingStart=130, running=100, completed=18
+        )
+    ),
+    "batch-in-progress": lambda: batch_view(in_progress(3)),
+    "batch-tolerated": lambda: judged("success"),
+    "batch-too-many": lambda: judged("failed"),
+    "batch-completed": lambda: RunView(
+        DAG,
+        DAG_RUN,
+        batch_gate("PROCESSED", state="success", completed=250),
+        {"outcome": {"total": 250, "completed": 250}},
+    ),
+    "batch-failed": lambda: batch_view(batch_gate("FAILED", state="failed", failedStart=250)),
+    "batch-cancelled": lambda: batch_view(
+        batch_gate("CANCELLED", state="failed", completed=90, cancelled=60, successfulStart=150)
+    ),
+    "batch-deleted": lambda: batch_view(batch_gate("RUNS_DELETED", state="failed", deleted=250)),
+    "batch-left": lambda: batch_view(batch_gate("INPROGRESS", state="success", running=250)),
+    "batch-unseen": lambda: batch_view(Gate("cohort", state="queued", snapshot={"kind": "batch"})),
+    "batch-never-seen": lambda: batch_view(Gate("cohort", state="failed", snapshot={"kind": "batch"})),
+}
+"""The pages that are kept, by their names."""
+
+
+def page_of(name: str) -> str:
+    """Return one of the pages."""
+    return drawn(VIEWS[name]())
+
+
+def drawn(view: CohortView | RunView, root: str = "/") -> str:
+    """Return the page of a view."""
+    if isinstance(view, CohortView):
+        return cohort_page.render(view, root, NOW)
+    return batch_page.render(view, root, NOW)
