@@ -60,7 +60,8 @@ class RunView:
     :param tasks: the run's tasks, if they were listed.
     :param diagnosis: its XCom ``diagnosis``.
     :param links: pages of the AWS console, by what they show.
-    :param earlier: seconds that earlier completed runs of the same task and workflow took.
+    :param earlier: seconds from the start to the end of completed runs of the same task and workflow in other
+        DAG runs, the latest first.
     :param prices: the deployment's price list.
     """
 
@@ -80,8 +81,10 @@ class CohortView:
     """What the page of one DAG run is made of.
 
     :param gates: by task id and map index.
+    :param left_out: gates that there are besides.
     """
 
     dag_id: str
     dag_run_id: str
     gates: tuple[Gate, ...] = ()
+    left_out: int = 0
