@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import boto3
 import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
 
-from airflow_omics.emulator import EmulatorServer
+from airflow_omics.emulator import EmulatorServer, mock_omics
 
 from .support import refused
 
@@ -130,3 +133,59 @@ def test_the_one_service_that_has_prices_is_described(
     (service,) = answer["Services"]
     assert service["ServiceCode"] == "AmazonOmics"
     assert {"location", "regionCode", "resourceType", "workflowType"} <= set(service["AttributeNames"])
+
+
+# -- in process, and faults ----------------------------------------------------------------------------------
+
+ONE_ATTEMPT = Config(retries={"total_max_attempts": 1})
+
+
+@pytest.fixture
+def mocked() -> Iterator[Any]:
+    with mock_omics() as control:
+        yield control
+
+
+def pricing() -> Any:
+    return boto3.client("pricing", region_name="us-east-1", config=ONE_ATTEMPT)
+
+
+def test_there_are_prices_in_process_where_moto_has_none(mocked: Any) -> None:
+    answer = pricing().get_products(ServiceCode="AmazonOmics", Filters=equal(resourceType="omics.c.large"))
+    assert prices(answer) == {"omics.c.large": ("Instance-hrs", 0.11475)}
+    with pytest.raises(ClientError, match=r"NotImplemented.*prices of AmazonOmics alone"):
+        pricing().get_products(ServiceCode="AmazonEC2")
+    with pytest.raises(ClientError, match="pricing:ListPriceLists is not emulated"):
+        pricing().list_price_lists(**PRICE_LISTS)
+    assert mocked.counts() == {"pricing:GetProducts": 2, "pricing:ListPriceLists": 1}
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "says"),
+    [
+        ("access-denied", "AccessDeniedException", "not authorized to perform: pricing:GetProducts"),
+        ("throttle", "ThrottlingException", "Rate exceeded"),
+        ("internal-error", "InternalServerException", "unexpected error"),
+    ],
+)
+@pytest.mark.parametrize("where", ["in process", "over HTTP"])
+def test_the_price_list_can_be_denied_throttled_or_broken(
+    request: pytest.FixtureRequest, where: str, kind: str, code: str, says: str
+) -> None:
+    if where == "in process":
+        control, client = request.getfixturevalue("mocked"), pricing()
+    else:
+        control = request.getfixturevalue("server").control
+        client = request.getfixturevalue("connect")("pricing", "us-east-1")
+    control.fault("GetProducts", kind, times=1)
+    with pytest.raises(ClientError, match=says) as caught:
+        client.get_products(ServiceCode="AmazonOmics")
+    assert caught.value.response["Error"]["Code"] == code
+    assert client.get_products(ServiceCode="AmazonOmics")["PriceList"]
+
+
+def test_a_fault_of_every_operation_leaves_the_price_list_alone(mocked: Any) -> None:
+    mocked.fault("*", "access-denied")
+    assert pricing().get_products(ServiceCode="AmazonOmics")["PriceList"]
+    with pytest.raises(ValueError, match="fault 'hang' cannot strike GetProducts"):
+        mocked.fault("GetProducts", "hang")

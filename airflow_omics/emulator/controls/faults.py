@@ -8,7 +8,7 @@ from airflow_omics.emulator.control_table import control
 from airflow_omics.emulator.other_services.events import deliver_due
 from airflow_omics.emulator.service import batches, operations
 from airflow_omics.emulator.world.event_policy import EventPolicy
-from airflow_omics.emulator.world.faults import LOG_OPERATIONS
+from airflow_omics.emulator.world.faults import ELSEWHERE
 from airflow_omics.emulator.world.shared import CANCEL_POLICIES, REPEAT_POLICIES, WORLD
 
 
@@ -28,7 +28,8 @@ class FaultControls:
         """Put a fault in force, and return its id.
 
         :param operation: ``GetRun`` and so on, or ``*`` for every operation of HealthOmics; of CloudWatch
-            Logs ``GetLogEvents`` and ``DescribeLogStreams`` can have an error.
+            Logs ``GetLogEvents`` and ``DescribeLogStreams``, and of AWS Price List ``GetProducts``, can have
+            an error.
         :param kind: a kind of fault, such as ``throttle`` (docs/use/emulator.md has them all), or an error
             code such as ``ThrottlingException``.
         :param rate: the share of calls it strikes, 0 to 1.
@@ -38,7 +39,7 @@ class FaultControls:
             an HTML answer; ``seconds`` (service time) a ListRuns lags behind; ``status`` a ListRuns lies
             about.
         """
-        if operation not in LOG_OPERATIONS:
+        if operation not in ELSEWHERE:
             operations.checked(operation)
         return WORLD.faults.add(operation, kind, rate, times, run_id, options)
 

@@ -15,6 +15,8 @@ from typing import Any
 
 from airflow_omics.emulator.other_services.manifest import VCPUS
 from airflow_omics.emulator.wire.exceptions import OmicsServiceError
+from airflow_omics.emulator.world.faults import PRICE_OPERATIONS, error_text
+from airflow_omics.emulator.world.shared import WORLD
 
 SERVICE_CODE = "AmazonOmics"
 # USD for a vCPU and hour. A family's price is linear in its vCPUs, but for the largest sizes it is not known.
@@ -34,14 +36,19 @@ _LOCATIONS = {
     "eu-west-2": "EU (London)",
     "il-central-1": "Israel (Tel Aviv)",
 }
+_PRINCIPAL = "arn:aws:sts::123456789012:assumed-role/Admin/emulator"
 _EFFECTIVE = "2026-07-01T00:00:00Z"
 
 
 def answer(operation: str, request: Mapping[str, Any]) -> dict[str, Any] | None:
     """Answer an operation of AWS Price List; None if the emulator does not have it.
 
-    :raises OmicsServiceError: the emulator has no such prices, or AWS would refuse the request.
+    :raises OmicsServiceError: the emulator has no such prices, AWS would refuse the request, or a fault
+        strikes it.
     """
+    if operation in PRICE_OPERATIONS and (fault := WORLD.faults.pick(operation, None, named=True)):
+        code, message = error_text(fault, f"pricing:{operation}", "*", _PRINCIPAL)
+        raise OmicsServiceError(code, 500 if code == "InternalServerException" else 400, message)
     served = {"GetProducts": _get_products, "DescribeServices": _describe_services}
     return served[operation](request) if operation in served else None
 

@@ -20,6 +20,7 @@ from xml.sax.saxutils import escape
 
 import moto.backends
 import moto.moto_server.werkzeug_app as moto_app
+from botocore.awsrequest import AWSResponse
 from botocore.exceptions import UnknownServiceError
 
 from airflow_omics.emulator.other_services import pricing
@@ -70,13 +71,35 @@ def answer(
         # The whole body is read, or the connection would end in a reset.
         body = _body(environ)
     asked = _asked(service, environ, body)
-    result: dict[str, Any] | OmicsServiceError | None = None
+    result: dict[str, Any] | OmicsServiceError = _not_emulated(asked)
     if service == "pricing" and asked.protocol == "json":
-        try:
-            result = pricing.answer(asked.operation, json.loads(body or b"{}"))
-        except OmicsServiceError as error:
-            result = error
-    return _respond(asked, environ, start_response, _not_emulated(asked) if result is None else result)
+        result = _of_the_price_list(asked, body)
+    return _respond(asked, environ, start_response, result)
+
+
+def in_process(operation: str, body: bytes) -> tuple[AWSResponse, dict[str, Any]]:
+    """Answer a request to AWS Price List inside moto's mocks, for botocore's event ``before-call``.
+
+    :param body: the request's, JSON.
+    """
+    asked = Asked("pricing", operation, "json")
+    result = _of_the_price_list(asked, body)
+    status, code = _kept(asked, result, None)
+    metadata = {"HTTPStatusCode": status, "HTTPHeaders": {}, "RequestId": str(uuid.uuid4())}
+    parsed: dict[str, Any] = {"ResponseMetadata": metadata}
+    if isinstance(result, OmicsServiceError):
+        parsed["Error"] = {"Code": code, "Message": result.message}
+    else:
+        parsed |= result
+    return AWSResponse("", status, {}, None), parsed
+
+
+def _of_the_price_list(asked: Asked, body: bytes) -> dict[str, Any] | OmicsServiceError:
+    try:
+        found = pricing.answer(asked.operation, json.loads(body or b"{}"))
+    except OmicsServiceError as error:
+        return error
+    return _not_emulated(asked) if found is None else found
 
 
 def _lacks(app: moto_app.DomainDispatcherApplication, environ: dict[str, Any]) -> bool:
@@ -166,20 +189,10 @@ def _respond(
     :param result: the answer's members, for a service whose protocol is ``json``; or the error.
     """
     if isinstance(result, OmicsServiceError):
-        status, code = result.status, result.code
         kind, content = _error(what.protocol, result)
     else:
-        status, code, kind, content = 200, None, "application/x-amz-json-1.1", json.dumps(result).encode()
-    WORLD.requests.add(
-        {
-            "operation": what.name,
-            "status": status,
-            "error": code,
-            "run_id": None,
-            "time": codec.timestamp(WORLD.clock.now()),
-            "user_agent": environ.get("HTTP_USER_AGENT"),
-        }
-    )
+        kind, content = "application/x-amz-json-1.1", json.dumps(result).encode()
+    status, code = _kept(what, result, environ.get("HTTP_USER_AGENT"))
     headers = {
         "Content-Type": kind,
         "Content-Length": str(len(content)),
@@ -189,6 +202,24 @@ def _respond(
     }
     start_response(f"{status} {reasons[status]}", list(headers.items()))
     return [content]
+
+
+def _kept(
+    what: Asked, result: dict[str, Any] | OmicsServiceError, user_agent: str | None
+) -> tuple[int, str | None]:
+    """Keep a request in the request log, and return the status and the error code of its answer."""
+    status, code = (result.status, result.code) if isinstance(result, OmicsServiceError) else (200, None)
+    WORLD.requests.add(
+        {
+            "operation": what.name,
+            "status": status,
+            "error": code,
+            "run_id": None,
+            "time": codec.timestamp(WORLD.clock.now()),
+            "user_agent": user_agent,
+        }
+    )
+    return status, code
 
 
 def _error(protocol: str, error: OmicsServiceError) -> tuple[str, bytes]:

@@ -17,8 +17,16 @@ from typing import Any
 import botocore.handlers
 import moto.backend_index
 import moto.backends
+from botocore.awsrequest import AWSResponse
+from moto.core.models import botocore_stubber
 
-from airflow_omics.emulator.other_services import cloudwatch_logs, events, long_polls, written_by_runs
+from airflow_omics.emulator.other_services import (
+    cloudwatch_logs,
+    events,
+    long_polls,
+    requests,
+    written_by_runs,
+)
 from airflow_omics.emulator.service.common import backend
 from airflow_omics.emulator.serving import urls
 
@@ -48,6 +56,7 @@ def register() -> bool:
         moto.backend_index.backend_url_patterns.append(("omics", re.compile(urls.HOST_PATTERN)))
 
         # Clients made from here on see what the runs have written and told by the time they ask.
+        botocore.handlers.BUILTIN_HANDLERS.append(("before-call.pricing", _price_list))
         for service in ("cloudwatch-logs", "s3", "sqs", "eventbridge", "cloudformation"):
             botocore.handlers.BUILTIN_HANDLERS.append((f"before-call.{service}", _before(service)))
         cloudwatch_logs.adapt()
@@ -59,6 +68,13 @@ def _before(service: str) -> Callable[..., None]:
         before_request(service)
 
     return handler
+
+
+def _price_list(model: Any, params: Any, **_: Any) -> tuple[AWSResponse, dict[str, Any]] | None:
+    """Answer a request to AWS Price List inside moto's mocks: moto has no price list."""
+    if not botocore_stubber.enabled:
+        return None
+    return requests.in_process(model.name, params["body"])
 
 
 def before_request(service: str) -> None:

@@ -15,6 +15,11 @@ from airflow_omics.emulator.world.numbers import is_number
 LOG_OPERATIONS = ("DescribeLogStreams", "GetLogEvents")
 """Operations of CloudWatch Logs that can have a fault, if it is an error; moto answers them."""
 
+PRICE_OPERATIONS = ("GetProducts",)
+"""Operations of AWS Price List that can have such a fault."""
+ELSEWHERE = (*LOG_OPERATIONS, *PRICE_OPERATIONS)
+"""Operations of other services that can have a fault, if it is an error."""
+
 _ERRORS: dict[str, tuple[str, str]] = {
     "throttle": ("ThrottlingException", "Rate exceeded"),
     "internal-error": ("InternalServerException", "An unexpected error occurred. Try again."),
@@ -108,7 +113,7 @@ class FaultBook:
     ) -> str:
         """Put a fault in force, and return its id; see :meth:`airflow_omics.emulator.Emulator.fault`.
 
-        :param operation: the name of one that is emulated or in :data:`LOG_OPERATIONS`, or ``*``.
+        :param operation: the name of one that is emulated or in :data:`ELSEWHERE`, or ``*``.
         :raises ValueError: the fault makes no sense.
         """
         if not isinstance(kind, str):
@@ -166,7 +171,7 @@ class FaultBook:
 def _check_kind(kind: str, operation: str) -> None:
     if kind not in KINDS:
         raise ValueError(f"fault kind {kind!r} is unknown; the kinds are {', '.join(KINDS)}")
-    if operation in LOG_OPERATIONS and kind not in _ERRORS:
+    if operation in ELSEWHERE and kind not in _ERRORS:
         raise ValueError(f"fault {kind!r} cannot strike {operation}; {', '.join(_ERRORS)} can")
     if kind in LIST_FAULTS and operation not in ("ListRuns", "*"):
         raise ValueError(f"fault {kind!r} is one of ListRuns, not of {operation}")
