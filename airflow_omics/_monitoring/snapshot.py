@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from airflow_omics._monitoring.task_table import TaskTable, clipped, epoch, iso
+from airflow_omics._monitoring.task_table import TaskCounts, TaskTable, clipped, epoch, iso
 from airflow_omics.failures import Failure, classify
 from airflow_omics.records import COUNT_KEYS, narrow
 
@@ -66,7 +66,7 @@ def run_snapshot(
     seen: float,
     *,
     record_fields: Collection[str] | None = None,
-    tasks: TaskTable | None = None,
+    tasks: TaskTable | TaskCounts | None = None,
     failure: Failure | None = None,
     stuck_since: float | None = None,
 ) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def run_snapshot(
     :param record: the run's record.
     :param seen: when it was read, in seconds since the epoch, in the service's clock.
     :param record_fields: the members that may reach XCom; None for all. ``id`` and ``status`` always may.
-    :param tasks: its tasks, if they were listed.
+    :param tasks: its tasks, or how many it has, if they were listed.
     :param failure: why it failed, if that is known better than by the record's own reason.
     :param stuck_since: since when nothing has moved, if the task has warned of it.
     """
@@ -91,11 +91,12 @@ def run_snapshot(
         reason = failure.reason and clipped(failure.reason, _LONGEST_WORD)
         found |= {"reason": reason, "class": failure.failure_class, "owner": failure.owner}
     if tasks is not None:
-        counts = Counter(clipped(task.status, _LONGEST_WORD) for task in tasks.tasks)
-        found["tasks"] = dict(counts.most_common(_MOST_COUNTS))
-        if cached := sum(task.cached for task in tasks.tasks):
-            found["cached"] = cached
-        if tasks.more or tasks.left_out:
+        counts = tasks.counts if isinstance(tasks, TaskTable) else tasks
+        by_status = Counter({clipped(key, _LONGEST_WORD): number for key, number in counts.by_status.items()})
+        found["tasks"] = dict(by_status.most_common(_MOST_COUNTS))
+        if counts.cached:
+            found["cached"] = counts.cached
+        if counts.more:
             found["more"] = True
     if stuck_since is not None:
         found["stuck"] = iso(stuck_since)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -74,6 +75,19 @@ class RunTask(NamedTuple):
         return self.status in ACTIVE_STATUSES
 
 
+class TaskCounts(NamedTuple):
+    """How many tasks a run has.
+
+    :param by_status: by their status, those that are not zero.
+    :param cached: how many of them the run cache answered.
+    :param more: whether there may be others.
+    """
+
+    by_status: Mapping[str, int]
+    cached: int
+    more: bool = False
+
+
 class TaskTable(NamedTuple):
     """The tasks of a run, as they were listed together.
 
@@ -96,21 +110,39 @@ class TaskTable(NamedTuple):
         """
         return cls(seen, tuple(sorted(map(RunTask.of, items), key=_order)), more=more)
 
+    @property
+    def counts(self) -> TaskCounts:
+        """How many tasks are in which status."""
+        return TaskCounts(
+            Counter(task.status for task in self.tasks),
+            sum(task.cached for task in self.tasks),
+            more=self.more or self.left_out > 0,
+        )
+
+    def cut(self) -> TaskTable:
+        """Return the table with no more than :data:`MOST_TASKS` tasks.
+
+        Those that go on or failed stay first of all, and then the longest.
+        """
+        if len(self.tasks) <= MOST_TASKS:
+            return self
+        kept = sorted(sorted(self.tasks, key=_weight)[:MOST_TASKS], key=_order)
+        return self._replace(tasks=tuple(kept), left_out=self.left_out + len(self.tasks) - len(kept))
+
     def to_plain(self) -> dict[str, Any]:
         """Return the XCom: plain JSON, each task a list in the order of ``fields``.
 
-        Times are whole seconds after ``from``. Of more than :data:`MOST_TASKS` tasks, those that go on or
-        failed stay first of all, and then the longest.
+        Times are whole seconds after ``from``. It has no more tasks than :meth:`cut` leaves.
         """
-        kept = sorted(self.tasks, key=_weight)[:MOST_TASKS]
-        base = min((task.created for task in kept if task.created is not None), default=self.seen)
+        kept = self.cut()
+        base = min((task.created for task in kept.tasks if task.created is not None), default=self.seen)
         return {
             "v": _VERSION,
             "seen": iso(self.seen),
             "from": iso(base),
             "fields": list(RunTask._fields),
-            "tasks": [_row(task, int(base)) for task in sorted(kept, key=_order)],
-            "left_out": self.left_out + len(self.tasks) - len(kept),
+            "tasks": [_row(task, int(base)) for task in kept.tasks],
+            "left_out": kept.left_out,
             "more": self.more,
         }
 

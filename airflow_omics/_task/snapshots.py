@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from airflow_omics import _clock
-from airflow_omics._compat import conf, has_pages
+from airflow_omics._compat import has_pages
+from airflow_omics._monitoring.option import progress_is_on
 from airflow_omics._monitoring.snapshot import RUN_KEY, batch_snapshot, run_snapshot
 from airflow_omics._monitoring.task_table import TASKS_KEY, TaskTable, epoch
 from airflow_omics._resource import RUN
@@ -35,13 +36,7 @@ _ENDS = ("stopTime", "processedTime", "failedTime")
 
 def are_wanted() -> bool:
     """Return whether tasks leave snapshots: this Airflow can show them, and ``[omics] progress`` is on."""
-    if not has_pages():
-        return False
-    try:
-        return bool(conf.getboolean("omics", "progress", fallback=True))
-    except Exception as error:  # each Airflow raises its own
-        log.warning("No snapshots are left, since [omics] progress is neither True nor False: %s", error)
-        return False
+    return has_pages() and progress_is_on()
 
 
 class Snapshots:

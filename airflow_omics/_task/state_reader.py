@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Executor, Future
 from typing import Any, Final
 
 from asgiref.sync import sync_to_async
 
+from airflow_omics._task.own_thread import OwnThread
 from airflow_omics._task.state import UnreadableStateError
 from airflow_omics._task.task_key import TaskKey
 
@@ -70,7 +69,7 @@ class StateReader:
                         answer.set_result(states.get(task, missing))
 
     async def _read_once(self, tasks: list[TaskKey]) -> Mapping[TaskKey, State]:
-        own_thread: Any = _OwnThread()  # asgiref's types know only one executor
+        own_thread: Any = OwnThread("airflow-omics-task-states")  # asgiref's types know only one executor
         read = sync_to_async(self._read, thread_sensitive=False, executor=own_thread)
         call = asyncio.ensure_future(read(tasks))
         self._calls.add(call)
@@ -85,25 +84,6 @@ class StateReader:
             error = UnreadableStateError(reason_of(failure))
             return dict.fromkeys(tasks, error)
         return call.result()
-
-
-class _OwnThread(Executor):
-    """Runs each call in a thread that neither waits in a pool nor keeps a triggerer from ending."""
-
-    def submit(self, call: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-
-        def work() -> None:
-            try:
-                result = call(*args, **kwargs)
-            except BaseException as error:  # as every executor does: the caller that reads the result gets it
-                future.set_exception(error)
-            else:
-                future.set_result(result)
-
-        future.set_running_or_notify_cancel()
-        threading.Thread(target=work, name="airflow-omics-task-states", daemon=True).start()
-        return future
 
 
 def task_states(tasks: Iterable[TaskKey]) -> dict[TaskKey, State]:

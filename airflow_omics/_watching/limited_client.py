@@ -7,7 +7,7 @@ import contextlib
 import weakref
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow_omics._compat import stats
 from airflow_omics._connection import AwsArguments
@@ -16,6 +16,12 @@ from airflow_omics._identity import Target
 from airflow_omics._watching.rate_limit import RATES
 from airflow_omics._watching.shared_client import Known, SharedClient
 from airflow_omics.records import RunRecord
+
+if TYPE_CHECKING:
+    from airflow_omics.hooks.async_client import TaskPage
+
+_SHARES: Final = {"ListRunTasks": 0.1}
+"""The share of ``requests_per_second`` that an operation gets, if that is not all: nobody's wait needs it."""
 
 _FIRST_ANSWER: Final = 1.0  # seconds to wait at most for the first answer, before requests overlap
 
@@ -40,6 +46,8 @@ class LimitedClient:
         self._account: str | None = None
         self._users = 0
         self._first_answer = asyncio.Event()
+        self.clock_skew = 0.0
+        """By how many seconds the service's clock is ahead of ours, as the last GetRun or GetBatch said."""
 
     @classmethod
     def shared(cls, arguments: AwsArguments, requests_per_second: float) -> LimitedClient:
@@ -87,8 +95,10 @@ class LimitedClient:
         )
         self._first_answer.set()
         self._count(resource.read, answer)
-        if self._account is None and not isinstance(answer, Fault):
-            self._account = _account_of(answer[0])
+        if not isinstance(answer, Fault):
+            self.clock_skew = answer[1]
+            if self._account is None:
+                self._account = _account_of(answer[0])
         return answer
 
     async def list_runs(
@@ -98,6 +108,12 @@ class LimitedClient:
         page = await self._shared.call(lambda client: client.list_runs(status, token))
         self._count("ListRuns", page)
         return page if isinstance(page, Fault) else (page.items, page.next_token)
+
+    async def list_run_tasks(self, run_id: str, token: str | None) -> TaskPage | Fault:
+        """Return one page of the tasks of a run; all of them together get a tenth of the rate."""
+        page = await self._shared.call(lambda client: client.list_run_tasks(run_id, token))
+        self._count("ListRunTasks", page)
+        return page
 
     async def cancel(self, target: Target, known: Known) -> Fault | None:
         """Ask for the cancellation of a run or batch; return None once it is accepted."""
@@ -135,10 +151,13 @@ class LimitedClient:
         stats().incr("omics.watcher.requests")
         if isinstance(answer, Fault) and answer.throttled:
             stats().incr("omics.watcher.throttled")
-            RATES.limiter(operation, *self._whose, self.requests_per_second).throttled()
+            RATES.limiter(operation, *self._whose, self._ceiling(operation)).throttled()
 
     async def _may_send(self, operation: str) -> None:
-        await RATES.acquire(operation, *self._whose, self.requests_per_second)
+        await RATES.acquire(operation, *self._whose, self._ceiling(operation))
+
+    def _ceiling(self, operation: str) -> float:
+        return self.requests_per_second * _SHARES.get(operation, 1.0)
 
     @property
     def _whose(self) -> tuple[str, str | None]:

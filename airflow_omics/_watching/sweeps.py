@@ -36,6 +36,7 @@ class Sweeper:
     :param watchlist: the runs.
     :param list_page: lists one page: ``(status, token) -> (items, next token)``, or the call's fault.
     :param wake: set when there may be something new to ask GetRun for.
+    :param clock_skew: returns by how many seconds the service's clock is ahead of ours.
     """
 
     def __init__(
@@ -43,8 +44,10 @@ class Sweeper:
         watchlist: Watchlist,
         list_page: Callable[[str, str | None], Awaitable[tuple[list[dict[str, Any]], str | None] | Fault]],
         wake: asyncio.Event,
+        clock_skew: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._watchlist = watchlist
+        self._clock_skew = clock_skew
         self._list_page = list_page
         self._wake = wake
         self._cost = SweepCost()
@@ -204,8 +207,10 @@ class Sweeper:
             return cursor  # at the end it counts as not listed, and GetRun decides
         seen[run_id] = len(seen)
         self._watchlist.vouched_for(entry, item, asked_at, asked_at + self.looks_within(entry))
+        now, status_now = _clock.time(), entry.status or status
         for waiter in entry.waiters:
-            waiter.wait.listed(entry.status or status, _clock.time(), asked_at)
+            waiter.wait.listed(status_now, now, asked_at)
+            waiter.show(lambda onlooker: onlooker.listed(item, status_now, now + self._clock_skew()))
             waiter.stir()
         return self._pass_over(run_id, status, seen, cursor)
 

@@ -15,28 +15,34 @@ import logging
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import partial
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_omics import _clock
 from airflow_omics._compat import stats
 from airflow_omics._connection import AwsArguments
 from airflow_omics._faults import Fault
+from airflow_omics._monitoring.option import progress_is_on
 from airflow_omics._resource import RUN, Resource
 from airflow_omics._waiting.wait import Ending, Wait
 from airflow_omics._watching.limited_client import LimitedClient
 from airflow_omics._watching.rate_limit import DEFAULT_RATE
 from airflow_omics._watching.shared_client import Known
 from airflow_omics._watching.sweeps import NoSweeper, Sweeper
+from airflow_omics._watching.task_sweeps import TaskSweeper
 from airflow_omics._watching.watchlist import (
     CHECK_AGE,
     CHECK_EVERY,
     SHORTEST_INTERVAL,
     Entry,
+    Onlooker,
     Waiter,
     Watchlist,
 )
 from airflow_omics.exceptions import FaultKind
 from airflow_omics.records import RunRecord, parse_time
+
+if TYPE_CHECKING:
+    from airflow_omics.hooks.async_client import TaskPage
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +79,9 @@ class Watcher:
         self._watchlist = Watchlist()
         self._wake = asyncio.Event()
         self._sweeper: Sweeper | NoSweeper = (
-            Sweeper(self._watchlist, self._list_runs, self._wake) if resource == RUN else NoSweeper()
+            Sweeper(self._watchlist, self._list_runs, self._wake, lambda: self._client.clock_skew)
+            if resource == RUN
+            else NoSweeper()
         )
         self._slots = asyncio.Semaphore(_MOST_IN_FLIGHT)
         self._calls: set[asyncio.Task[None]] = set()
@@ -106,6 +114,7 @@ class Watcher:
         interval: float,
         export: Sequence[str] | None = None,
         logger: logging.Logger = log,
+        onlooker: Onlooker | None = None,
     ) -> Ending:
         """Return how the wait ended.
 
@@ -114,9 +123,11 @@ class Watcher:
         :param export: names for GetRun's ``export``, once the run has ended.
         :param logger: gets one line when the status changes, and one every ten minutes otherwise, from the
             task that waits.
+        :param onlooker: is shown how it goes on, for people.
         """
         loop = asyncio.get_running_loop()
         waiter = Waiter(wait, max(interval, SHORTEST_INTERVAL), export, loop.create_future())
+        waiter.onlooker = onlooker
         self._compare_clocks()
         entry = self._watchlist.join(waiter, _clock.monotonic())
         self._start()
@@ -218,6 +229,9 @@ class Watcher:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._again_and_again(self._look_around))
                     group.create_task(self._again_and_again(self._sweeper.run_once))
+                    if self.resource == RUN and progress_is_on():
+                        tasks = TaskSweeper(self._watchlist, self._list_run_tasks)
+                        group.create_task(self._again_and_again(tasks.run_once))
             finally:
                 for call in self._calls:
                     call.cancel()
@@ -339,11 +353,10 @@ class Watcher:
 
     def _answered(self, entry: Entry, record: RunRecord, skew: float) -> float:
         """Hand an answer to each waiter; return the seconds until the next look."""
-        now, tick = _clock.time(), _clock.monotonic()
+        tick = _clock.monotonic()
         entry.needs_get_run = False
         if entry.suspect and record["status"] == entry.status:
             self._sweeper.suspected_wrongly += 1
-        stands_in = self._client.stands_in
         for waiter in list(entry.waiters):
             if waiter.exporting:
                 continue
@@ -351,8 +364,7 @@ class Watcher:
                 waiter.exporting = True
                 self._spawn(self._export(entry, waiter, record, skew))
                 continue
-            judge = partial(_answered, record=record, now=now, tick=tick, skew=skew, stands_in=stands_in)
-            self._judge(entry, waiter, judge)
+            self._judge_answer(entry, waiter, record, skew)
         if self._renew_client(entry):
             entry.needs_get_run = True  # the answer was another account's
         else:
@@ -376,16 +388,13 @@ class Watcher:
             return
         finally:
             waiter.exporting = False
-        now, tick = _clock.time(), _clock.monotonic()
         if isinstance(answer, Fault) and answer.kind is FaultKind.NOT_FOUND:
             answer = (record, skew)  # removed since; how it ended is known
         if isinstance(answer, Fault):
-            self._judge(entry, waiter, partial(Wait.failed, fault=answer, now=now, tick=tick))
+            failed = partial(Wait.failed, fault=answer, now=_clock.time(), tick=_clock.monotonic())
+            self._judge(entry, waiter, failed)
         else:
-            record, skew = answer
-            stands_in = self._client.stands_in
-            judge = partial(_answered, record=record, now=now, tick=tick, skew=skew, stands_in=stands_in)
-            self._judge(entry, waiter, judge)
+            self._judge_answer(entry, waiter, *answer)
 
     def _judge(self, entry: Entry, waiter: Waiter, judge: Callable[[Wait], Ending | None]) -> bool:
         """Let a wait judge what was seen; return whether that ended it."""
@@ -400,11 +409,22 @@ class Watcher:
         waiter.stir()
         return waiter.is_over
 
+    def _judge_answer(self, entry: Entry, waiter: Waiter, record: RunRecord, skew: float) -> None:
+        now, tick = _clock.time(), _clock.monotonic()
+        stands_in = self._client.stands_in
+        judge = partial(_answered, record=record, now=now, tick=tick, skew=skew, stands_in=stands_in)
+        is_over = self._judge(entry, waiter, judge)
+        waiter.show(lambda onlooker: onlooker.looked(now + skew, is_over))
+
     async def _list_runs(
         self, status: str, token: str | None
     ) -> tuple[list[dict[str, Any]], str | None] | Fault:
         await self._client.turn("ListRuns")
         return await self._client.list_runs(status, token)
+
+    async def _list_run_tasks(self, run_id: str, token: str | None) -> TaskPage | Fault:
+        await self._client.turn("ListRunTasks")
+        return await self._client.list_run_tasks(run_id, token)
 
 
 def _check_pause(watched: int, ceiling: float) -> float:

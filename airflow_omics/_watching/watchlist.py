@@ -10,15 +10,19 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import logging
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from airflow_omics._identity import Target
+from airflow_omics._monitoring.task_table import TaskCounts
 from airflow_omics._waiting.wait import Ending, Wait
 from airflow_omics.records import ACTIVE_STATUSES, RunRecord, parse_time
+
+log = logging.getLogger(__name__)
 
 SHORTEST_INTERVAL: Final = 0.5
 """Seconds: a shorter poke interval is raised to this, so that one sensor cannot take the whole rate."""
@@ -28,6 +32,23 @@ CHECK_AGE: Final = 600.0
 
 CHECK_EVERY: Final = 3600.0
 """Seconds within which every run gets a GetRun, whatever ListRuns says of it."""
+
+
+class Onlooker(Protocol):
+    """Who is shown how a run or batch goes on, for people; whatever fails there ends no wait."""
+
+    def looked(self, at: float, is_over: bool) -> None:
+        """Take note that the wait has taken a GetRun or GetBatch.
+
+        :param at: when that was answered, in seconds since the epoch, by the service's clock.
+        :param is_over: whether it ended the wait.
+        """
+
+    def listed(self, item: Mapping[str, Any], status: str, at: float) -> None:
+        """Take note that an item of ListRuns is the run, in this status."""
+
+    def tasks_listed(self, counts: TaskCounts, at: float) -> None:
+        """Take note that the wait has a new table of tasks; ``counts`` are those of all tasks."""
 
 
 @dataclass(slots=True, eq=False)
@@ -45,6 +66,7 @@ class Waiter:
     error: Exception | None = None
     exporting: bool = False
     late: asyncio.TimerHandle | None = None  # ends the wait if there is no final look
+    onlooker: Onlooker | None = None
 
     @property
     def is_over(self) -> bool:
@@ -55,6 +77,15 @@ class Waiter:
         """Wake the task that waits, if there are log lines for it or its wait is over."""
         if (self.is_over or self.wait.lines.are_due) and not self.stirred.done():
             self.stirred.set_result(None)
+
+    def show(self, show: Callable[[Onlooker], None]) -> None:
+        """Show something to the onlooker, if there is one."""
+        if self.onlooker is None:
+            return
+        try:
+            show(self.onlooker)
+        except Exception as error:  # what people see never matters to the wait
+            log.debug("A snapshot was lost", exc_info=error)
 
 
 @dataclass(slots=True, eq=False)
@@ -75,6 +106,7 @@ class Entry:
     suspect: bool = False
     needs_get_run: bool = False  # the last GetRun failed, and no list can make up for that
     check_queued: bool = False
+    tasks_due_at: float | None = None  # when its tasks are to be listed; None before it was seen RUNNING
 
     @property
     def id(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -33,6 +33,20 @@ class RunPage:
 
     items: list[dict[str, Any]]
     next_token: str | None
+
+
+@dataclass(frozen=True)
+class TaskPage:
+    """One page of ListRunTasks.
+
+    :param items: the tasks, each with a ``taskId`` and a ``status`` in all likelihood.
+    :param next_token: for the next page; None on the last.
+    :param clock_skew: by how many seconds the service's clock is ahead of ours.
+    """
+
+    items: list[dict[str, Any]]
+    next_token: str | None
+    clock_skew: float
 
 
 class OmicsAsyncClient:
@@ -76,8 +90,8 @@ class OmicsAsyncClient:
     def open(cls, arguments: AwsArguments) -> OmicsAsyncClient:
         """Build a client; call it in a thread, since it blocks for about 0.1 s and may call STS."""
         hook = OmicsHook.of(arguments)
-        # Waits on runs and on batches need up to 32 each, and cancellations 16.
-        one_try = Config(retries={"total_max_attempts": 1}, max_pool_connections=80)
+        # Waits on runs and on batches need up to 32 each, cancellations 16, and lists of tasks one.
+        one_try = Config(retries={"total_max_attempts": 1}, max_pool_connections=81)
         config = hook.config.merge(one_try)
         context: Any = hook.get_client_type(region_name=hook.region_name, config=config, deferrable=True)
         # aiobotocore binds nothing to a loop before its first request, so this thread's may build it.
@@ -162,11 +176,27 @@ class OmicsAsyncClient:
         if token:
             request["startingToken"] = token
         answer = await self._client.list_runs(**request)
-        items = answer.get("items")
-        if not isinstance(items, list) or not all(
-            isinstance(item, dict) and isinstance(item.get("id"), str) for item in items
-        ):
+        items = _items(answer, "ListRuns")
+        if not all(isinstance(item.get("id"), str) for item in items):
             raise UnusableAnswerError("ListRuns answered without a list of runs")
         for item in items[:1]:
             self._read_in(item.get("arn"))
         return RunPage(items, answer.get("nextToken"))
+
+    async def list_run_tasks(self, run_id: str, token: str | None = None) -> TaskPage:
+        """Return a page of up to 100 tasks of a run.
+
+        See https://docs.aws.amazon.com/omics/latest/api/API_ListRunTasks.html
+        """
+        request: dict[str, Any] = {"id": run_id, "maxResults": 100}
+        if token:
+            request["startingToken"] = token
+        answer = await self._client.list_run_tasks(**request)
+        return TaskPage(_items(answer, "ListRunTasks"), answer.get("nextToken"), clock_skew(answer))
+
+
+def _items(answer: Mapping[str, Any], operation: str) -> list[dict[str, Any]]:
+    items = answer.get("items")
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise UnusableAnswerError(f"{operation} answered without a list")
+    return items

@@ -12,8 +12,10 @@ from airflow.triggers.base import BaseTrigger, TaskSkippedEvent, TaskSuccessEven
 from asgiref.sync import sync_to_async
 
 from airflow_omics import _clock
+from airflow_omics._compat import has_pages
 from airflow_omics._connection import AwsArguments
 from airflow_omics._identity import Target
+from airflow_omics._monitoring.option import progress_is_on
 from airflow_omics._resource import Resource
 from airflow_omics._task import from_trigger
 from airflow_omics._task.from_trigger import BACKSTOP, HOLD
@@ -22,6 +24,7 @@ from airflow_omics._waiting.wait import Ending, Wait
 from airflow_omics._watching.rate_limit import requests_per_second
 from airflow_omics._watching.watcher import Watcher
 from airflow_omics.records import RunRecord, narrow
+from airflow_omics.triggers.snapshots import Snapshots
 
 # Airflow finds out by the context in which a line is written to which log it belongs. A logger for each
 # trigger would take a kilobyte for each wait.
@@ -163,7 +166,7 @@ class WaitingTrigger(BaseTrigger):
             ).in_region(target.region)
             rate = requests_per_second()
         except ValueError as error:
-            ending = Ending("error", None, str(error), "OmicsRequestError")
+            ending, snapshots = Ending("error", None, str(error), "OmicsRequestError"), None
         else:
             started_at, timeout_at = self._times()
             wait = self._wait(
@@ -174,12 +177,18 @@ class WaitingTrigger(BaseTrigger):
                 created=self.created,
                 status=self.status,
             )
-            watcher = Watcher.shared(arguments, rate, self.resource)
-            ending = await watcher.wait(wait, interval=self.poke_interval, export=self.export, logger=log)
+            snapshots = self._snapshots(wait)
+            try:
+                ending = await Watcher.shared(arguments, rate, self.resource).wait(
+                    wait, interval=self.poke_interval, export=self.export, logger=log, onlooker=snapshots
+                )
+            finally:
+                if snapshots is not None:
+                    snapshots.close()
         if self.hold_until is not None:
             # The clock of the worker that deferred may be ahead of this machine's.
             await asyncio.sleep(min(HOLD, max(0.0, self.hold_until - _clock.time())))
-        event = await self._task_end(ending)
+        event = await self._task_end(ending, snapshots)
         yield event or self.event_class(ending_to_event(ending, self.record_fields))  # type: ignore[call-arg]
 
     def _wait(self, target: Target, **arguments: Any) -> Wait:
@@ -204,7 +213,13 @@ class WaitingTrigger(BaseTrigger):
         """Return what the task leaves in XCom if it ends here; None if a worker must find that out."""
         return record
 
-    async def _task_end(self, ending: Ending) -> TriggerEvent | None:
+    def _snapshots(self, wait: Wait) -> Snapshots | None:
+        """Return what leaves snapshots in XCom; None if nobody could see them, or wants none."""
+        if self.task_instance is None or not has_pages() or not progress_is_on():
+            return None
+        return Snapshots(self.task_instance, wait, self.status, self.record_fields)
+
+    async def _task_end(self, ending: Ending, snapshots: Snapshots | None) -> TriggerEvent | None:
         """Store the record and return the event that ends the task here; None if a worker must end it."""
         end_policy = EndPolicy(tuple(self.success_statuses), tuple(self.skip_statuses))
         state, ti = end_policy.state_of(ending), self.task_instance
@@ -222,6 +237,8 @@ class WaitingTrigger(BaseTrigger):
                     type(error).__name__,
                 )
                 return None
+        if snapshots is not None:
+            await snapshots.leave_last(ending.record)
         log.info("%s", ending.message)
         return TaskSuccessEvent() if state == "success" else TaskSkippedEvent()
 

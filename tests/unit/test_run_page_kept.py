@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from tests.support.parsed import faults_of, parsed
@@ -31,7 +33,7 @@ def test_a_page_has_one_heading_of_the_first_order_and_leaves_no_order_out(name:
     orders = [int(one.tag[1]) for one in page.all() if one.tag in ("h1", "h2", "h3", "h4")]
     assert orders.count(1) == 1
     assert orders[0] == 1
-    assert all(after - before <= 1 for before, after in zip(orders, orders[1:], strict=False))
+    assert all(after - before <= 1 for before, after in itertools.pairwise(orders))
     assert len(list(page.all("main"))) == 1
 
 
