@@ -95,12 +95,14 @@ class TaskTable(NamedTuple):
     :param tasks: in the order in which they were made.
     :param left_out: tasks that the run has besides.
     :param more: whether it may have others that nobody counted: the listing was cut.
+    :param all_counts: how many there are with those that are left out, if that is known.
     """
 
     seen: float
     tasks: tuple[RunTask, ...] = ()
     left_out: int = 0
     more: bool = False
+    all_counts: TaskCounts | None = None
 
     @classmethod
     def of(cls, items: Iterable[Mapping[str, Any]], seen: float, *, more: bool = False) -> TaskTable:
@@ -112,7 +114,9 @@ class TaskTable(NamedTuple):
 
     @property
     def counts(self) -> TaskCounts:
-        """How many tasks are in which status."""
+        """How many tasks are in which status; those that :meth:`cut` has left out count as well."""
+        if self.all_counts is not None:
+            return self.all_counts
         return TaskCounts(
             Counter(task.status for task in self.tasks),
             sum(task.cached for task in self.tasks),
@@ -127,7 +131,8 @@ class TaskTable(NamedTuple):
         if len(self.tasks) <= MOST_TASKS:
             return self
         kept = sorted(sorted(self.tasks, key=_weight)[:MOST_TASKS], key=_order)
-        return self._replace(tasks=tuple(kept), left_out=self.left_out + len(self.tasks) - len(kept))
+        left_out = self.left_out + len(self.tasks) - len(kept)
+        return self._replace(tasks=tuple(kept), left_out=left_out, all_counts=self.counts)
 
     def to_plain(self) -> dict[str, Any]:
         """Return the XCom: plain JSON, each task a list in the order of ``fields``.

@@ -112,9 +112,24 @@ class Finish(ABC):
     def timed_out(self, ending: Ending, target: Target, argument: str | None) -> Ending:
         """Do as ``on_timeout`` says; return what the task ends with, the last record in it.
 
-        :param argument: which argument of the operator set the deadline.
+        :param argument: which argument of the operator set the deadline, if the ending does not say another.
         """
-        self._timeout_argument = argument
+        self._timeout_argument = ending.argument or argument
+        record = ending.record
+        if ending.argument is None:
+            ending = ending._replace(message=self._at_deadline(ending, target))
+            text = ending.message
+        else:
+            text = self._waiting_for(ending, target)  # a run that is cancelled waits for nothing any more
+        if self._operator.on_timeout == "cancel":
+            self._log.info("%s It is cancelled.", ending.message)
+            cancelled = self._canceller.cancel(target, confirm=True, within=CONFIRM_WITHIN)
+            record = cancelled or record
+            gap = "\n\n" if "\n" in text else " "
+            text += f"{gap}{self._resource.sentence(record)}" if record else ""
+        return ending._replace(record=record, message=text)
+
+    def _at_deadline(self, ending: Ending, target: Target) -> str:
         record, resource = ending.record, self._resource
         _, failed, why = ending.message.partition(LAST_LOOK_FAILED)
         if record is None:
@@ -123,13 +138,11 @@ class Finish(ABC):
             state = f"{resource.describe(record, last_seen=True)}; it could not be read"
         else:
             state = resource.describe(record)
-        message = f"{state} at the task's {argument}.{failed}{why}"
-        if self._operator.on_timeout == "cancel":
-            self._log.info("%s It is cancelled.", message)
-            cancelled = self._canceller.cancel(target, confirm=True, within=CONFIRM_WITHIN)
-            record = cancelled or record
-            message += f" {resource.sentence(record)}" if record else ""
-        return ending._replace(record=record, message=message)
+        return f"{state} at the task's {self._timeout_argument}.{failed}{why}"
+
+    def _waiting_for(self, ending: Ending, target: Target) -> str:
+        """Return the text of the error for what has not begun in time."""
+        return ending.message
 
     def _error_of(self, ending: Ending, target: Target | None) -> Exception | AirflowTaskTimeout:
         if ending.outcome == "timeout" and self._timeout_argument == "execution_timeout":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_omics._identity import Target
 from airflow_omics._resource import RUN
@@ -14,6 +14,9 @@ from airflow_omics._waiting.ending import error_of
 from airflow_omics._waiting.wait import Ending
 from airflow_omics.exceptions import OmicsRunError, OmicsRunTimeoutError, without_retry
 from airflow_omics.records import RunRecord, narrow
+
+if TYPE_CHECKING:
+    from airflow_omics.diagnosis import Diagnosis
 
 
 class RunFinish(Finish):
@@ -36,16 +39,27 @@ class RunFinish(Finish):
     def _failure_of(self, ending: Ending, record: RunRecord, target: Target | None) -> Exception:
         from airflow_omics.failures import CHANGE, classify
 
-        operator, diagnosis = self._operator, None
-        if operator.diagnose:
-            region = target.region if target else None
-            diagnosis = explain(
-                operator, record, ending.message, self._context, lambda: self._arguments().in_region(region)
-            )
+        operator, diagnosis = self._operator, self._explained(ending, record, target)
         error = error_of(ending, narrow(record, operator.record_fields), record.get("id"), diagnosis)
         failure_class = classify(record).failure_class
         retry = (operator.retry_by_class or {}).get(failure_class, failure_class != CHANGE)
         return without_retry(error) if isinstance(error, OmicsRunError) and not retry else error
+
+    def _waiting_for(self, ending: Ending, target: Target) -> str:
+        diagnosis = self._explained(ending, ending.record or {}, target)
+        return diagnosis.error_text if diagnosis else ending.message
+
+    def _explained(self, ending: Ending, record: RunRecord, target: Target | None) -> Diagnosis | None:
+        if not self._operator.diagnose:
+            return None
+        region = target.region if target else None
+        return explain(
+            self._operator,
+            record,
+            ending.message,
+            self._context,
+            lambda: self._arguments().in_region(region),
+        )
 
     def _is_rerun(self, record: RunRecord) -> bool:
         reruns = settings_of_reruns(self._operator)

@@ -16,7 +16,7 @@ from airflow_omics._starting.kind import RUNS
 from airflow_omics._starting.run_finish import RunFinish
 from airflow_omics._starting.same_request import check_same_request
 from airflow_omics._starting.start_try import StartTry
-from airflow_omics._task.checks import to_seconds
+from airflow_omics._task.checks import limits_of, to_seconds
 from airflow_omics._waiting.wait import Wait
 from airflow_omics.hooks import OmicsHook
 from airflow_omics.links import persist_links
@@ -72,6 +72,7 @@ class RunTry(StartTry):
             started_at=_clock.time(),
             timeout_at=self._deadlines.first[0],
             terminal_statuses=self._operator.success_statuses,
+            **limits_of(self._operator),
         )
 
     def _trigger_of(self, wait: Wait) -> OmicsStartedRunTrigger:
@@ -85,4 +86,5 @@ class RunTry(StartTry):
             terminal_statuses=operator.success_statuses,
             poke_interval=to_seconds(operator.poke_interval) or 0.0,
             record_fields=operator.record_fields,
+            **limits_of(operator),
         )

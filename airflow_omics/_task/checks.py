@@ -186,6 +186,26 @@ def to_seconds(value: float | datetime.timedelta | None) -> float | None:
     return value.total_seconds() if isinstance(value, datetime.timedelta) else value
 
 
+def check_limits(value_of: Callable[[str], Any]) -> None:
+    """Raise ValueError unless the spans of time that only a wait for a run takes are some, or None.
+
+    :param value_of: returns the value of an argument.
+    """
+    for name in _LIMITS:
+        check_seconds(name, value_of(name))
+
+
+def limits_of(task: Any) -> dict[str, Any]:
+    """Return those spans in seconds, by the names that the wait and the trigger have for them.
+
+    :param task: the sensor or operator.
+    """
+    return {name: to_seconds(getattr(task, name)) for name in _LIMITS}
+
+
+_LIMITS: Final = ("start_timeout", "stuck_after")
+
+
 def is_known_now(value: Any) -> bool:
     """Return False for a template and for an upstream task's output, which have no value at parse time."""
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""Why a run ended badly, for the task's log and its XCom ``diagnosis``."""
+"""Why a run ended badly, or what it waits for, for the task's log and its XCom ``diagnosis``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from airflow_omics._task.checks import WITHOUT_LOGS
-from airflow_omics.records import RunRecord
+from airflow_omics.records import ACTIVE_STATUSES, RunRecord
 
 if TYPE_CHECKING:
     from airflow_omics._connection import AwsArguments
@@ -25,7 +25,9 @@ def explain(
     *,
     has_error: bool = True,
 ) -> Diagnosis | None:
-    """Return why the run ended badly, and push it as the XCom ``diagnosis``; None if that failed.
+    """Return why the run ended badly or, if it goes on, what it waits for; None if that failed.
+
+    It is pushed as the XCom ``diagnosis``.
 
     Whatever goes wrong here, the task ends as it would have ended without it.
 
@@ -55,5 +57,6 @@ def explain(
             ti.xcom_push(key="diagnosis", value=diagnosis.to_plain())
     except Exception:
         done = "found out" if diagnosis is None else "pushed to XCom"
-        log.warning("Why HealthOmics run %s failed was not %s", record.get("id"), done, exc_info=True)
+        does = "waits" if record.get("status") in ACTIVE_STATUSES else "failed"
+        log.warning("Why HealthOmics run %s %s was not %s", record.get("id"), does, done, exc_info=True)
     return diagnosis

@@ -283,7 +283,8 @@ class WaitingSensor(RunTaskMixin, BaseSensorOperator):
     def _poller(self, wait: Wait) -> Poller:
         from airflow_omics._waiting.poller import Poller
 
-        return Poller(wait, lambda: self._make_hook(wait.target), self.export, self.log)
+        gap = self.poke_interval if self.reschedule else None
+        return Poller(wait, lambda: self._make_hook(wait.target), self.export, self.log, gap=gap)
 
     def _new_wait(self, context: Context) -> Wait:
         target = self._target()

@@ -76,8 +76,8 @@ class EndPolicy(NamedTuple):
         :param push: puts a record into the task's ``return_value``; called before anything is raised, so
             that the record is there for downstream tasks and callbacks.
         :param resource_id: the run or batch that was waited for, for errors.
-        :param explain: finds out why it ended badly; its second argument says whether the task is
-            skipped, so that no error will carry the report. None if nobody wants to know.
+        :param explain: finds out why it ended badly, or what it waits for; its second argument says whether
+            the task is skipped, so that no error will carry the report. None if nobody wants to know.
         :param resource: what was waited for.
         :raises AirflowSkipException: the task is skipped.
         :raises AirflowSensorTimeout: it was still active at the sensor's timeout.
@@ -93,7 +93,8 @@ class EndPolicy(NamedTuple):
         if state == "skipped":
             raise AirflowSkipException(ending.message)
         skipped = self.never_fail or (self.soft_fail and ending.outcome != "error")
-        explanation = explain(ending, skipped) if explain and ending.outcome == "terminal" else None
+        wants_one = ending.outcome == "terminal" or ending.argument == "start_timeout"
+        explanation = explain(ending, skipped) if explain and wants_one else None
         error = error_of(ending, narrowed, resource_id, explanation, resource=resource)
         if isinstance(error, exceptions.OmicsRunError | exceptions.OmicsBatchError):
             error = exceptions.without_retry(cast("exceptions.OmicsRunError", error))  # it cannot change
@@ -116,12 +117,13 @@ def error_of(
 
     :param record: the record that the error carries, narrowed as the DAG wants it.
     :param resource_id: the run or batch that was waited for, if the record is not known.
-    :param explanation: why it ended badly, if that was looked into; its text becomes the error's.
+    :param explanation: why it ended badly, or what it waits for, if that was looked into; its text becomes
+        the error's.
     :param timeout: makes the error of a wait that reached its deadline.
     :param resource: what was waited for.
     """
     if ending.outcome == "timeout":
-        return timeout(ending.message)
+        return timeout(explanation.error_text if explanation else ending.message)
     if ending.outcome == "terminal":
         text = explanation.error_text if explanation else ending.message
         return _ended_badly(ending, record, text, explanation, resource)
@@ -161,6 +163,8 @@ def ending_to_event(ending: Ending, record_fields: Collection[str] | None) -> di
         event["error"] = ending.error
     if ending.kind is not None:
         event["kind"] = ending.kind.value
+    if ending.argument is not None:
+        event["argument"] = ending.argument
     return event
 
 
@@ -178,4 +182,5 @@ def ending_from_event(event: Any) -> Ending:
         str(event.get("message", "")),
         event.get("error"),
         kinds.get(str(event.get("kind"))),
+        "start_timeout" if event.get("argument") == "start_timeout" else None,
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_omics import _clock
 from airflow_omics._faults import Fault
+from airflow_omics._waiting.task_lister import TaskLister
 from airflow_omics._waiting.wait import Ending, Wait
 from airflow_omics.exceptions import FaultKind
 
@@ -32,19 +33,29 @@ def until_over(look: Callable[[], T | None], between_looks: Callable[[], object]
 class Poller:
     """Look at the run or batch of one wait, each time by one GetRun or GetBatch.
 
+    If the run goes on, its tasks are listed every ten minutes at most.
+
     :param wait: what has been seen of the run, and what ends the wait.
     :param make_hook: makes a hook; called again after credentials failed or were denied.
     :param export: names for GetRun's ``export``, once the run has ended.
     :param log: the task's logger.
+    :param gap: the seconds between two looks, if each is made by a process of its own.
     """
 
     def __init__(
-        self, wait: Wait, make_hook: Callable[[], OmicsHook], export: Collection[str] | None, log: Any
+        self,
+        wait: Wait,
+        make_hook: Callable[[], OmicsHook],
+        export: Collection[str] | None,
+        log: Any,
+        *,
+        gap: float | None = None,
     ) -> None:
         self._wait = wait
         self._make_hook = make_hook
         self._export_names = export
         self._log = log
+        self._tasks = TaskLister(wait, gap)
         self._hook: OmicsHook | None = None
         self._replaces = False
 
@@ -72,6 +83,8 @@ class Poller:
         if self._wait.wants_fresh_client:
             # The next look reads the Airflow connection again.
             self._hook, self._replaces = None, self._replaces or self._hook is not None
+        elif ending is None and self._hook is not None:
+            self._tasks.list_if_due(self._hook)
         self._wait.lines.write(self._log)
         return ending
 

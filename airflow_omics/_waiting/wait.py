@@ -11,16 +11,21 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable, Collection
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final, Literal, NamedTuple
 
 from airflow_omics._faults import CREDENTIALS_GRACE, NOT_FOUND_GRACE, Fault, backoff
 from airflow_omics._identity import CHECK_PLACE, KnownResource, Target
+from airflow_omics._monitoring.progress_line import LONGEST_LINE, with_tasks
 from airflow_omics._monitoring.task_table import TaskTable
 from airflow_omics._resource import NotFoundName, Resource
 from airflow_omics._waiting.log_lines import LogLines
+from airflow_omics._waiting.standstill import Standstill
+from airflow_omics._waiting.start_limit import BEFORE_RUNNING, StartLimit
 from airflow_omics.exceptions import FaultKind
 from airflow_omics.records import RunRecord
+
+log = logging.getLogger(__name__)
 
 DENIED_SECOND_LOOK: Final = 60.0
 """Seconds until the one more look at a run that was readable, and then denied."""
@@ -55,6 +60,8 @@ class Ending(NamedTuple):
     :param error: for ``error``, the name of the class in ``airflow_omics.exceptions``. For ``terminal``, the
         same if the task fails although it takes the status for a success.
     :param kind: for ``error``, the kind of fault behind it, if that is not the one its class stands for.
+    :param argument: for ``timeout``, the argument that set the limit, if it is not the time that the whole
+        wait may take.
     """
 
     outcome: Outcomes
@@ -62,6 +69,7 @@ class Ending(NamedTuple):
     message: str
     error: ErrorName | None = None
     kind: FaultKind | None = None
+    argument: Literal["start_timeout"] | None = None
 
 
 class Wait:
@@ -74,6 +82,8 @@ class Wait:
     :param status: the run's status when another process last saw it; only a change of it is logged.
     :param looked_before: whether another process has looked and went on waiting, whatever it saw.
     :param created: when the run was made, by the service's clock, if that is known already.
+    :param start_timeout: the seconds that the run may take from its creation until it is RUNNING.
+    :param stuck_after: the seconds after which a warning says that nothing has moved in the run.
     """
 
     # A triggerer holds thousands of these.
@@ -84,6 +94,9 @@ class Wait:
         "_last_fault",
         "_reached",
         "_seen",
+        "_service_ahead",
+        "_standstill",
+        "_start_limit",
         "_status",
         "_terminal",
         "_transient_errors",
@@ -106,6 +119,8 @@ class Wait:
         created: float | None = None,
         status: str | None = None,
         looked_before: bool = False,
+        start_timeout: float | None = None,
+        stuck_after: float | None = None,
     ) -> None:
         self.started_at = started_at
         self.timeout_at = timeout_at
@@ -117,6 +132,9 @@ class Wait:
         """The log lines that are due."""
         self.tasks: TaskTable | None = None
         """The run's tasks, as they were listed last."""
+        self._start_limit = None if start_timeout is None else StartLimit(start_timeout, created)
+        self._standstill = None if stuck_after is None else Standstill(stuck_after)
+        self._service_ahead: float | None = None  # seconds, of the service's clock ahead of tick
         self._terminal = _terminal_statuses(target.resource, tuple(terminal_statuses))
         self._credentials_lost_at: float | None = None
         self._denied_at: float | None = None
@@ -146,6 +164,7 @@ class Wait:
         """
         tick = self._at(now, tick)
         self._reached, self._unreached_at = True, None
+        self._note_look(now)
         ahead = now - tick + clock_skew
         verdict, why = self.known.judge(
             record, stands_in=stands_in, may_be_created_at=lambda made: self.may_be_created_at(made, ahead)
@@ -159,10 +178,11 @@ class Wait:
         self._credentials_lost_at = self._denied_at = self._last_fault = None
         self._transient_errors, self._unknown = 0, False
         self.known.note(record)
-        self._seen = True
+        self._seen, self._service_ahead = True, ahead
         if self.is_over(record):
             return Ending("terminal", record, self._resource.sentence(record))
-        return self._went_on(record, now, tick) or self.timed_out(now)
+        ending = self._went_on(record, now, tick) or self._not_started(record, now, clock_skew)
+        return ending or self.timed_out(now)
 
     def _went_on(self, record: RunRecord, now: float, tick: float) -> Ending | None:
         """Note a status in which nothing has ended; return what ends the wait nevertheless, or None."""
@@ -180,6 +200,7 @@ class Wait:
         :param now: when that was; ``tick`` likewise, which is ``now`` if it is left out.
         """
         tick = self._at(now, tick)
+        self._note_look(now)
         self._last_fault = fault
         if not fault.no_connection and fault.kind is not FaultKind.CREDENTIALS:
             self._reached, self._unreached_at = True, None
@@ -214,14 +235,53 @@ class Wait:
             message += LAST_LOOK_FAILED + self._last_fault.message
         return Ending("timeout", self.record, message)
 
+    def _not_started(self, record: RunRecord, now: float, clock_skew: float) -> Ending | None:
+        """Return the ending of a run that has taken longer to be RUNNING than ``start_timeout``."""
+        message = self._start_limit and self._start_limit.judge(record, now, clock_skew)
+        return Ending("timeout", record, message, argument="start_timeout") if message else None
+
+    def _note_look(self, now: float) -> None:
+        if self._start_limit is not None:
+            self._start_limit.passed(now)
+
+    @property
+    def deadline(self) -> float:
+        """When the next look is due at the latest, in wall time: one that may find a limit exceeded."""
+        limit = self._start_limit
+        if limit is None or limit.look_at is None or self._status not in (None, *BEFORE_RUNNING):
+            return self.timeout_at
+        return min(self.timeout_at, limit.look_at)
+
     def listed(self, status: str, now: float, tick: float | None = None) -> None:
         """Note that a list of active runs held the run, in ``status``; only a GetRun can end a wait."""
         self._reached, self._unreached_at = True, None
         self._note_status(status, now, self._at(now, tick))
 
-    def tasks_listed(self, tasks: TaskTable, now: float, tick: float | None = None) -> None:
-        """Note the run's tasks, while it goes on."""
+    def tasks_listed(
+        self, tasks: TaskTable, now: float, tick: float | None = None, *, period: float | None = None
+    ) -> None:
+        """Note the run's tasks, while it goes on; lines may be due after that.
+
+        :param period: seconds in which a process before this one may have listed them last, if each look is
+            a process of its own.
+        """
         self.tasks = tasks
+        if self._standstill is None or self.record is None or self._status is None:
+            return
+        try:
+            periods = () if period is None else (period,)
+            for level, text in self._standstill.judge(tasks, self.record, self._status, *periods):
+                self.lines.add(level, text)
+        except Exception as error:  # a mistake of ours, in what only informs
+            log.debug("Whether anything moves in %s is not known", self.target, exc_info=error)
+
+    @property
+    def stuck_since(self) -> float | None:
+        """When something moved last in the run, if that is more than ``stuck_after`` ago; else None.
+
+        In seconds since the epoch, by the service's clock.
+        """
+        return None if self._standstill is None else self._standstill.since
 
     def may_be_created_at(self, created: float, ahead: float | None = None) -> bool:
         """Return whether a run made at ``created``, by the service's clock, can be the one we were given.
@@ -236,7 +296,7 @@ class Wait:
         return created <= began + _CLOCK_MARGIN
 
     def pause(self, interval: float, now: float, rand: Callable[[], float] = random.random) -> float:
-        """Return the seconds until the next look, never past ``timeout_at``.
+        """Return the seconds until the next look, never past ``deadline``.
 
         :param interval: the sensor's poke interval, used as it is while calls succeed. With each transient
             error in a row the pause doubles, up to five minutes. It has jitter, so that sensors whose calls
@@ -250,7 +310,7 @@ class Wait:
             # From half of it to all of it, and so never sooner than after a good answer.
             longest = max(2.0 * interval, LONGEST_BACKOFF)
             pause = backoff(self._transient_errors + 1, rand, first=max(interval, 1.0), longest=longest)
-        return max(0.0, min(pause, self.timeout_at - now))
+        return max(0.0, min(pause, self.deadline - now))
 
     @property
     def target(self) -> Target:
@@ -383,7 +443,25 @@ class Wait:
 
     def _note_status(self, status: str, now: float, tick: float) -> None:
         before, self._status = self._status, status
-        self.lines.add_status(before, status, tick, max(0.0, now - self.started_at))
+        waited = max(0.0, now - self.started_at)
+        by_service = now if self._service_ahead is None else tick + self._service_ahead
+        more = partial(self._with_tasks, status, before, by_service)
+        self.lines.add_status(before, status, tick, waited, more)
+
+    def _with_tasks(self, status: str, before: str | None, now: float, text: str, taken: int) -> str:
+        """Return the text of a line about the status with the run's tasks, as they were listed last.
+
+        :param taken: the length of what stands before the text.
+        """
+        return with_tasks(
+            text,
+            status=status,
+            before=before,
+            record=self.record or {},
+            tasks=self.tasks,
+            now=now,
+            room=LONGEST_LINE - taken,
+        )
 
     def _about(self, text: str) -> str:
         return self._resource.about(self.target.id, text)

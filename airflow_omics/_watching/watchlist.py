@@ -125,8 +125,8 @@ class Entry:
 
     @property
     def deadline(self) -> float:
-        """When the first of its waiters must end, in wall time."""
-        return min(waiter.wait.timeout_at for waiter in self.waiters)
+        """When the first of its waiters must have a look, in wall time: its wait may be over then."""
+        return min(waiter.wait.deadline for waiter in self.waiters)
 
 
 class Watchlist:

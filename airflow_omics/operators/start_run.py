@@ -14,6 +14,7 @@ from airflow_omics._task.checks import (
     check_count,
     check_diagnose,
     check_fields,
+    check_limits,
     check_one_of,
     check_retry_by_class,
     check_seconds,
@@ -73,8 +74,14 @@ class OmicsStartRunOperator(StartOperator):
     :param wait_timeout: seconds for which one try waits, as a number or a timedelta, counted while a run is
         known and not while StartRun is waited for; None waits as long as HealthOmics lets a run go on, 7
         days by default. ``execution_timeout`` applies as well, also while deferred.
-    :param on_timeout: what to do with a run that is active at a timeout: ``fail`` leaves it alone (a retry
-        goes on waiting for it), ``cancel`` cancels it.
+    :param start_timeout: the longest time that a run may take from its creation until it is RUNNING, in
+        seconds or as a timedelta; None for no limit. The error then says what the run waits for. A retry that
+        finds the run still not RUNNING ends at once.
+    :param on_timeout: what to do with a run that is active at a timeout, also at ``start_timeout``: ``fail``
+        leaves it alone (a retry goes on waiting for it), ``cancel`` cancels it.
+    :param stuck_after: a warning in the log, once, if for so long no task of the run was made, started or
+        stopped; in seconds or as a timedelta, and None for no warning. It changes nothing about the end. The
+        tasks are listed every ten minutes, so it needs ``omics:ListRunTasks`` and ``[omics] progress``.
     :param cancel_on_kill: cancel the run when a person ends the task: marks it failed or successful, or
         clears it while ``on_clear`` is ``new``, also if the task had failed by then and its run goes on.
         Nothing is cancelled when a worker is asked to stop, or if Airflow does not say the task's state.
@@ -100,7 +107,8 @@ class OmicsStartRunOperator(StartOperator):
     :return: the :class:`~airflow_omics.records.RunRecord`, or StartRun's answer if it does not wait.
     :raises ValueError: while parsing, for an argument that can't be right.
     :raises OmicsRunError: the run ended in none of ``success_statuses``.
-    :raises OmicsRunTimeoutError: the run was still active at ``wait_timeout``.
+    :raises OmicsRunTimeoutError: the run was still active at ``wait_timeout``, or not RUNNING at
+        ``start_timeout``.
     :raises OmicsAccessError: AWS denied a call, or no credentials worked for five minutes.
     :raises OmicsRequestError: a value is wrong, or AWS refused it.
     """
@@ -163,7 +171,9 @@ class OmicsStartRunOperator(StartOperator):
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         poke_interval: float | datetime.timedelta = 60.0,
         wait_timeout: float | datetime.timedelta | None = None,
+        start_timeout: float | datetime.timedelta | None = None,
         on_timeout: str = "fail",
+        stuck_after: float | datetime.timedelta | None = None,
         cancel_on_kill: bool = True,
         on_clear: str = "new",
         name_suffix: bool = True,
@@ -181,6 +191,7 @@ class OmicsStartRunOperator(StartOperator):
     ) -> None:
         check_seconds("poke_interval", poke_interval, required=True)
         check_seconds("wait_timeout", wait_timeout)
+        check_limits({"start_timeout": start_timeout, "stuck_after": stuck_after}.get)
         super().__init__(**kwargs)
         self.workflow_id = workflow_id
         self.role_arn = role_arn
@@ -205,6 +216,8 @@ class OmicsStartRunOperator(StartOperator):
         self.deferrable = check_switch("deferrable", deferrable)
         self.poke_interval = poke_interval
         self.wait_timeout = wait_timeout
+        self.start_timeout = start_timeout
+        self.stuck_after = stuck_after
         self.on_timeout = check_one_of("on_timeout", on_timeout, ("fail", "cancel"))
         self.cancel_on_kill = check_switch("cancel_on_kill", cancel_on_kill)
         self.on_clear = check_one_of("on_clear", on_clear, ("new", "reattach"))

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import datetime
 import warnings
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_omics._task.checks import check_names, check_spans
+from airflow_omics._task.checks import check_limits, check_names, check_spans, limits_of
 from airflow_omics.links import RUN_LINKS
 from airflow_omics.sensors.deferring import DeferringSensor
+
+if TYPE_CHECKING:
+    from airflow_omics._identity import Target
+    from airflow_omics._waiting.wait import Wait
 
 
 class OmicsRunSensor(DeferringSensor):
@@ -21,6 +26,12 @@ class OmicsRunSensor(DeferringSensor):
         the task that started the run. Templated.
     :param success_statuses: terminal statuses in which the task succeeds.
     :param skip_statuses: terminal statuses in which the task is skipped.
+    :param start_timeout: the longest time that the run may take from its creation until it is RUNNING, in
+        seconds or as a timedelta; None for no limit. The sensor then ends as at ``timeout``, and the error
+        says what the run waits for. A run that was PENDING before the sensor began counts from its creation.
+    :param stuck_after: a warning in the log, once, if for so long no task of the run was made, started or
+        stopped; in seconds or as a timedelta, and None for no warning. It changes nothing about the end. The
+        tasks are listed every ten minutes, so it needs ``omics:ListRunTasks`` and ``[omics] progress``.
     :param export: what the record of an ended run also holds: ``["DEFINITION"]`` adds the workflow's
         definition.
     :param record_fields: members of the record that reach XCom; ``id`` and ``status`` always stay. None
@@ -47,21 +58,23 @@ class OmicsRunSensor(DeferringSensor):
         below 30 gains nothing.
     :param timeout: seconds from the first look after which the sensor gives up, after one final GetRun;
         ``[sensors] default_timeout`` (7 days) if it is not given.
-    :param soft_fail: skip instead of failing if the run ended badly or the sensor timed out.
+    :param soft_fail: skip instead of failing if the run ended badly or the sensor timed out, also by
+        ``start_timeout``.
     :param never_fail: skip whenever the task would fail.
     :param kwargs: every other argument of Airflow's sensors. ``silent_fail`` has no effect here: transient
         errors are retried anyway, and a terminal status or a refusal always ends the sensor.
     :return: the :class:`~airflow_omics.records.RunRecord`.
     :raises ValueError: while parsing, for an argument that can't be right.
     :raises OmicsRunError: the run ended in none of the statuses asked for.
-    :raises AirflowSensorTimeout: the run was still active at ``timeout``.
+    :raises AirflowSensorTimeout: the run was still active at ``timeout``, or not RUNNING at
+        ``start_timeout``.
     :raises OmicsAccessError: AWS denied the call, or no credentials worked for five minutes.
     :raises OmicsRequestError: a value is wrong, or AWS refused it.
     :raises OmicsRunNotFoundError: HealthOmics does not know the run, two minutes after the first look.
 
     Needs the IAM action ``omics:GetRun``; if it is deferrable, it uses ``omics:ListRuns`` if that is allowed.
-    To find out why a run failed it uses ``omics:ListRunTasks``, ``omics:GetRunTask``, ``omics:GetRunGroup``
-    and ``logs:GetLogEvents`` if they are allowed.
+    To find out why a run failed, or what it waits for, it uses ``omics:ListRunTasks``, ``omics:GetRunTask``,
+    ``omics:GetRunGroup``, ``omics:ListRuns`` and ``logs:GetLogEvents`` if they are allowed.
     See https://docs.aws.amazon.com/omics/latest/dev/monitoring-runs.html
     """
 
@@ -76,6 +89,8 @@ class OmicsRunSensor(DeferringSensor):
         run_id: Any,
         success_statuses: Collection[str] = ("COMPLETED",),
         skip_statuses: Collection[str] = (),
+        start_timeout: float | datetime.timedelta | None = None,
+        stuck_after: float | datetime.timedelta | None = None,
         export: Collection[str] | None = None,
         record_fields: Collection[str] | None = None,
         diagnose: bool | str = True,
@@ -88,6 +103,7 @@ class OmicsRunSensor(DeferringSensor):
         botocore_config: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
+        check_limits({"start_timeout": start_timeout, "stuck_after": stuck_after}.get)
         check_spans(kwargs.get)
         super().__init__(**kwargs)
         check_spans(lambda name: getattr(self, name, None))  # of default_args, or Airflow's configuration
@@ -98,6 +114,8 @@ class OmicsRunSensor(DeferringSensor):
             record_fields=record_fields,
             diagnose=diagnose,
         )
+        self.start_timeout = start_timeout
+        self.stuck_after = stuck_after
         self.export = check_names("export", export, "['DEFINITION']")
         self.aws_conn_id = aws_conn_id
         self.region_name = region_name
@@ -109,4 +127,8 @@ class OmicsRunSensor(DeferringSensor):
             warnings.warn(warning, UserWarning, stacklevel=2)
 
     def _trigger_arguments(self) -> dict[str, Any]:
-        return {**super()._trigger_arguments(), "export": self.export and list(self.export)}
+        export = self.export and list(self.export)
+        return {**super()._trigger_arguments(), **limits_of(self), "export": export}
+
+    def _wait(self, target: Target, **arguments: Any) -> Wait:
+        return super()._wait(target, **limits_of(self), **arguments)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Unpack
 
+from airflow_omics._identity import Target
 from airflow_omics._resource import RUN
+from airflow_omics._waiting.wait import Wait
 from airflow_omics.triggers.waiting import WaitArguments, WaitEvent, WaitingTrigger
 
 
@@ -38,6 +40,9 @@ class OmicsRunTrigger(WaitingTrigger):
     :param skip_statuses: statuses in which the trigger itself ends the task as skipped.
     :param push_record: whether the trigger leaves the record in XCom if it ends the task itself.
     :param poke_interval: seconds between two looks, as far as the rate allows.
+    :param start_timeout: seconds that the run may take from its creation until it is RUNNING; None for no
+        limit. The event then is a ``timeout`` whose ``argument`` is ``start_timeout``.
+    :param stuck_after: seconds after which a warning says that nothing has moved in the run; None for none.
     :param export: names for GetRun's ``export``, once the run has ended.
     :param record_fields: members of the record that leave the trigger, besides those that an error and
         the extra links need.
@@ -47,15 +52,23 @@ class OmicsRunTrigger(WaitingTrigger):
     resource = RUN
     event_class = OmicsRunEvent
     _class_path = "airflow_omics.triggers.OmicsRunTrigger"
-    _own_arguments = ("export",)
+    _own_arguments = ("export", "start_timeout", "stuck_after")
 
     def __init__(
         self,
         run_id: Any,
         *,
         export: Sequence[str] | None = None,
+        start_timeout: float | None = None,
+        stuck_after: float | None = None,
         **arguments: Unpack[WaitArguments],
     ) -> None:
         super().__init__(**arguments)
         self.run_id = run_id
         self.export = None if export is None else list(export)
+        self.start_timeout = start_timeout
+        self.stuck_after = stuck_after
+
+    def _wait(self, target: Target, **arguments: Any) -> Wait:
+        limits = {"start_timeout": self.start_timeout, "stuck_after": self.stuck_after}
+        return super()._wait(target, **limits, **arguments)

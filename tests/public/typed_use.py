@@ -85,6 +85,8 @@ def sensors(context: Any) -> None:
         run_id=ARN,
         success_statuses=("COMPLETED", "FAILED"),
         skip_statuses={"CANCELLED"},
+        start_timeout=MINUTE,
+        stuck_after=7200,
         export=["DEFINITION"],
         record_fields=["runOutputUri"],
         diagnose="without logs",
@@ -157,7 +159,9 @@ def start(context: Any) -> None:
         deferrable=True,
         poke_interval=MINUTE,
         wait_timeout=7200.0,
+        start_timeout=7200,
         on_timeout="cancel",
+        stuck_after=MINUTE,
         cancel_on_kill=True,
         on_clear="reattach",
         name_suffix=False,
@@ -531,6 +535,8 @@ def refused(wrong: object) -> None:
         skip_statuses=wrong,  # type: ignore[arg-type]
         push_record=wrong,  # type: ignore[arg-type]
         poke_interval=wrong,  # type: ignore[arg-type]
+        start_timeout=7200.0,
+        stuck_after=None,
         export=wrong,  # type: ignore[arg-type]
         record_fields=wrong,  # type: ignore[arg-type]
         aws_conn_id=wrong,  # type: ignore[arg-type]

@@ -188,6 +188,8 @@ class Task:
             terminal_statuses=a["terminal_statuses"],
             created=a["created"],
             status=a["status"],
+            start_timeout=a["start_timeout"],
+            stuck_after=a["stuck_after"],
         )
         aws = AwsArguments(a["aws_conn_id"], a["region_name"], a["verify"], a["botocore_config"])
         poller = Poller(wait, lambda: OmicsHook.of(aws), a["export"], logging.getLogger("triggerer"))

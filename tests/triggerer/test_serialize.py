@@ -40,14 +40,17 @@ VALUES: dict[str, Any] = {
     "push_record": False,
     "poke_interval": 30.0,
     "export": ["DEFINITION"],
+    "start_timeout": 5400.5,
+    "stuck_after": 7200.5,
     "record_fields": ["runOutputUri"],
     "aws_conn_id": "aws_genomics",
     "region_name": "eu-west-1",
     "verify": "/etc/ssl/ca.pem",
     "botocore_config": {"read_timeout": 20, "retries": {"total_max_attempts": 2}},
 }
+OF_RUNS = ("run_id", "export", "start_timeout", "stuck_after")
 BATCH_VALUES: dict[str, Any] = {
-    **{name: value for name, value in VALUES.items() if name not in ("run_id", "export")},
+    **{name: value for name, value in VALUES.items() if name not in OF_RUNS},
     "batch_id": {"id": "1234567", "uuid": UUID, "arn": ARN.replace(":run/", ":runBatch/")},
     "max_failures": 50,
     "max_failure_ratio": 0.05,
