@@ -140,7 +140,7 @@ def _counts_with(tasks: TaskTable, most_named: int) -> str:
     if others := sum(number.values()):
         parts.append(f"{others:,} in another status")
     if counts.more:
-        parts.append("others not listed")
+        parts.append("more not listed")
     return ", ".join(parts)
 
 

@@ -372,6 +372,8 @@ def refused(wrong: object) -> None:
         run_id=ARN,
         success_statuses=wrong,  # type: ignore[arg-type]
         skip_statuses=wrong,  # type: ignore[arg-type]
+        start_timeout=wrong,  # type: ignore[arg-type]
+        stuck_after=wrong,  # type: ignore[arg-type]
         export=wrong,  # type: ignore[arg-type]
         record_fields=wrong,  # type: ignore[arg-type]
         diagnose=wrong,  # type: ignore[arg-type]
@@ -404,6 +406,8 @@ def refused(wrong: object) -> None:
         deferrable=wrong,  # type: ignore[arg-type]
         poke_interval=wrong,  # type: ignore[arg-type]
         wait_timeout=wrong,  # type: ignore[arg-type]
+        start_timeout=wrong,  # type: ignore[arg-type]
+        stuck_after=wrong,  # type: ignore[arg-type]
         on_timeout=wrong,  # type: ignore[arg-type]
         cancel_on_kill=wrong,  # type: ignore[arg-type]
         on_clear=wrong,  # type: ignore[arg-type]
@@ -535,8 +539,8 @@ def refused(wrong: object) -> None:
         skip_statuses=wrong,  # type: ignore[arg-type]
         push_record=wrong,  # type: ignore[arg-type]
         poke_interval=wrong,  # type: ignore[arg-type]
-        start_timeout=7200.0,
-        stuck_after=None,
+        start_timeout=wrong,  # type: ignore[arg-type]
+        stuck_after=wrong,  # type: ignore[arg-type]
         export=wrong,  # type: ignore[arg-type]
         record_fields=wrong,  # type: ignore[arg-type]
         aws_conn_id=wrong,  # type: ignore[arg-type]
@@ -706,6 +710,8 @@ def triggers(event: OmicsRunEvent) -> None:
         skip_statuses=(),
         push_record=True,
         poke_interval=60.0,
+        start_timeout=7200.0,
+        stuck_after=None,
         export=None,
         record_fields=["uuid"],
         aws_conn_id="aws_default",
