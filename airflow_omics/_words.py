@@ -19,6 +19,11 @@ def span(seconds: float) -> str:
     return f"{whole // 86400} d" + (f" {whole % 86400 // 3600} h" if whole % 86400 >= 3600 else "")
 
 
+def about(seconds: float) -> str:
+    """Return a duration to the minute, unless it is shorter than one: ``52 min``, ``1 h 40 min``."""
+    return span(seconds if seconds < 60 else round(seconds / 60) * 60)
+
+
 def moment(text: str) -> str:
     """Return a record's time for people, ``2026-01-15 12:00:00 UTC``; text that is not a time stays."""
     try:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 from airflow_omics._monitoring.task_table import RunTask, TaskTable, epoch
-from airflow_omics._words import span
+from airflow_omics._words import about, span
 from airflow_omics.diagnosis.lines import clean_text
 from airflow_omics.links import OmicsRunLogLink, run_links
 
@@ -59,9 +59,9 @@ def with_tasks(
         return plain
     started = epoch(record.get("startTime"))
     if status == "RUNNING" and before in (None, status) and started is not None:
-        plain = f"is RUNNING {_about(now - started)}"
+        plain = f"is RUNNING {about(now - started)}"
     age = now - tasks.seen
-    ago = f" ({_about(age)} ago)" if age > _OLD else ""
+    ago = f" ({about(age)} ago)" if age > _OLD else ""
     return f"{plain}: {_counts(tasks, room - len(plain) - len(ago) - 2)}{ago}"
 
 
@@ -83,7 +83,7 @@ def stuck_in_words(tasks: TaskTable, record: Mapping[str, Any], *, since: float,
     :param stuck_after: the seconds after which that is worth a warning.
     """
     text = (
-        f"nothing has moved for {_about(tasks.seen - since)} (stuck_after is {span(stuck_after)}): "
+        f"nothing has moved for {about(tasks.seen - since)} (stuck_after is {span(stuck_after)}): "
         f"no task was made, started or stopped. {' '.join(_what_goes_on(tasks))}"
     )
     return f"{text} {_where_to_look(record)}"
@@ -91,7 +91,7 @@ def stuck_in_words(tasks: TaskTable, record: Mapping[str, Any], *, since: float,
 
 def moves_again(tasks: TaskTable, stuck_since: float) -> str:
     """Return the line after such a warning, once something has moved."""
-    return f"moves again, after {_about(tasks.seen - stuck_since)} in which nothing had moved"
+    return f"moves again, after {about(tasks.seen - stuck_since)} in which nothing had moved"
 
 
 def _what_goes_on(tasks: TaskTable) -> Iterable[str]:
@@ -165,9 +165,4 @@ def _with_duration(task: RunTask, seen: float) -> str:
     if len(name) > _LONGEST_NAME:
         name = f"{name[: _LONGEST_NAME - 3].rstrip()}..."
     lasts = task.is_active and (task.created is not None or task.started is not None)
-    return f"{name or 'unnamed'} {_about(_lasted(task, seen))}" if lasts else name or "unnamed"
-
-
-def _about(seconds: float) -> str:
-    """Return a duration to the minute, unless it is shorter: ``52 min``."""
-    return span(seconds if seconds < 60 else seconds // 60 * 60)
+    return f"{name or 'unnamed'} {about(_lasted(task, seen))}" if lasts else name or "unnamed"

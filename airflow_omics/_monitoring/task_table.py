@@ -119,7 +119,7 @@ class TaskTable(NamedTuple):
             return self.all_counts
         return TaskCounts(
             Counter(task.status for task in self.tasks),
-            sum(task.cached for task in self.tasks),
+            sum(task.cached and task.status == "COMPLETED" for task in self.tasks),
             more=self.more or self.left_out > 0,
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from airflow_omics._monitoring.task_table import epoch
-from airflow_omics._words import span
+from airflow_omics._words import about, span
 from airflow_omics.records import RunRecord, describe
 
 BEFORE_RUNNING: Final = ("PENDING", "STARTING")
@@ -39,7 +39,7 @@ class StartLimit:
         waited = now + clock_skew - created
         if waited >= self.seconds:
             state, limit = describe(record), span(self.seconds)
-            return f"{state} {span(waited)} after its creation; start_timeout is {limit}."
+            return f"{state} {about(waited)} after its creation; start_timeout is {limit}."
         # The service tells its time in whole seconds, so that a look may be early by one.
         self.look_at = max(created + self.seconds - clock_skew, now + 1.0)
         return None

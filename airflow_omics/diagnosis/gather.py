@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from airflow_omics import _clock
 from airflow_omics.diagnosis.bounded import ends_within, may_read_connections
+from airflow_omics.diagnosis.lines import clean_text
 from airflow_omics.diagnosis.manifest import Manifest, read_manifest
 from airflow_omics.diagnosis.model import Findings, Limits, Listed, TaskFinding, carried, stream_of
 from airflow_omics.diagnosis.steps import OutOfTimeError, Steps
@@ -39,6 +40,8 @@ MOST_FAILED: Final = 1000
 
 MOST_COMPLETED: Final = 1000
 """Completed tasks that are listed, to find failed tasks whose retry completed, and to count cached ones."""
+
+_MOST_NAMED: Final = 5  # runs of a run group that are named
 
 _MOST_ACTIVE: Final = 100  # tasks listed of each status of a run that goes on: one call
 
@@ -238,7 +241,7 @@ class _Search(Steps):
         self._learn(run_group=group)
         if self._record.get("status") != "PENDING":
             return
-        active = 0
+        active: list[str] = []
         for status in ("STARTING", "RUNNING", "STOPPING"):
             runs = self._try(
                 f"The runs of run group {group_id} could not be counted",
@@ -249,8 +252,8 @@ class _Search(Steps):
             )
             if runs is None:
                 return
-            active += len(runs)
-        self._learn(group_active=active)
+            active += [clean_text(run.get("id"), 32) for run in runs]
+        self._learn(group_active=len(active), group_runs=tuple(active[:_MOST_NAMED]))
 
     # -- a run that HealthOmics has forgotten ----------------------------------------------------------------
 

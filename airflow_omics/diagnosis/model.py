@@ -144,6 +144,7 @@ class Findings:
     :param engine_stream: that log's stream.
     :param run_group: GetRunGroup's answer.
     :param group_active: runs of the group that are past PENDING.
+    :param group_runs: the ids of some of them.
     :param status_since: since when the run is in its status, if that is known.
     :param before: the record from the manifest of a run that HealthOmics has forgotten.
     :param notes: what could not be found out, and why; one line each.
@@ -167,6 +168,7 @@ class Findings:
     engine_stream: str | None = None
     run_group: Mapping[str, Any] | None = None
     group_active: int | None = None
+    group_runs: tuple[str, ...] = ()
     status_since: str | None = None
     before: RunRecord | None = None
     notes: tuple[str, ...] = ()

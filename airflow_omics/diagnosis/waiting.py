@@ -69,7 +69,7 @@ def _waits_for(found: Findings) -> Iterator[str]:
         yield "What it waits for: how many runs of the group are active is not known."
         return
     most = found.run_group.get("maxRuns")
-    yield f"Runs of the group that are past PENDING: {found.group_active}."
+    yield f"Runs of the group that are past PENDING: {found.group_active}{_which(found)}."
     if isinstance(most, int) and found.group_active >= most:
         yield "What it waits for: maxRuns of the group; it starts when another of its runs has ended."
     else:
@@ -77,6 +77,13 @@ def _waits_for(found: Findings) -> Iterator[str]:
             "What it waits for: not maxRuns of the group. Its vCPUs and GPUs in use, and the account's own "
             "quotas, cannot be seen from here."
         )
+
+
+def _which(found: Findings) -> str:
+    if not found.group_runs:
+        return ""
+    more = ", ..." if (found.group_active or 0) > len(found.group_runs) else ""
+    return f" ({', '.join(found.group_runs)}{more})"
 
 
 def _limits(group: Mapping[str, Any]) -> str:

@@ -520,6 +520,18 @@ def test_a_run_in_a_full_run_group_waits_for_its_max_runs(omics: Any) -> None:
     assert diagnosis.to_plain()["class"] is None
 
 
+def test_five_runs_of_a_large_run_group_are_named(omics: Any) -> None:
+    omics.run_group("77", region_name="us-east-1", max_runs=7)
+    ids = omics.start_runs(7, life="running-forever", runGroupId="77")
+    text = explained(omics, "pending-forever", runGroupId="77").text
+    [line] = [
+        line for line in text.splitlines() if line.startswith("Runs of the group that are past PENDING")
+    ]
+    assert line.startswith("Runs of the group that are past PENDING: 7 (")
+    assert line.endswith(", ...).")
+    assert sum(run_id in line for run_id in ids) == 5
+
+
 def test_what_cannot_be_known_of_a_waiting_run_is_said(omics: Any) -> None:
     omics.run_group("77", region_name="us-east-1", max_runs=2)
     diagnosis = explained(omics, "pending-forever", runGroupId="77")
