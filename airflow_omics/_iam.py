@@ -151,6 +151,15 @@ USES: Final = (
     ),
     Use("OmicsDeleteRunBatchOperator(runs=False, batch=True)", ("omics:GetBatch", "omics:DeleteBatch")),
     Use(
+        "OmicsEstimateRunCostOperator",
+        ("omics:GetRun", "omics:ListRunTasks", "pricing:GetProducts"),
+        {
+            "logs:GetLogEvents": "the run's manifest, which alone has the size of DYNAMIC and of scratch "
+            "storage, and what tasks have used",
+            "logs:DescribeLogStreams": "a run that HealthOmics has forgotten and whose uuid is not known",
+        },
+    ),
+    Use(
         "OmicsDiagnoseRunOperator",
         ("omics:GetRun",),
         {
@@ -192,6 +201,7 @@ RESOURCES: Final[Mapping[str, tuple[str, ...]]] = {
     "omics:DeleteRunBatch": (_BATCH,),
     "omics:DeleteBatch": (_BATCH,),
     "omics:ListRunsInBatch": ("*",),
+    "pricing:GetProducts": ("*",),
     "logs:GetLogEvents": (_LOGS,),
     "logs:DescribeLogStreams": (_LOGS,),
     "iam:PassRole": ("arn:aws:iam::{account}:role/{run_role}",),

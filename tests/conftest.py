@@ -26,12 +26,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("slow")
 
 
+# What a process keeps of what it has read: connections, and AWS's price list.
+_KEPT = (("hooks.named", "_READ"), ("hooks.pricing", "_known"))
+
+
 @pytest.fixture(autouse=True)
-def _no_connection_was_read_before() -> Iterator[None]:
-    """Each test is a process of its own as far as the connections that were read in it."""
+def _nothing_was_read_before() -> Iterator[None]:
+    """Each test is a process of its own as far as what was read in it."""
     yield
-    if (named := sys.modules.get("airflow_omics.hooks.named")) is not None:
-        named._READ.clear()
+    for module, name in _KEPT:
+        if (found := sys.modules.get(f"airflow_omics.{module}")) is not None:
+            getattr(found, name).clear()
 
 
 @pytest.fixture

@@ -89,6 +89,18 @@ def forgotten_run(
     :raises botocore.exceptions.ClientError: as AWS answered; a missing log group is no error.
     :raises TimeoutError: nothing was found out within ``max_seconds``.
     """
+    manifest = manifest_of_run(hook, run_id, uuid, max_seconds=max_seconds)
+    return None if manifest is None else manifest.record
+
+
+def manifest_of_run(
+    hook: OmicsHook, run_id: str, uuid: str | None = None, *, max_seconds: float = 30.0
+) -> Manifest | None:
+    """Return the manifest of a run that has ended; None if there is none. Parameters as of forgotten_run.
+
+    :raises botocore.exceptions.ClientError: as AWS answered; a missing log group or stream is no error.
+    :raises TimeoutError: it was not read within ``max_seconds``.
+    """
     from airflow_omics.exceptions import FaultKind
     from airflow_omics.hooks import OmicsLogsHook
     from airflow_omics.hooks.faults import fault_of
@@ -99,13 +111,12 @@ def forgotten_run(
     if not may_read_connections():
         hook.conn_config  # noqa: B018
     try:
-        manifest = result_within(max_seconds, read, f"omics-manifest-{run_id}")
+        return result_within(max_seconds, read, f"omics-manifest-{run_id}")
     except Exception as error:
         fault = fault_of(error)
         if fault is not None and fault.kind is FaultKind.NOT_FOUND:
             return None
         raise
-    return None if manifest is None else manifest.record
 
 
 def _links(record: RunRecord, found: Findings) -> dict[str, str]:

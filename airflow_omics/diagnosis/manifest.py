@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from airflow_omics.records import RunRecord, parse_time, to_plain
@@ -58,11 +59,13 @@ class Manifest(NamedTuple):
         ``runOutputUri``.
     :param tasks: its tasks, in the manifest's own terms.
     :param others: how many other runs had the same id.
+    :param line: the run's line itself, which holds what no record does, such as ``metrics``.
     """
 
     record: RunRecord
     tasks: tuple[Mapping[str, Any], ...]
     others: int = 0
+    line: Mapping[str, Any] = MappingProxyType({})
 
 
 def read_manifest(logs: OmicsLogsHook, run_id: str, uuid: str | None = None) -> Manifest | None:
@@ -91,6 +94,7 @@ def manifest_of(lines: Iterable[str], run_id: str, others: int = 0) -> Manifest 
     Lines that are not JSON are ignored. What a line lacks is left out.
     """
     record: RunRecord | None = None
+    described: Mapping[str, Any] = {}
     tasks: list[Mapping[str, Any]] = []
     for line in lines:
         try:
@@ -101,10 +105,11 @@ def manifest_of(lines: Iterable[str], run_id: str, others: int = 0) -> Manifest 
         if not isinstance(arn, str):
             continue
         if arn.endswith(f":run/{run_id}"):
-            record = record_of(item) or record
+            if (found := record_of(item)) is not None:
+                record, described = found, item
         elif ":task/" in arn:
             tasks.append(item)
-    return None if record is None else Manifest(record, tuple(tasks), others)
+    return None if record is None else Manifest(record, tuple(tasks), others, described)
 
 
 def record_of(line: Mapping[str, Any]) -> RunRecord | None:

@@ -68,6 +68,7 @@ _ACTIONS = {
     "DescribeLogStreams": "logs:DescribeLogStreams",
     "GetLogEvents": "logs:GetLogEvents",
     "GetObject": "s3:GetObject",
+    "GetProducts": "pricing:GetProducts",
     "HeadObject": "s3:GetObject",
     "PutObject": "s3:PutObject",
 }

@@ -6,6 +6,7 @@ from airflow_omics.operators.cancel_run_batch import OmicsCancelRunBatchOperator
 from airflow_omics.operators.delete_run import OmicsDeleteRunOperator
 from airflow_omics.operators.delete_run_batch import OmicsDeleteRunBatchOperator
 from airflow_omics.operators.diagnose_run import OmicsDiagnoseRunOperator
+from airflow_omics.operators.estimate_run_cost import OmicsEstimateRunCostOperator
 from airflow_omics.operators.get_batch import OmicsGetBatchOperator
 from airflow_omics.operators.get_run import OmicsGetRunOperator
 from airflow_omics.operators.list_run_tasks import OmicsListRunTasksOperator
@@ -19,6 +20,7 @@ __all__ = [
     "OmicsDeleteRunBatchOperator",
     "OmicsDeleteRunOperator",
     "OmicsDiagnoseRunOperator",
+    "OmicsEstimateRunCostOperator",
     "OmicsGetBatchOperator",
     "OmicsGetRunOperator",
     "OmicsListRunTasksOperator",

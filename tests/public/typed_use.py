@@ -54,6 +54,7 @@ from airflow_omics.operators import (
     OmicsDeleteRunBatchOperator,
     OmicsDeleteRunOperator,
     OmicsDiagnoseRunOperator,
+    OmicsEstimateRunCostOperator,
     OmicsGetBatchOperator,
     OmicsGetRunOperator,
     OmicsListRunsInBatchOperator,
@@ -300,6 +301,17 @@ def read(context: Any) -> None:
         botocore_config=CONFIG,
     )
     assert_type(tasks.execute(context), list[dict[str, Any]])
+    cost = OmicsEstimateRunCostOperator(
+        task_id="cost",
+        run_id=ARN,
+        rightsize=True,
+        headroom=0.3,
+        aws_conn_id="aws_default",
+        region_name="us-east-1",
+        verify=True,
+        botocore_config=CONFIG,
+    )
+    assert_type(cost.execute(context), dict[str, Any])
     get_batch = OmicsGetBatchOperator(
         task_id="batch",
         batch_id="7654321",

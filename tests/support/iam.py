@@ -11,7 +11,7 @@ import pytest
 
 from airflow_omics._iam import USES
 from airflow_omics.emulator.service.operations import OPERATIONS
-from airflow_omics.emulator.world.faults import LOG_OPERATIONS
+from airflow_omics.emulator.world.faults import LOG_OPERATIONS, PRICE_OPERATIONS
 
 # Part of one StartRun or StartRunBatch each: IAM weighs them along with omics:StartRun.
 WITH_START_RUN = {
@@ -25,7 +25,8 @@ OPTIONAL = {use.name: tuple(use.optional) for use in USES}
 def allow_only(omics: Any, actions: Iterable[str]) -> None:
     """Deny every other action that the emulator can judge, with AWS's own sentence."""
     allowed = set(actions)
-    for service, operations in (("omics", OPERATIONS), ("logs", LOG_OPERATIONS)):
+    services = (("omics", OPERATIONS), ("logs", LOG_OPERATIONS), ("pricing", PRICE_OPERATIONS))
+    for service, operations in services:
         for operation in operations:
             if f"{service}:{operation}" not in allowed:
                 omics.fault(operation, "access-denied")

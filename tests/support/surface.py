@@ -45,6 +45,7 @@ PUBLIC: dict[str, list[str]] = {
         "OmicsDeleteRunBatchOperator",
         "OmicsDeleteRunOperator",
         "OmicsDiagnoseRunOperator",
+        "OmicsEstimateRunCostOperator",
         "OmicsGetBatchOperator",
         "OmicsGetRunOperator",
         "OmicsListRunTasksOperator",

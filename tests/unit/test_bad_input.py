@@ -19,6 +19,7 @@ from airflow_omics.operators import (
     OmicsCancelRunOperator,
     OmicsDeleteRunOperator,
     OmicsDiagnoseRunOperator,
+    OmicsEstimateRunCostOperator,
     OmicsGetRunOperator,
     OmicsListRunTasksOperator,
 )
@@ -161,6 +162,7 @@ def test_a_member_that_nobody_knows_yet_may_be_named(task: Any, name: str) -> No
 SWITCHES: list[tuple[Any, str]] = [
     *((OmicsRunSensor, name) for name in ("deferrable", "start_from_trigger", "end_from_trigger")),
     (OmicsDiagnoseRunOperator, "logs"),
+    (OmicsEstimateRunCostOperator, "rightsize"),
     (OmicsCancelRunOperator, "wait_for_completion"),
     (OmicsListRunTasksOperator, "details"),
 ]

@@ -23,6 +23,7 @@ OPERATORS = [
     "OmicsCancelRunOperator",
     "OmicsDeleteRunOperator",
     "OmicsDiagnoseRunOperator",
+    "OmicsEstimateRunCostOperator",
     "OmicsGetRunOperator",
     "OmicsListRunTasksOperator",
 ]

@@ -114,6 +114,7 @@ OPERATORS = {
     "OmicsGetRunOperator": "COMPLETED",
     "OmicsListRunTasksOperator": "COMPLETED",
     "OmicsDiagnoseRunOperator": "COMPLETED",
+    "OmicsEstimateRunCostOperator": "COMPLETED",
     "OmicsCancelRunOperator": "RUNNING",
     "OmicsDeleteRunOperator": "COMPLETED",
 }

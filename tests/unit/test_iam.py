@@ -26,6 +26,7 @@ from airflow_omics.operators import (
     OmicsDeleteRunBatchOperator,
     OmicsDeleteRunOperator,
     OmicsDiagnoseRunOperator,
+    OmicsEstimateRunCostOperator,
     OmicsGetBatchOperator,
     OmicsGetRunOperator,
     OmicsListRunsInBatchOperator,
@@ -135,6 +136,15 @@ def diagnose(omics: Any, clock: Clock) -> str:
     return "".join(reported)
 
 
+def estimate(omics: Any, clock: Clock) -> str:
+    ended, going = run(omics, "completed"), run(omics, "running-forever", storageType="STATIC")
+    reported = [execute(OmicsEstimateRunCostOperator, run_id=run_id) for run_id in (ended, going)]
+    omics.vanish(ended)
+    with contextlib.suppress(OmicsRunNotFoundError):  # if its manifest may not be read
+        reported.append(execute(OmicsEstimateRunCostOperator, run_id=ended))
+    return "".join(reported)
+
+
 def of_a_run(operator: Callable[..., Any], life: str, **arguments: Any) -> Callable[[Any, Clock], str]:
     return lambda omics, clock: execute(operator, run_id=run(omics, life), **arguments)
 
@@ -159,6 +169,7 @@ USED: dict[str, Callable[[Any, Clock], str]] = {
     "OmicsDeleteRunBatchOperator(runs=False, batch=True)": of_the_batch(
         OmicsDeleteRunBatchOperator, runs=False, batch=True
     ),
+    "OmicsEstimateRunCostOperator": estimate,
     "OmicsDiagnoseRunOperator": diagnose,
 }
 WITH_BATCHES = [pytest.param(name, marks=needs_batches if "Batch" in name else (), id=name) for name in USED]

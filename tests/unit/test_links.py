@@ -24,6 +24,7 @@ from airflow_omics.operators import (
     OmicsCancelRunOperator,
     OmicsDeleteRunOperator,
     OmicsDiagnoseRunOperator,
+    OmicsEstimateRunCostOperator,
     OmicsGetRunOperator,
     OmicsListRunTasksOperator,
 )
@@ -39,6 +40,7 @@ TASKS = [
     OmicsCancelRunOperator,
     OmicsDeleteRunOperator,
     OmicsDiagnoseRunOperator,
+    OmicsEstimateRunCostOperator,
     OmicsGetRunOperator,
     OmicsListRunTasksOperator,
     OmicsRunSensor,

@@ -53,8 +53,8 @@ MANY = [
 
 def test_the_line_says_what_is_done_what_runs_and_what_waits() -> None:
     assert line(MANY) == (
-        "is RUNNING 1 h 40 min: 61 tasks done (12 from cache), 3 running (Align 52 min, Sort 3 min, Call 30 s), "
-        "1 waiting"
+        "is RUNNING 1 h 40 min: 61 tasks done (12 from cache), "
+        "3 running (Align 52 min, Sort 3 min, Call 30 s), 1 waiting"
     )
 
 

@@ -111,7 +111,13 @@ def test_an_unknown_run_is_said_with_region_and_connection(
 
 
 @pytest.mark.parametrize(
-    "name", ["OmicsGetRunOperator", "OmicsCancelRunOperator", "OmicsListRunTasksOperator"]
+    "name",
+    [
+        "OmicsGetRunOperator",
+        "OmicsCancelRunOperator",
+        "OmicsListRunTasksOperator",
+        "OmicsEstimateRunCostOperator",
+    ],
 )
 def test_every_operator_says_where_it_looked(clock: Any, name: str) -> None:
     from airflow_omics import operators

@@ -43,4 +43,5 @@ def test_an_operator_returns_what_it_does_in_airflow(omics: Any, clock: Clock, r
     ended = new_run(omics)
     omics.move(ended, "FAILED", "EXPORT_FAILED", "Nothing was exported.")
     assert execute(operators.OmicsDiagnoseRunOperator, run_id=ended)["run"]["id"] == ended
+    assert execute(operators.OmicsEstimateRunCostOperator, run_id=ended)["id"] == ended
     assert execute(operators.OmicsDeleteRunOperator, run_id=ended)["status"] == "DELETED"
