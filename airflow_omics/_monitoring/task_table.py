@@ -170,13 +170,17 @@ class TaskTable(NamedTuple):
 
 
 def epoch(value: Any) -> float | None:
-    """Return a time of the API, a datetime or its text, in seconds since the epoch; None if it is none."""
+    """Return a time of the API, a datetime or its text, in seconds since the epoch; None if it is none.
+
+    A year before 1970, or one that a zone shifts past 9999, is none of the service's.
+    """
     if isinstance(value, datetime.datetime):
         return (value if value.tzinfo else value.replace(tzinfo=datetime.UTC)).timestamp()
     try:
-        return parse_time(value).timestamp() if isinstance(value, str) else None
+        seconds = parse_time(value).timestamp() if isinstance(value, str) else -1.0
     except (ValueError, OverflowError):
         return None
+    return seconds if 0 <= seconds < _NO_DATE else None
 
 
 def iso(seconds: float) -> str:

@@ -142,10 +142,8 @@ def progress(state: RunState) -> str:
 def _how_many(counts: Counts, *, is_active: bool) -> str:
     known = f"{counts.known:,} task{'s' if counts.known != 1 else ''}"
     if counts.left_out:
-        so_far = " known so far" if is_active else ""
-        return (
-            f"{counts.known:,} of the {counts.known + counts.left_out:,} tasks{so_far}, those that say most"
-        )
+        every = f"{counts.known + counts.left_out:,} tasks{' are known so far' if is_active else ''}"
+        return f"{every}; shown are {counts.known:,} that go on, failed or took the longest"
     if not is_active:
         return known
     if counts.known == 1:

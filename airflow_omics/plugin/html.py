@@ -31,7 +31,10 @@ def time(seconds: float, *, clock: bool = False) -> str:
 
     :param clock: whether the script leaves out the date if it is today's.
     """
-    moment = datetime.datetime.fromtimestamp(int(seconds), tz=datetime.UTC)
+    try:
+        moment = datetime.datetime.fromtimestamp(int(seconds), tz=datetime.UTC)
+    except (ValueError, OverflowError, OSError):
+        return "a time that no calendar has"
     form = " data-clock" if clock else ""
     return f'<time datetime="{moment.isoformat()}"{form}>{moment:%Y-%m-%d %H:%M:%S} UTC</time>'
 
@@ -115,7 +118,7 @@ def badge(status: str | None) -> str:
 
 def path(*parts: Any) -> str:
     """Return the path of a page, each part quoted; ids of DAG runs hold slashes and plus signs."""
-    return "/".join(quote(str(part), safe="") for part in parts)
+    return "/".join(quote(str(part), safe="", errors="replace") for part in parts)
 
 
 def run_page_path(dag_id: str, dag_run_id: str, task_id: str, map_index: int) -> str:

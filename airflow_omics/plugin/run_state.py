@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +11,9 @@ from airflow_omics._monitoring.forecast import Forecast, forecast
 from airflow_omics._monitoring.task_table import epoch
 from airflow_omics.plugin.model import RunView
 from airflow_omics.records import ACTIVE_STATUSES, TERMINAL_STATUSES
+
+_LONGEST: Final = 1e9
+"""Seconds that no run takes."""
 
 BAD_ENDS: Final = ("FAILED", "CANCELLED", "DELETED")
 
@@ -108,7 +110,7 @@ class RunState:
         """When it should end by earlier runs, while it goes on and nobody stops it."""
         if not self.is_active or self.status == "STOPPING":
             return None
-        return forecast([took for took in self.view.earlier if math.isfinite(took)], self.ran or 0.0)
+        return forecast([took for took in self.view.earlier if 0 <= took < _LONGEST], self.ran or 0.0)
 
     @property
     def title(self) -> str:

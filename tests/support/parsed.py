@@ -44,9 +44,12 @@ class Element:
 
     @property
     def text(self) -> str:
-        """All of its text; that of elements apart is kept apart."""
-        parts = (part if isinstance(part, str) else part.text for part in self.content)
-        return " ".join(" ".join(parts).split())
+        """All of its text; elements other than times are kept apart."""
+        parts = (
+            part if isinstance(part, str) else part.text if part.tag == "time" else f" {part.text} "
+            for part in self.content
+        )
+        return " ".join("".join(parts).split())
 
     @property
     def shape(self) -> tuple[str, ...]:
