@@ -100,7 +100,7 @@ def _ticks(ticks: Sequence[tuple[float, str]]) -> Iterator[str]:
 
 def _name(row: Row) -> str:
     tag = f'<span class="tag">{text(row.tag)}</span>' if row.tag else ""
-    return f'<li title="{text(row.title)}"><span class="name">{text(row.name)}</span>{tag}</li>'
+    return f'<li title="{text(row.name)}"><span class="name">{text(row.name)}</span>{tag}</li>'
 
 
 def _bars(row: Row, top: int, scale: Scale) -> str:
@@ -112,7 +112,7 @@ def _bars(row: Row, top: int, scale: Scale) -> str:
         parts.append(_rect((row.runs[1], row.ahead), top, scale, f"ahead {status}"))
     if row.is_point and row.runs:
         parts.append(
-            f'<svg x="{scale(row.runs[0]):.3f}%" y="{top + ROW // 2}">'
+            f'<svg x="{scale(row.runs[0]):.2f}%" y="{top + ROW // 2}">'
             f'<path d="M0 -6L6 0L0 6L-6 0Z" class="cached {status}"/></svg>'
         )
     elif row.runs:
@@ -130,7 +130,7 @@ def _rect(
     if width <= 0:
         return ""
     x = min(x, 100 - width)
-    place = f'x="{x:.3f}%" y="{top + _TOP}" width="{width:.3f}%" height="{_BAR}" rx="3"'
+    place = f'x="{x:.2f}%" y="{top + _TOP}" width="{width:.2f}%" height="{_BAR}" rx="3"'
     return f'<rect {place} class="{kind}"{more}/>'
 
 

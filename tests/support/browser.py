@@ -15,7 +15,7 @@ from tests.support.pipeline import Pipeline
 
 AWS_CONSOLE = "https://console.aws.amazon.com/"
 # A container's root has no sandbox to give, and nothing may be asked of the network on the side.
-_OPTIONS = (
+OPTIONS = (
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -109,7 +109,7 @@ def window(stack: Stack) -> Iterator[Browser]:
     """Open a browser in which AWS's console answers with an empty page, and nothing else outside answers."""
     browser = chromium()
     with sync_playwright() as playwright:
-        program = playwright.chromium.launch(executable_path=browser, args=_OPTIONS)
+        program = playwright.chromium.launch(executable_path=browser, args=OPTIONS)
         context = program.new_context(
             viewport={"width": 1280, "height": 900}, locale="en-GB", timezone_id="UTC"
         )
