@@ -177,7 +177,7 @@ RUNNING_VIEW = view(
 def many() -> RunView:
     """Return a run with more tasks than are listed, in a drawing that scrolls."""
     tasks = [task(0, "Prepare", "COMPLETED", 12, 13, 20)]
-    for number in range(1, 60):
+    for number in range(1, 44):
         start = 20 + number % 60
         ended = start + 5 + number % 17
         done = ended < 80
