@@ -19,7 +19,7 @@ MOST_TASKS: Final = 100
 """Tasks that are listed one by one, those that cost the most; the others are added up."""
 
 DIGITS: Final = 6
-"""Decimals of money, hours and GiB."""
+"""Decimals of money, hours and GiB; prices have four more."""
 
 STORAGE: Final = {STATIC: STATIC_STORAGE, DYNAMIC: DYNAMIC_STORAGE}
 """What a price list calls each storage type."""
@@ -190,7 +190,7 @@ def _by_type(found: Estimate) -> dict[str, dict[str, Any]]:
         rows[name] = {
             "tasks": len(tasks),
             "hours": hours(seconds),
-            "price": price,
+            "price": _price(price),
             "cost": rounded(cost),
         }
     return dict(sorted(rows.items(), key=lambda row: (-(row[1]["cost"] or 0.0), row[0])))
@@ -215,5 +215,10 @@ def _storage(used: StorageUsage, prices: PriceList) -> Mapping[str, Any]:
         "type": used.kind,
         "gib": rounded(used.gib),
         "hours": None if used.seconds is None else hours(used.seconds),
-        "price": prices.price_of(STORAGE.get(used.kind or "")),
+        "price": _price(prices.price_of(STORAGE.get(used.kind or ""))),
     }
+
+
+def _price(price: float | None) -> float | None:
+    # That of a GiB and an hour begins at the fourth decimal.
+    return None if price is None else round(price, 10)

@@ -57,7 +57,10 @@ class UsageReader:
             if manifest is not None:
                 mode = record.get("scratchStorageMode")
                 return usage_of_manifest(manifest.line, manifest.tasks, now, mode)
-        tasks = self._retried(lambda: list(self._hook.list_run_tasks(self._run_id)))
+        tasks: list[dict[str, Any]] = []
+        listing = self._hook.list_run_tasks(self._run_id)
+        while not listing.is_over:
+            tasks += self._retried(listing.next_page)
         return usage_of_tasks(record, tasks, now)
 
     def manifest(self, uuid: str | None) -> Manifest | None:

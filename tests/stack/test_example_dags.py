@@ -153,6 +153,15 @@ EXAMPLES = [
         logs={"rerun": "run <1>"},
         links={"rerun": "<1>"},
     ),
+    Example(
+        "cost_after_the_run",
+        endings=("FAILED RUN_TASK_FAILED",),
+        conf={"omics_run_id": "<0>"},
+        states={"gate": "failed", "cost": "success", "report": "success"},
+        statuses={"gate": "FAILED", "cost": "FAILED"},
+        logs={"cost": "HealthOmics run <0> costs"},
+        links={"gate": "<0>", "cost": "<0>"},
+    ),
 ]
 
 WITH_A_BATCH = {"cohort_from_a_sample_sheet", "batch_then_map"}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_omics.emulator import Emulator
+from airflow_omics.emulator import Emulator, Life, Stage, Task
 from tests.support.batches import KNOWS_BATCHES
 from tests.support.dag_test.process import EXAMPLE_DAGS, FOREVER, REPOSITORY, AirflowProcess
 
@@ -22,6 +22,7 @@ EXECUTED = {
     "rerun_with_a_cache",
     "cohort_from_a_sample_sheet",
     "batch_then_map",
+    "cost_after_the_run",
 }
 QUICK = 1_000_000
 """Seconds of service time a second, with which a run is over by the time it is looked at."""
@@ -207,6 +208,28 @@ def test_a_run_is_run_again_from_a_cache(airflow: AirflowProcess, emulator: Emul
     record = report.results["rerun"]
     assert (record["id"], record["runId"], record["cacheId"]) == (again, run_id, "7654321")
     assert report.results["count_cached"] == "2 of 2"
+
+
+HALF_AN_HOUR = (Stage("RUNNING", 1800), Stage("COMPLETED"))
+
+
+def test_a_run_that_has_ended_says_what_it_cost(airflow: AirflowProcess, emulator: Emulator) -> None:
+    align = Task("Align", stages=HALF_AN_HOUR, cpus=2, memory=8, instance_type="omics.m.4xlarge")
+    bad = Task("Call", stages=(Stage("RUNNING", 900), Stage("FAILED")), cpus=1, instance_type="omics.c.large")
+    stages = (Stage("PENDING", 1), Stage("RUNNING", 3600), Stage("FAILED"))
+    emulator.add_life(Life("dear", stages=stages, tasks=(align, bad), failure_reason="RUN_TASK_FAILED"))
+    [run_id] = emulator.start_runs(1, "dear", logs=True, storageType="STATIC", storageCapacity=1200)
+    emulator.advance(FOREVER)
+    report = airflow.run(EXAMPLE_DAGS / "cost_after_the_run.py", {"omics_run_id": run_id})
+    assert report.states == {"gate": "failed", "cost": "success", "report": "success"}
+    cost = report.results["cost"]
+    assert (cost["usage"], cost["complete"]) == ("manifest", True)
+    # Half an hour of omics.m.4xlarge, a quarter of omics.c.large, an hour of 1,200 GiB.
+    assert cost["compute"] == pytest.approx(1.0368 / 2 + 0.11475 / 4, abs=1e-4)
+    assert cost["storage"] == pytest.approx(0.0001918 * 1200, rel=0.01)
+    total, *advice = report.results["report"]
+    assert total == f"run {run_id} is FAILED: {cost['total']:.4f} USD"
+    assert advice == ["Align: omics.c.xlarge would do, not omics.m.4xlarge"]
 
 
 # What they do is in test_example_dags_batch.py; here, that the oldest AWS libraries know no batches.

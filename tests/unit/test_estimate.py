@@ -137,6 +137,12 @@ def test_a_discount_holds_for_every_part() -> None:
     }
 
 
+def test_a_discount_leaves_a_price_as_short_as_it_was() -> None:
+    plain = plain_of(run(), task(), factor=0.9)
+    assert plain["by_instance_type"]["omics.c.large"]["price"] == 0.324
+    assert plain["storage_usage"]["price"] == 0.0009
+
+
 def test_a_task_that_ended_without_a_time_counts_a_minute_and_is_named() -> None:
     plain = plain_of(run(), task(end=None))
     assert (plain["compute"], plain["complete"]) == (0.006, False)

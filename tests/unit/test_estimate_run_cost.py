@@ -18,6 +18,7 @@ from airflow_omics.exceptions import (
     OmicsRunNotFoundError,
 )
 from airflow_omics.hooks import OmicsHook
+from airflow_omics.hooks.listing import Listing
 from airflow_omics.hooks.pricing import OmicsPricingHook, price_region
 from airflow_omics.operators import OmicsEstimateRunCostOperator
 from tests.support.fixtures import Connect, Output
@@ -442,3 +443,21 @@ def test_transient_errors_are_retried(omics: Any, operation: str) -> None:
     run_id = start(omics, logs=False, **STATIC)
     omics.fault(operation, "throttle", times=3)
     assert estimate(run_id)["complete"]
+
+
+def test_a_page_that_could_not_be_had_is_asked_for_again_and_no_other(
+    omics: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks = tuple(Task(f"T-{number}-0", stages=HOUR[2:]) for number in range(250))
+    run_id = start(omics, Life("many", stages=LIFE.stages, tasks=tasks), **STATIC, logs=False)
+    really, pages = Listing.next_page, []
+
+    def struck_once(listing: Listing) -> Any:
+        pages.append(listing)
+        if len(pages) == 2:
+            raise ConnectionResetError("in the middle of the second page")
+        return really(listing)
+
+    monkeypatch.setattr(Listing, "next_page", struck_once)
+    assert estimate(run_id)["by_instance_type"]["omics.c.large"]["tasks"] == 250
+    assert (len(pages), omics.counts()["ListRunTasks"]) == (4, 3)
