@@ -507,11 +507,11 @@ def test_a_denied_manifest_is_one_line_that_names_the_action_to_allow(omics: Any
 
 def test_a_run_in_a_full_run_group_waits_for_its_max_runs(omics: Any) -> None:
     omics.run_group("77", region_name="us-east-1", max_runs=2, max_cpus=3000)
-    omics.start_runs(2, life="running-forever", runGroupId="77")
+    first, second = omics.start_runs(2, life="running-forever", runGroupId="77")
     diagnosis = explained(omics, "pending-forever", runGroupId="77")
     assert "Since when: PENDING for 2 h, since " in diagnosis.text
     assert "Run group 77 allows 2 runs (maxRuns), 3000 vCPUs (maxCpus)." in diagnosis.text
-    assert "Runs of the group that are past PENDING: 2." in diagnosis.text
+    assert f"Runs of the group that are past PENDING: 2 ({first}, {second})." in diagnosis.text
     assert (
         "What it waits for: maxRuns of the group; it starts when another of its runs has ended."
         in diagnosis.text
