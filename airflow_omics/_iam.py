@@ -14,11 +14,16 @@ from typing import Any, Final
 _RECOGNISES_ACCOUNTS: Final = (
     'recognising that "not found" is the answer of the run\'s own account, if STS cannot be asked'
 )
+_FILLS_A_GROUP: Final = "which runs fill its run group, when a run is not started by `start_timeout`"
 _DIAGNOSIS: Final[Mapping[str, str]] = {
     "omics:ListRunTasks": "which tasks of a run failed",
     "omics:GetRunTask": "why each of them failed",
-    "omics:GetRunGroup": "which limit of its run group a run met",
+    "omics:GetRunGroup": "which limit of its run group a run met, or waits for",
     "logs:GetLogEvents": 'the last lines of logs; not used with `diagnose="without logs"`',
+}
+_OF_A_WAIT: Final[Mapping[str, str]] = {
+    **_DIAGNOSIS,
+    "omics:ListRunTasks": "which tasks of a run failed, and every ten minutes how far it is",
 }
 
 
@@ -43,7 +48,7 @@ USES: Final = (
     Use(
         "OmicsRunSensor",
         ("omics:GetRun",),
-        {"omics:ListRuns": _RECOGNISES_ACCOUNTS, **_DIAGNOSIS},
+        {"omics:ListRuns": f"{_RECOGNISES_ACCOUNTS}; and {_FILLS_A_GROUP}", **_OF_A_WAIT},
     ),
     Use(
         "OmicsRunTrigger",
@@ -69,9 +74,10 @@ USES: Final = (
         "OmicsStartRunOperator",
         ("omics:StartRun", "omics:TagResource", "iam:PassRole", "omics:GetRun"),
         {
-            "omics:ListRuns": "finding the run of an earlier try after AWS has forgotten the token",
+            "omics:ListRuns": "finding the run of an earlier try after AWS has forgotten the token; and "
+            f"{_FILLS_A_GROUP}",
             "omics:CancelRun": "cancelling the run at a kill, at a timeout, and when the task is cleared",
-            **_DIAGNOSIS,
+            **_OF_A_WAIT,
         },
     ),
     Use(
