@@ -95,13 +95,13 @@ def _counts(value: Mapping[str, Any]) -> dict[str, int]:
 
 def _failure(row: Mapping[str, Any]) -> dict[str, Any]:
     found = {
-        name: row[name] for name in ("reason", "class", "owner") if isinstance(row.get(name), str | None)
+        name: row[name] for name in ("reason", "class", "owner") if isinstance(row.get(name, 0), str | None)
     }
     if _is_count(row.get("count")):
         found["count"] = row["count"]
     examples = row.get("examples")
     found["examples"] = [
-        {name: str(example[name]) for name in ("runSettingId", "runId") if example.get(name) is not None}
+        {name: example[name] for name in ("runSettingId", "runId") if isinstance(example.get(name), str)}
         for example in (examples if isinstance(examples, list) else [])[:_MOST_EXAMPLES]
         if isinstance(example, Mapping)
     ]

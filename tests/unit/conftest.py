@@ -16,14 +16,19 @@ from airflow_omics.emulator import mock_omics
 from tests.support.batches import KNOWS_BATCHES
 from tests.support.clocks import turn
 from tests.support.fixtures import Connect, Output
+from tests.support.pages import HAS_PAGES
 from tests.support.quick_clients import build_clients_quickly
 from tests.support.sensors import MODES, Clock, Gate, new_run
 from tests.support.start_batches import BatchTask, StartBatch, make_bucket
 from tests.support.start_operators import StartTask, Task
 
 REGION = "us-east-1"
-# The oldest AWS libraries know no batches: test_without_batches.py says what a task does there.
-collect_ignore_glob = [] if KNOWS_BATCHES else ["test_*_batch.py", "test_start_batch_*.py"]
+collect_ignore_glob = [
+    # The oldest AWS libraries know no batches: test_without_batches.py says what a task does there.
+    *([] if KNOWS_BATCHES else ["test_*_batch.py", "test_start_batch_*.py"]),
+    # An older Airflow has no pages: test_plugin.py says what it has of the plugin.
+    *([] if HAS_PAGES else ["test_plugin_app.py", "test_plugin_reading.py"]),
+]
 
 # A busy machine is no reason to fail, and what was found is written down as a test, not in a local database.
 settings.register_profile("unit", deadline=None, database=None, max_examples=60)
