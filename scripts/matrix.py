@@ -17,7 +17,7 @@ import time
 import xml.etree.ElementTree as ElementTree
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from scripts.setup import environments
@@ -64,6 +64,9 @@ LANES = (("airflow", "busy"), ("wait", "busy"))
 # What meets Airflow is tested on each, by the first of these end to end: on a scheduler, a triggerer, a DAG
 # processor and a PostgreSQL server of their own, asked through Airflow's REST API.
 _END_TO_END = Part("end-to-end", ("tests/stack/test_core.py",), "airflow")
+# The oldest Airflow that has pages, and the one row whose environment has another auth manager.
+_AND_PAGES = replace(_END_TO_END, tests=(*_END_TO_END.tests, "tests/stack/test_pages.py"))
+_AND_PAGES_OF_FAB = replace(_END_TO_END, tests=(*_END_TO_END.tests, "tests/stack/test_pages_fab.py"))
 _TASK_RUNNER = Part("task-runner", ("tests/task_runner",))
 _UNIT = Part("unit", ("tests/unit", "-m", "not any_airflow"))
 # Some tests are marked as such that any Airflow passes alike, the triggerer's are plain asyncio, and the
@@ -155,7 +158,8 @@ class Row:
             return (_END_TO_END, _UNIT, _ASYNCIO, _TASK_RUNNER)
         if self.name in ("3.0", "3.3"):
             return (_END_TO_END, _UNIT, _TASK_RUNNER)
-        return (_END_TO_END, _SURFACE, _TASK_RUNNER)
+        end_to_end = {"3.1": _AND_PAGES, "3.2": _AND_PAGES_OF_FAB}.get(self.name, _END_TO_END)
+        return (end_to_end, _SURFACE, _TASK_RUNNER)
 
 
 class Queue:

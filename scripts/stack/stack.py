@@ -64,6 +64,8 @@ class Stack:
         Redis server of the stack's own as its broker; else LocalExecutor.
     :param login: people log in to Airflow as ``user`` with ``password``; without it everybody is an admin.
     :param dags_folder: the DAG files that Airflow reads.
+    :param base_path: the path below which Airflow is, as behind a proxy, such as ``/team/airflow``.
+    :param prepare: a module that is run in Airflow's environment, between making the database and starting.
     :param revive: a part of Airflow that has ended by itself is started again, as systemd or Kubernetes
         would, when :meth:`check` or :meth:`wait_for` notices, and named in ``revived``.
     :ivar airflow: what is peculiar to the Airflow that it is.
@@ -84,6 +86,8 @@ class Stack:
         login: bool = False,
         dags_folder: Path = EXAMPLE_DAGS,
         revive: bool = False,
+        base_path: str = "",
+        prepare: str | None = None,
     ) -> None:
         self.airflow = installed()
         # First: if one of them is missing, nothing has been made yet.
@@ -102,6 +106,8 @@ class Stack:
         self._say = say
         self._parts = tuple(parts)
         self._dags_folder = dags_folder
+        self._base_path = base_path
+        self._prepare = prepare
         self._settings = dict(settings or {})
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "AWS_"))},
@@ -131,6 +137,10 @@ class Stack:
         self._spawn("migrate", "airflow", "db", "migrate")
         if self._processes.finish("migrate", 300):
             raise StackError("airflow db migrate failed")
+        if self._prepare:
+            self._spawn("prepare", self._prepare)
+            if self._processes.finish("prepare", 120):
+                raise StackError(f"{self._prepare} failed")
         self._say("starting Airflow: " + ", ".join(self._parts))
         for part in self._parts:
             self._start_part(part)
@@ -147,7 +157,7 @@ class Stack:
             _POLICY.format(seconds=self._poke_interval)
         )
         # Nobody but this machine can reach it, and it holds nothing: a login is for those who test it.
-        self.airflow_url = f"http://127.0.0.1:{free_port()}"
+        self.airflow_url = f"http://127.0.0.1:{free_port()}{self._base_path}"
         self._rest = Rest(self.airflow_url, self.airflow.login(self.user, self.password))
         connection = {
             "conn_type": "aws",
