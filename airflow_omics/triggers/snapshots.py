@@ -65,9 +65,10 @@ class Snapshots:
         if record is None or record is self._record:
             return  # the answer was not taken
         self._record, self._listed, self._seen = record, None, at
-        before, self._status = self._status, record["status"]
-        have_changed = self._counts_changed(record, at)
-        if not is_over and (before != self._status or have_changed):
+        has_changed = record["status"] != self._status
+        self._status = record["status"]
+        are_due = self._are_counts_due(record, at, has_changed)
+        if not is_over and (has_changed or are_due):
             self._writer.ask(self, RUN_KEY, soon=True)
 
     def listed(self, item: Mapping[str, Any], status: str, at: float) -> None:
@@ -106,11 +107,15 @@ class Snapshots:
             return batch_snapshot(record, self._seen, record_fields=self._fields)
         return run_snapshot(record, self._seen, record_fields=self._fields, tasks=self._counts)
 
-    def _counts_changed(self, record: Mapping[str, Any], at: float) -> bool:
+    def _are_counts_due(self, record: Mapping[str, Any], at: float, has_changed: bool) -> bool:
+        """Return whether the counts of a batch are to be left by themselves.
+
+        :param has_changed: whether its status has changed: they are left with that.
+        """
         if self._wait.target.resource != BATCH:
             return False
-        counts = [record.get(name) for name in COUNT_KEYS]
-        if self._shown is not None and (counts == self._shown[1] or at - self._shown[0] < COUNTS_EVERY):
-            return False
-        is_first, self._shown = self._shown is None, (at, counts)
-        return not is_first
+        counts, shown = [record.get(name) for name in COUNT_KEYS], self._shown
+        are_due = shown is not None and counts != shown[1] and at - shown[0] >= COUNTS_EVERY
+        if shown is None or has_changed or are_due:
+            self._shown = (at, counts)
+        return are_due
