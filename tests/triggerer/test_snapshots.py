@@ -550,7 +550,7 @@ def test_the_counts_of_a_batch_are_left_when_they_changed_at_most_each_five_minu
             snapshot = snapshots.value(RUN_KEY)
             assert snapshot is not None
             left[seconds] = snapshot["counts"]["completed"]
-    assert left == {300: 4, 700: 6}
+    assert left == {300: 4, 660: 5}
     assert snapshot["kind"] == "batch"
     wait.answered(batch(7, "STOPPING"), T0 + 710)
     snapshots.looked(T0 + 710, False)
