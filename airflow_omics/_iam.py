@@ -15,6 +15,7 @@ _RECOGNISES_ACCOUNTS: Final = (
     'recognising that "not found" is the answer of the run\'s own account, if STS cannot be asked'
 )
 _FILLS_A_GROUP: Final = "which runs fill its run group, when a run is not started by `start_timeout`"
+_PROGRESS: Final = "how far the run is, every ten minutes, for the log and the pages in Airflow's UI"
 _DIAGNOSIS: Final[Mapping[str, str]] = {
     "omics:ListRunTasks": "which tasks of a run failed",
     "omics:GetRunTask": "why each of them failed",
@@ -53,7 +54,10 @@ USES: Final = (
     Use(
         "OmicsRunTrigger",
         ("omics:GetRun",),
-        {"omics:ListRuns": "one request for a hundred waits; without it, one request for each"},
+        {
+            "omics:ListRuns": "one request for a hundred waits; without it, one request for each",
+            "omics:ListRunTasks": _PROGRESS,
+        },
     ),
     Use(
         "OmicsRunBatchSensor",
@@ -90,6 +94,7 @@ USES: Final = (
         ("omics:GetRun",),
         {
             "omics:ListRuns": "one request for a hundred waits; without it, one request for each",
+            "omics:ListRunTasks": _PROGRESS,
             "omics:CancelRun": "cancelling the run when a person ends the task",
         },
     ),

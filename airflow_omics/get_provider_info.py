@@ -20,6 +20,11 @@ METRICS = {
         "timing, in milliseconds",
         "From the end of a run (`stopTime`) or batch (`processedTime`, `failedTime`) until it was seen.",
     ),
+    "omics.snapshots.written": (
+        "counter",
+        "XComs that a triggerer has written for the pages in Airflow's UI.",
+    ),
+    "omics.snapshots.lost": ("counter", "Those that it could not write."),
     "omics.batch.completed": ("counter", "Members of batches that completed, as a task judges their batch."),
     "omics.batch.bad": (
         "counter",

@@ -4,5 +4,6 @@ Doors: ``watcher.Watcher.shared``, the ``limited_client.LimitedClient`` that ``W
 ``rate_limit.requests_per_second``.
 
 ``watchlist`` says which run deserves the next GetRun, ``sweeps`` lists runs if that is cheaper,
-``limited_client`` sends the requests, ``rate_limit`` spaces them, ``shared_client`` renews the client.
+``task_sweeps`` lists the tasks of runs for people, ``limited_client`` sends the requests, ``rate_limit``
+spaces them, ``shared_client`` renews the client.
 """

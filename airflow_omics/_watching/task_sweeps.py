@@ -112,13 +112,12 @@ class TaskSweeper:
         return self._watchlist.entries.get(entry.id) is entry and entry.status in _WITH_TASKS
 
     def _hand_over(self, entry: Entry, table: TaskTable) -> None:
-        counts = table.counts
         for waiter in list(entry.waiters):
             try:
                 _note(waiter, table)
             except Exception as error:  # a mistake of ours in one wait, which goes on
                 log.debug("The tasks of run %s were lost", entry.id, exc_info=error)
-            waiter.show(lambda onlooker: onlooker.tasks_listed(counts, table.seen))
+            waiter.show(lambda onlooker: onlooker.tasks_listed(table.seen))
             waiter.stir()
 
     def _refused(self, entry: Entry, fault: Fault) -> None:

@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from airflow_omics._identity import Target
-from airflow_omics._monitoring.task_table import TaskCounts
 from airflow_omics._waiting.wait import Ending, Wait
 from airflow_omics.records import ACTIVE_STATUSES, RunRecord, parse_time
 
@@ -47,8 +46,8 @@ class Onlooker(Protocol):
     def listed(self, item: Mapping[str, Any], status: str, at: float) -> None:
         """Take note that an item of ListRuns is the run, in this status."""
 
-    def tasks_listed(self, counts: TaskCounts, at: float) -> None:
-        """Take note that the wait has a new table of tasks; ``counts`` are those of all tasks."""
+    def tasks_listed(self, at: float) -> None:
+        """Take note that the wait has a new table of the run's tasks."""
 
 
 @dataclass(slots=True, eq=False)

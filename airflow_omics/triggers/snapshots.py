@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from airflow_omics._monitoring.snapshot import RUN_KEY, RUN_MEMBERS, batch_snapshot, run_snapshot
-from airflow_omics._monitoring.task_table import TASKS_KEY, TaskCounts
+from airflow_omics._monitoring.task_table import TASKS_KEY
 from airflow_omics._resource import BATCH
 from airflow_omics._waiting.wait import Wait
 from airflow_omics.records import COUNT_KEYS, RunRecord, to_plain
@@ -27,7 +27,6 @@ class Snapshots:
 
     # A triggerer holds thousands of these.
     __slots__ = (
-        "_counts",
         "_fields",
         "_listed",
         "_record",
@@ -48,7 +47,6 @@ class Snapshots:
         self._fields = record_fields
         self._record: RunRecord | None = None
         self._listed: dict[str, Any] | None = None
-        self._counts: TaskCounts | None = None
         self._shown: tuple[float, list[Any]] | None = None
         self._seen = 0.0
         self._writer = SnapshotWriter.of_loop()
@@ -79,9 +77,9 @@ class Snapshots:
         self._listed = to_plain({name: item[name] for name in RUN_MEMBERS if item.get(name) is not None})
         self._writer.ask(self, RUN_KEY, soon=True)
 
-    def tasks_listed(self, counts: TaskCounts, at: float) -> None:
+    def tasks_listed(self, at: float) -> None:
         """Leave the tasks, and a snapshot with their counts, when nothing else waits to be written."""
-        self._counts, self._seen = counts, at
+        self._seen = at
         self._writer.ask(self, TASKS_KEY, soon=False)
         self._writer.ask(self, RUN_KEY, soon=False)
 
@@ -105,7 +103,13 @@ class Snapshots:
         record = {**known, "status": self._status}
         if self._wait.target.resource == BATCH:
             return batch_snapshot(record, self._seen, record_fields=self._fields)
-        return run_snapshot(record, self._seen, record_fields=self._fields, tasks=self._counts)
+        return run_snapshot(
+            record,
+            self._seen,
+            record_fields=self._fields,
+            tasks=self._wait.tasks,
+            stuck_since=self._wait.stuck_since,
+        )
 
     def _are_counts_due(self, record: Mapping[str, Any], at: float, has_changed: bool) -> bool:
         """Return whether the counts of a batch are to be left by themselves.

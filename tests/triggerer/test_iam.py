@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from airflow_omics._watching import task_sweeps
 from airflow_omics.emulator import Emulator
 from tests.support.iam import OPTIONAL, REQUIRED, Asked, allow_only
-from tests.support.triggers import ends, run_loop, seen_more, start_waits
+from tests.support.triggers import ends, run_loop, seen, seen_more, start_waits, stop
 
 NAME = "OmicsRunTrigger"
 
@@ -26,10 +27,23 @@ def wait_for_twenty(omics: Emulator, operation: str) -> dict[str, str]:
     return run_loop(body)
 
 
-def test_every_action_of_the_table_is_asked_for_and_no_other(omics: Emulator, asked: Asked) -> None:
+def test_every_action_of_the_table_is_asked_for_and_no_other(
+    omics: Emulator, asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(task_sweeps, "FIRST_AFTER", 0.1)
+    monkeypatch.setattr(task_sweeps, "_LONGEST_PAUSE", 0.1)
     allow_only(omics, {*REQUIRED[NAME], *OPTIONAL[NAME]})
+    [running] = omics.start_runs(1, life="running-forever")
+    omics.move(running, "RUNNING")
+
+    async def body() -> None:
+        waits = start_waits([running])
+        await seen(omics, "ListRunTasks")
+        await stop(waits.values())
+
     assert set(wait_for_twenty(omics, "ListRuns").values()) == {"COMPLETED"}
-    assert asked.actions == {"omics:GetRun", "omics:ListRuns"}
+    run_loop(body)
+    assert asked.actions == {"omics:GetRun", "omics:ListRuns", "omics:ListRunTasks"}
 
 
 def test_the_required_action_is_enough_and_the_log_names_the_other(

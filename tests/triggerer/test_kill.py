@@ -478,7 +478,7 @@ def test_a_kill_asks_for_no_other_action_than_the_table_has(
     assert cancelled(omics) == [run_id]
     assert asked.actions == {"omics:GetRun", "omics:CancelRun"}
     assert REQUIRED["OmicsStartedRunTrigger"] == ("omics:GetRun",)
-    assert OPTIONAL["OmicsStartedRunTrigger"] == ("omics:ListRuns", "omics:CancelRun")
+    assert OPTIONAL["OmicsStartedRunTrigger"] == ("omics:ListRuns", "omics:ListRunTasks", "omics:CancelRun")
 
 
 @pytest.mark.parametrize(

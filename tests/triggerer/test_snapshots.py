@@ -502,7 +502,7 @@ def test_tasks_are_left_with_counts_that_stay(asked: Asked) -> None:
     tasks = (RunTask("7", "Align", "COMPLETED", cached=True), RunTask("8", "Call", "RUNNING"))
     table = TaskTable(T0, tasks)
     wait.tasks_listed(table, T0)
-    snapshots.tasks_listed(table.counts, T0)
+    snapshots.tasks_listed(T0)
     assert asked.take() == [(TASKS_KEY, False), (RUN_KEY, False)]
     assert [row[:3] for row in snapshots.value(TASKS_KEY)["tasks"]] == [  # type: ignore[index]
         ["7", "Align", "COMPLETED"],
@@ -515,6 +515,17 @@ def test_tasks_are_left_with_counts_that_stay(asked: Asked) -> None:
     assert snapshot["tasks"] == {"COMPLETED": 1, "RUNNING": 1}
     assert snapshot["cached"] == 1
     assert snapshot["run"]["status"] == "STOPPING"
+    assert "stuck" not in snapshot
+
+
+@pytest.mark.any_airflow
+def test_a_run_in_which_nothing_moves_is_left_as_stuck(asked: Asked) -> None:
+    wait = Wait(Target("1", UUID), started_at=T0, timeout_at=T0 + 1e6, stuck_after=600.0)
+    snapshots, _ = gate(wait=wait)
+    wait.answered(record(startTime=CREATED.isoformat()), T0)
+    snapshots.looked(T0, False)
+    wait.tasks_listed(TaskTable(T0, (RunTask("8", "Call", "RUNNING", T0 - 900.0, T0 - 800.0),)), T0)
+    assert snapshots.value(RUN_KEY)["stuck"] == "2027-01-15T07:46:40+00:00"  # type: ignore[index]
 
 
 @pytest.mark.any_airflow

@@ -33,15 +33,13 @@ class Sees:
     """An onlooker that keeps what it is shown."""
 
     def __init__(self) -> None:
-        self.counts: list[TaskCounts] = []
         self.at: list[float] = []
 
     def looked(self, at: float, is_over: bool) -> None: ...
 
     def listed(self, item: Any, status: str, at: float) -> None: ...
 
-    def tasks_listed(self, counts: TaskCounts, at: float) -> None:
-        self.counts.append(counts)
+    def tasks_listed(self, at: float) -> None:
         self.at.append(at)
 
 
@@ -198,7 +196,6 @@ def test_every_wait_on_the_run_has_the_table_and_is_woken(world: World) -> None:
         assert one.wait.tasks.seen == T0 + 66.0 + 7200.0  # by the service's clock
     assert woken == entry.waiters
     for seen_by in (sees, twin_sees):
-        assert seen_by.counts == [TaskCounts({"RUNNING": 250}, 0)]
         assert seen_by.at == [T0 + 66.0 + 7200.0]
 
 
@@ -208,7 +205,8 @@ def test_a_wait_keeps_no_more_tasks_than_go_to_xcom_and_the_counts_are_of_all(wo
     kept = entry.waiters[0].wait.tasks
     assert kept is not None
     assert (len(kept.tasks), kept.left_out) == (MOST_TASKS, 700 - MOST_TASKS)
-    assert sees.counts == [TaskCounts({"RUNNING": 700}, 0)]
+    assert kept.counts == TaskCounts({"RUNNING": 700}, 0)
+    assert len(sees.at) == 1
 
 
 def test_of_a_run_with_more_than_a_thousand_tasks_a_thousand_are_listed(world: World) -> None:
@@ -223,7 +221,7 @@ def test_a_page_that_leads_to_itself_is_the_last(world: World) -> None:
     _, sees = world.watch("1")
     world.answers = [TaskPage([], "round", 0.0), TaskPage([], "round", 0.0)]
     assert len(world.go_on_for(100.0)) == 2
-    assert len(sees.counts) == 1
+    assert len(sees.at) == 1
 
 
 def test_equal_names_are_held_once(world: World) -> None:
@@ -250,7 +248,7 @@ def test_a_run_that_ended_meanwhile_is_skipped(how: str, world: World) -> None:
 
     world.before_page = ends_at_the_second_page
     assert len(world.go_on_for(100.0)) == 2
-    assert sees.counts == []
+    assert sees.at == []
     assert one.wait.tasks is None
 
 
@@ -258,7 +256,7 @@ def test_a_run_that_ends_with_its_last_page_is_skipped(world: World) -> None:
     entry, sees = world.watch("1")
     world.before_page = lambda: setattr(entry, "status", "COMPLETED")
     assert len(world.go_on_for(100.0)) == 1
-    assert sees.counts == []
+    assert sees.at == []
 
 
 @pytest.mark.parametrize("fails", ["the wait", "the onlooker"])
@@ -284,7 +282,7 @@ def test_a_wait_that_cannot_take_its_table_keeps_it_from_no_other(
         monkeypatch.setattr(sees, "tasks_listed", refuse)
     world.go_on_for(70.0)
     assert twin.wait.tasks is not None
-    assert len(twin_sees.counts) == 1
+    assert len(twin_sees.at) == 1
     assert len(world.go_on_for(650.0)) == 1  # and it goes on
 
 
