@@ -2,6 +2,7 @@
 
     make gates                                                # 1,000 gates, about an hour
     python -m benchmarks.airflow_gates --gates 100 --ends 20  # a smaller one
+    python -m benchmarks.airflow_gates --progress off         # no snapshots, no lists of tasks
 
 Four contestants, one after the other, each on an Airflow of its own: scheduler, triggerer, DAG processor, API
 server and LocalExecutor on PostgreSQL, with the emulator as the service.
@@ -58,7 +59,7 @@ class Contest:
             pace=1,
             poke_interval=options.interval,
             say=lambda _: None,
-            settings=SETTINGS,
+            settings={**SETTINGS, "AIRFLOW__OMICS__PROGRESS": str(options.progress == "on")},
             database="postgresql",
             dags_folder=DAGS,
         )
@@ -107,8 +108,10 @@ class Contest:
         interval, intervals = self._options.interval, self._options.intervals
         seconds = self._wait_until_idle()
         before, counts = self._stack.usage("triggerer"), self._omics.counts()
+        xcoms = self._cohorts.xcoms_written()
         time.sleep(interval * intervals)
         after, counts_after = self._stack.usage("triggerer"), self._omics.counts()
+        xcoms = self._cohorts.xcoms_written() - xcoms
         self._memory = after.rss_bytes
         open_files = sum(process.num_fds() for process in self._stack.family("triggerer"))
         spent = after.cpu_seconds - before.cpu_seconds
@@ -118,6 +121,7 @@ class Contest:
             "CPU of the triggerer, of one core (%)": 100 * spent / (interval * intervals),
             "CPU of the triggerer a gate an interval (ms)": 1000 * spent / intervals / self._options.gates,
             "requests an interval, all gates together": asked / intervals,
+            "XComs written a second": xcoms / (interval * intervals),
             "open files of the triggerer": open_files,
         }
 
@@ -239,6 +243,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--ends", type=int, default=100, help=f"gates that end; a multiple of {UNMAPPED}")
     parser.add_argument("--apart", type=float, default=2.0, help="seconds from one end to the next")
     parser.add_argument("--contestants", default=",".join(CONTESTANTS))
+    parser.add_argument("--progress", choices=("on", "off"), default="on", help="[omics] progress")
     parser.add_argument("--json", help="write the figures to this file")
     options = parser.parse_args()
     for name in ("gates", "ends"):
