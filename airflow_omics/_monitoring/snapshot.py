@@ -24,11 +24,11 @@ RUN_MEMBERS: Final = (
     "status",
     "name",
     "workflowId",
-    "workflowVersionName",
     "failureReason",
     "creationTime",
     "startTime",
     "stopTime",
+    "workflowVersionName",
     "runGroupId",
     "batchId",
     "storageType",
@@ -57,6 +57,7 @@ _VERSION: Final = 1
 _SHORT_NAME: Final = 48  # bytes of a name that are worth more than the members needed least
 _LONGEST_WORD: Final = 64  # bytes of an id, a status, a reason
 _LONGEST_MEMBER: Final = 160  # bytes of any other
+_FEWEST_REASONS: Final = 2
 _MOST_COUNTS: Final = 8  # there are seven statuses of tasks
 _MOST: Final = 10**12  # of runs, or gibibytes
 
@@ -171,20 +172,19 @@ def _may(record_fields: Collection[str] | None, name: str) -> bool:
 def _within(found: dict[str, Any], members: Collection[str]) -> dict[str, Any]:
     """Shorten a snapshot to :data:`MOST_BYTES`.
 
-    First its name becomes shorter, then the members go that are needed least, then the numbers.
+    First its name becomes shorter, then the rare reasons go, the members that are needed least, the numbers.
     """
-    run = found["run"]
+    run, reasons = found["run"], found.get("reasons", [])
     _shorten_name(found, _SHORT_NAME)
+    while len(reasons) > _FEWEST_REASONS and _over(found) > 0:
+        reasons.pop()
     for name in reversed(tuple(members)):
         if name not in ("id", "status", "name", "uuid", "arn") and _over(found) > 0:
             run.pop(name, None)
     _shorten_name(found, 0)
-    for name in ("arn", "uuid"):
+    for place, name in ((found, "reasons"), (run, "arn"), (run, "uuid"), (found, "counts"), (found, "tasks")):
         if _over(found) > 0:
-            run.pop(name, None)
-    for name in ("reasons", "counts", "tasks"):
-        if _over(found) > 0:
-            found.pop(name, None)
+            place.pop(name, None)
     return found
 
 

@@ -26,7 +26,7 @@ _NO_DATE: Final = 253_402_300_800
 class RunTask(NamedTuple):
     """One task of a run.
 
-    :param id: its ``taskId``.
+    :param id: its ``taskId``; a longer text than 80 bytes of JSON is cut, likewise of the others.
     :param status: one of :data:`airflow_omics.records.TASK_STATUSES`, or a newer one.
     :param created: seconds since the epoch, in the service's clock; likewise ``started`` and ``stopped``.
         None if it has not come to that.
@@ -56,9 +56,9 @@ class RunTask(NamedTuple):
         https://docs.aws.amazon.com/omics/latest/api/API_TaskListItem.html
         """
         return cls(
-            id=str(item.get("taskId") or str(item.get("arn") or "").rpartition("/")[2] or "?"),
-            name=str(item.get("name") or "unnamed"),
-            status=str(item.get("status") or "unknown"),
+            id=_text(item.get("taskId")) or _text(str(item.get("arn") or "").rpartition("/")[2]) or "?",
+            name=_text(item.get("name")) or "unnamed",
+            status=_text(item.get("status")) or "unknown",
             created=epoch(item.get("creationTime")),
             started=epoch(item.get("startTime")),
             stopped=epoch(item.get("stopTime")),
@@ -200,7 +200,7 @@ def _weight(task: RunTask) -> tuple[bool, float]:
 
 
 def _row(task: RunTask, base: int) -> list[Any]:
-    row: list[Any] = [clipped(value, _LONGEST) if isinstance(value, str) else value for value in task]
+    row: list[Any] = list(task)
     for name in ("created", "started", "stopped"):
         at, moment = RunTask._fields.index(name), getattr(task, name)
         row[at] = None if moment is None else int(moment) - base
@@ -239,7 +239,7 @@ def clipped(text: str, most: int) -> str:
 
 
 def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
+    return clipped(value, _LONGEST) if isinstance(value, str) and value else None
 
 
 def _number(value: Any) -> float | None:

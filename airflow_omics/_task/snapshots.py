@@ -54,6 +54,7 @@ class Snapshots:
         self._resource = task.resource
         self._fields = task.record_fields
         self._execution_timeout = task.execution_timeout
+        self._waits = getattr(task, "wait_for_completion", True)
         self._make_hook = make_hook
         self._began = _clock.monotonic()
         self._record: RunRecord | None = None
@@ -139,7 +140,9 @@ class Snapshots:
     def _ended_tasks(self, record: RunRecord, diagnosis: Diagnosis | None) -> TaskTable | None:
         """Return the tasks of a run that has ended; None if there are none, or they can't be listed."""
         known = diagnosis.findings.listed if diagnosis else None
-        if self._resource != RUN or not (known or may_have_tasks(record)) or not self._has_time():
+        if self._resource != RUN or not self._waits or not (known or may_have_tasks(record)):
+            return None
+        if not self._has_time():
             return None
         try:
             return ended_tasks(
