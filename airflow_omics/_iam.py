@@ -24,7 +24,8 @@ _DIAGNOSIS: Final[Mapping[str, str]] = {
 }
 _OF_A_WAIT: Final[Mapping[str, str]] = {
     **_DIAGNOSIS,
-    "omics:ListRunTasks": "which tasks of a run failed, and every ten minutes how far it is",
+    "omics:ListRunTasks": "which tasks of a run failed; how far it is, every ten minutes; and all of "
+    "them at its end, for the pages in Airflow's UI",
 }
 
 

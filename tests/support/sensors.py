@@ -7,11 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_omics._compat import AirflowRescheduleException
+from airflow_omics._compat import AirflowRescheduleException, has_pages
 from airflow_omics.sensors import OmicsRunBatchSensor, OmicsRunSensor
 
 # One attempt for each call: botocore's own retries would really sleep between them.
 ONE_ATTEMPT = {"retries": {"mode": "standard", "total_max_attempts": 1}}
+
+# What a task does at the end of a run for the pages in Airflow's UI, where there are pages: it asks for up to
+# a hundred tasks, once, and leaves two XComs.
+FOR_PAGES = {"ListRunTasks": 1} if has_pages() else {}
+KEYS_FOR_PAGES = {"omics_run", "omics_tasks"} if has_pages() else set()
 
 # A sleep never returns early, and a scheduler never comes early.
 LAG = 0.001
@@ -76,6 +81,8 @@ class TaskInstance:
         self.pushed: list[Any] = []
         self.links: list[Any] = []
         self.diagnoses: list[Any] = []
+        self.snapshots: list[Any] = []
+        self.tables: list[Any] = []
         self.first_reschedule: datetime.datetime | None = None
 
     def xcom_push(self, key: str, value: Any) -> None:
@@ -83,6 +90,8 @@ class TaskInstance:
             "return_value": self.pushed,
             "omics_run_links": self.links,
             "diagnosis": self.diagnoses,
+            "omics_run": self.snapshots,
+            "omics_tasks": self.tables,
         }
         assert key in pushed, f"pushed the key {key!r}"
         pushed[key].append(value)

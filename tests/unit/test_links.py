@@ -242,7 +242,8 @@ def test_a_gate_stores_them_at_its_first_look_and_not_again(poke_gate: Gate, run
     push = ti.xcom_push
 
     def note(key: str, value: Any) -> None:
-        stored_after.append(poke_gate.clock.passed())
+        if key == "omics_run_links":
+            stored_after.append(poke_gate.clock.passed())
         push(key, value)
 
     ti.xcom_push = note  # type: ignore[method-assign]

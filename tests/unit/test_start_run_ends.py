@@ -10,7 +10,7 @@ import pytest
 
 from airflow_omics._compat import AirflowFailException
 from airflow_omics.exceptions import OmicsAccessError, OmicsRequestError
-from tests.support.sensors import Clock
+from tests.support.sensors import KEYS_FOR_PAGES, Clock
 from tests.support.start_operators import (
     ROLE,
     StartTask,
@@ -367,13 +367,13 @@ def test_record_fields_narrow_what_reaches_xcom(start_task: StartTask, omics: An
 
 
 @MODES
-def test_without_xcom_push_only_the_links_are_pushed(
+def test_without_xcom_push_only_what_people_see_is_pushed(
     start_task: StartTask, omics: Any, deferrable: bool
 ) -> None:
     omics.default_life = "failed-out-of-memory-error"
     done = start_task(do_xcom_push=False, deferrable=deferrable, rerun_with=RERUN)()
     assert done.kind == "OmicsRunFailedError"
-    assert set(done.pushed) == {"omics_run_links"}
+    assert set(done.pushed) == {"omics_run_links", *KEYS_FOR_PAGES}
 
 
 @MODES
