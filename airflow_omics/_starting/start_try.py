@@ -242,7 +242,7 @@ class StartTry(ABC):
             ending = poller.look()
             if wait.record is not None:
                 self._seen(wait.record)
-            self.snapshots.looked(wait.record, poller.hook, wait.tasks, is_over=ending is not None)
+            self.snapshots.looked(wait, poller.hook, is_over=ending is not None)
             return ending
 
         def between_looks() -> None:

@@ -25,10 +25,15 @@ SECONDS: Final = 5.0
 """Seconds that listing takes at most: the task's own result waits for it."""
 
 
-def may_have_tasks(record: Mapping[str, Any]) -> bool:
-    """Return whether HealthOmics may still know tasks of a run, and the run has ended."""
+def has_tasks(record: Mapping[str, Any], *, is_explained: bool) -> bool:
+    """Return whether a run has ended, and may have tasks that somebody still knows.
+
+    :param is_explained: whether a diagnosis has listed some; of a run that was deleted, from its manifest.
+    """
+    status = record.get("status")
     never_ran = "creationTime" in record and "startTime" not in record
-    return record.get("status") not in (*ACTIVE_STATUSES, "DELETED", None) and not never_ran
+    has_ended = status is not None and status not in ACTIVE_STATUSES
+    return has_ended and (is_explained or (status != "DELETED" and not never_ran))
 
 
 def ended_tasks(

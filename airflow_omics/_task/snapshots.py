@@ -18,11 +18,12 @@ from airflow_omics._monitoring.option import progress_is_on
 from airflow_omics._monitoring.snapshot import RUN_KEY, batch_snapshot, run_snapshot
 from airflow_omics._monitoring.task_table import TASKS_KEY, TaskTable, epoch
 from airflow_omics._resource import RUN
-from airflow_omics._task.ended_tasks import SECONDS, ended_tasks, may_have_tasks
+from airflow_omics._task.ended_tasks import SECONDS, ended_tasks, has_tasks
 from airflow_omics.exceptions import OmicsError
-from airflow_omics.records import RunRecord
+from airflow_omics.records import ACTIVE_STATUSES, RunRecord
 
 if TYPE_CHECKING:
+    from airflow_omics._waiting.wait import Wait
     from airflow_omics.diagnosis import Diagnosis
     from airflow_omics.failures import Failure
     from airflow_omics.hooks import OmicsHook
@@ -61,6 +62,7 @@ class Snapshots:
         self._hook: OmicsHook | None = None
         self._skew: float | None = None
         self._tasks: TaskTable | None = None
+        self._stuck_since: float | None = None
         self._last: dict[str, Any] = {}
 
     def note(self, record: RunRecord | None, hook: OmicsHook | None = None) -> None:
@@ -77,17 +79,17 @@ class Snapshots:
         if before is not None and before.get("id") != record.get("id"):
             self._safely(self._begin_anew)
 
-    def looked(
-        self, record: RunRecord | None, hook: OmicsHook | None, tasks: TaskTable | None, *, is_over: bool
-    ) -> None:
-        """Take a record that was read, and leave a snapshot if anything but the time has changed.
+    def looked(self, wait: Wait, hook: OmicsHook | None, *, is_over: bool) -> None:
+        """Take what a look has found, and leave a snapshot if anything but the time has changed.
 
-        :param tasks: the run's tasks, if they were listed; each table is left once.
+        :param wait: has the record and, if they were listed, the run's tasks; each table is left once.
+        :param hook: what has looked.
         :param is_over: whether the wait is over, so that :meth:`around` leaves the snapshot.
         """
-        self.note(record, hook)
+        self.note(wait.record, hook)
         if not is_over:
-            self._safely(lambda: self._leave(tasks))
+            self._stuck_since = wait.stuck_since
+            self._safely(lambda: self._leave(wait.tasks))
 
     def around(self, end: Callable[[], R]) -> R:
         """Return what ``end`` returns or raise what it raises, and leave the last snapshot either way.
@@ -140,9 +142,9 @@ class Snapshots:
     def _ended_tasks(self, record: RunRecord, diagnosis: Diagnosis | None) -> TaskTable | None:
         """Return the tasks of a run that has ended; None if there are none, or they can't be listed."""
         known = diagnosis.findings.listed if diagnosis else None
-        if self._resource != RUN or not self._waits or not (known or may_have_tasks(record)):
+        if self._resource != RUN or not self._waits or not self._has_time():
             return None
-        if not self._has_time():
+        if not has_tasks(record, is_explained=bool(known)):
             return None
         try:
             return ended_tasks(
@@ -164,7 +166,7 @@ class Snapshots:
 
     def _begin_anew(self) -> None:
         """Take another run or batch, which the task has started after the one before."""
-        self._tasks, self._last = None, {}
+        self._tasks, self._stuck_since, self._last = None, None, {}
         if self._resource == RUN and self._record is not None:
             self._push(TASKS_KEY, TaskTable(self._moment(self._record)).to_plain())
 
@@ -172,7 +174,12 @@ class Snapshots:
         seen = self._moment(record)
         if self._resource == RUN:
             snapshot = run_snapshot(
-                record, seen, record_fields=self._fields, tasks=self._tasks, failure=failure
+                record,
+                seen,
+                record_fields=self._fields,
+                tasks=self._tasks,
+                failure=failure,
+                stuck_since=self._stuck_since if record.get("status") in ACTIVE_STATUSES else None,
             )
         else:
             snapshot = batch_snapshot(record, seen, record_fields=self._fields, reasons=_reasons(record))

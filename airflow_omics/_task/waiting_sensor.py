@@ -126,7 +126,7 @@ class WaitingSensor(RunTaskMixin, BaseSensorOperator):
             nonlocal links
             ending = poller.look()
             links = persist_links(context, wait.record, links)
-            snapshots.looked(wait.record, poller.hook, wait.tasks, is_over=ending is not None)
+            snapshots.looked(wait, poller.hook, is_over=ending is not None)
             return ending
 
         ending = until_over(look, lambda: self._between_looks(wait, next(pauses)))
