@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from airflow_omics.plugin.readable import items, line, mapping, whole
 from airflow_omics.plugin.shares import Share
-from airflow_omics.plugin.values import items, line, mapping, whole
 
 # What GetBatch counts, as a snapshot or an outcome names it, and what is said of it.
 _STATES: Final = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from airflow_omics._words import span
@@ -11,10 +12,10 @@ from airflow_omics.plugin.batch_counts import reasons_of, shares_of, submitted, 
 from airflow_omics.plugin.cohort_batches import status_badge
 from airflow_omics.plugin.html import text
 from airflow_omics.plugin.model import Gate, RunView
+from airflow_omics.plugin.readable import items, line, mapping, when, whole
 from airflow_omics.plugin.reasons import Row, table
 from airflow_omics.plugin.shares import bar, legend, many
 from airflow_omics.plugin.standing import is_active, named
-from airflow_omics.plugin.values import items, line, mapping, when, whole
 
 _MEANINGS: Final = {
     "CREATING": "HealthOmics is making the batch. None of its runs has been started.",
@@ -48,7 +49,8 @@ def render(view: RunView, root: str, now: float) -> str:
     :param root: Airflow's own path, with a slash at its end.
     :param now: seconds since the epoch.
     """
-    gate = view.gate
+    gate = _seen(view)
+    view = replace(view, gate=gate)
     outcome = mapping(view.record.get("outcome"))
     name = named(gate) or "HealthOmics batch"
     why = table(_reasons(view), "Why runs of the batch ended badly")
@@ -62,6 +64,13 @@ def render(view: RunView, root: str, now: float) -> str:
         _links(view.links),
     ]
     return html.page(name, "".join(parts), root, is_active=not gate.is_over, extra="cohort")
+
+
+def _seen(view: RunView) -> Gate:
+    """Return the gate with what was seen of its batch: the task's result, if it has left no snapshot."""
+    if view.gate.run or not view.record.get("status"):
+        return replace(view.gate, snapshot={"kind": "batch", **view.gate.snapshot})
+    return replace(view.gate, snapshot={"kind": "batch", "run": view.record})
 
 
 def _head(view: RunView, root: str, name: str) -> str:

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from airflow_omics.plugin.html import run_page_path, text
 from airflow_omics.plugin.model import CohortView, Gate
+from airflow_omics.plugin.readable import when
 from airflow_omics.plugin.standing import indexed, is_active, run_key
-from airflow_omics.plugin.values import when
 
 
 class Cohort:

@@ -12,9 +12,9 @@ from airflow_omics.plugin.cells import grid, such_as
 from airflow_omics.plugin.cohort import Cohort
 from airflow_omics.plugin.html import text
 from airflow_omics.plugin.model import Gate
+from airflow_omics.plugin.readable import line
 from airflow_omics.plugin.shares import bar, legend, many
 from airflow_omics.plugin.standing import Standing, shares
-from airflow_omics.plugin.values import line
 
 _MOST_SHOWN: Final = 20
 

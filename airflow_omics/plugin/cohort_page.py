@@ -12,9 +12,9 @@ from airflow_omics.plugin.cohort_batches import batches
 from airflow_omics.plugin.cohort_runs import runs
 from airflow_omics.plugin.html import text
 from airflow_omics.plugin.model import CohortView, Gate
+from airflow_omics.plugin.readable import line
 from airflow_omics.plugin.shares import bar, in_words, legend, many
 from airflow_omics.plugin.standing import is_about_batch, run_key, shares
-from airflow_omics.plugin.values import line
 
 NOTHING: Final = (
     "This DAG run has no task that starts or waits for HealthOmics runs, or none was scheduled yet."
@@ -35,6 +35,10 @@ def render(view: CohortView, root: str, now: float) -> str:
     ]
     body = _head(view, root) + (_summary(cohort.gates) if len(tasks) > 1 else "")
     body += "".join(sections) or f'<p class="plain">{NOTHING}</p>'
+    if view.left_out > 0:
+        body += (
+            f'<p class="warning">{many(view.left_out, "more task")} of this DAG run have no place here.</p>'
+        )
     is_active = any(not gate.is_over for gate in cohort.gates)
     return html.page(
         f"HealthOmics runs of {line(view.dag_run_id, 200)}", body, root, is_active=is_active, extra="cohort"

@@ -13,9 +13,9 @@ from airflow_omics.plugin.cells import folded, grid, such_as
 from airflow_omics.plugin.cohort import Cohort
 from airflow_omics.plugin.html import text
 from airflow_omics.plugin.model import Gate
+from airflow_omics.plugin.readable import line, when
 from airflow_omics.plugin.shares import bar, legend, many
 from airflow_omics.plugin.standing import Standing, is_active, reason_of, shares, stuck_for
-from airflow_omics.plugin.values import line, when
 
 _SEE_LOG: Final = "the task's log says why"
 _SMALL: Final = 300

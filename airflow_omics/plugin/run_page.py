@@ -26,6 +26,7 @@ from airflow_omics.plugin.html import (
 from airflow_omics.plugin.model import RunView
 from airflow_omics.plugin.rows import Row, rows_of, told
 from airflow_omics.plugin.run_state import RunState
+from airflow_omics.plugin.standing import is_about_batch
 from airflow_omics.plugin.tasks_table import tasks_table
 from airflow_omics.plugin.timeline import drawing
 from airflow_omics.plugin.why import why
@@ -55,7 +56,7 @@ def render(view: RunView, root: str, now: float) -> str:
     :param root: Airflow's own path, with a slash at its end.
     :param now: the API server's time, in seconds since the epoch.
     """
-    if view.gate.is_batch:
+    if is_about_batch(view.gate):
         return batch_page.render(view, root, now)
     state = RunState(view, now)
     if not state.run:

@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 from airflow_omics._words import span
 from airflow_omics.plugin.html import KNOWN, status_class
 from airflow_omics.plugin.model import Gate
+from airflow_omics.plugin.readable import line, mapping, when
 from airflow_omics.plugin.shares import Share
-from airflow_omics.plugin.values import line, mapping, when
 from airflow_omics.records import TERMINAL_BATCH_STATUSES, TERMINAL_STATUSES
 
 # By Airflow's state of a task: what is said of a task of which no run or batch was seen, and its colour.

@@ -6,7 +6,19 @@ import dataclasses
 
 import pytest
 
-from tests.support.cohorts import batch_gate, batch_view, drawn, in_progress, judged, page_of
+from airflow_omics.plugin import batch_page, run_page
+from airflow_omics.plugin.model import Gate, RunView
+from tests.support.cohorts import (
+    DAG,
+    DAG_RUN,
+    NOW,
+    batch_gate,
+    batch_view,
+    drawn,
+    in_progress,
+    judged,
+    page_of,
+)
 from tests.support.page_tree import Tree
 
 pytestmark = pytest.mark.any_airflow
@@ -149,6 +161,22 @@ def test_links_lead_to_pages_of_https_alone() -> None:
     tree = Tree(drawn(view))
     assert [a["href"] for a in tree.all("a") if a.get("target")] == ["https://aws/"]
     assert tree.check() == []
+
+
+def test_a_batch_that_left_no_snapshot_is_shown_by_its_record() -> None:
+    view = judged("failed")
+    record = {**view.record, **view.gate.snapshot["run"]}
+    page = Tree(
+        drawn(dataclasses.replace(view, record=record, gate=dataclasses.replace(view.gate, snapshot={})))
+    )
+    assert "cohort-0 PROCESSED Batch 7706183" in page.said
+    assert "200 completed 43 failed 7 not started" in page.said
+    assert "Processed 2026-01-15 17:00:00 UTC Took 3 h" in page.said
+
+
+def test_the_run_page_of_a_batch_is_this_one() -> None:
+    for view in (judged("failed"), RunView(DAG, DAG_RUN, Gate("cohort", operator="OmicsRunBatchSensor"))):
+        assert run_page.render(view, "/", NOW) == batch_page.render(view, "/", NOW)
 
 
 def test_ways_back() -> None:

@@ -270,6 +270,12 @@ def test_a_dag_run_without_runs_says_so() -> None:
     assert f"/dags/germline/runs/{QUOTED}" in hrefs(tree)
 
 
+def test_what_has_no_place_is_said_to_be_missing() -> None:
+    view = dataclasses.replace(cohort(20), left_out=1_200)
+    assert "1,200 more tasks of this DAG run have no place here." in Tree(drawn(view)).said
+    assert "no place here" not in Tree(drawn(cohort(20))).said
+
+
 @pytest.mark.parametrize("size", [1_000, 5_000])
 def test_a_large_cohort_stays_small(size: int) -> None:
     text = drawn(cohort(size))

@@ -96,7 +96,7 @@ def plain(text: str) -> str:
     return text.encode(errors="replace").decode()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(gates, max_size=6), words, words)
 def test_a_cohort_of_anything_is_a_page(found: list[Gate], dag: str, dag_run: str) -> None:
     named = tuple(dataclasses.replace(gate, task_id=plain(gate.task_id)) for gate in found)
@@ -105,7 +105,7 @@ def test_a_cohort_of_anything_is_a_page(found: list[Gate], dag: str, dag_run: st
     assert Tree(page).check() == []
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(gates, records, st.dictionaries(words, words, max_size=3))
 def test_a_batch_of_anything_is_a_page(gate: Gate, record: dict[str, Any], links: dict[str, str]) -> None:
     named = dataclasses.replace(gate, task_id=plain(gate.task_id))
