@@ -28,7 +28,7 @@ DAYS ?= 7
 # (tests/support/slow.py).
 CHECKED := tests/public tests/unit tests/triggerer tests/emulator tests/scripts -m "not slow"
 
-.PHONY: help demo up check test lint docs matrix clients simulate contract screenshots chaos gates kills bench-emulator bench-parse bench-lines bench-batch \
+.PHONY: help demo up check test lint docs matrix clients simulate contract screenshots chaos gates kills bench-emulator bench-parse bench-lines bench-pages bench-batch \
 	environment programs postgresql aws-cli schemas clean
 
 help: ## Show this list
@@ -92,6 +92,9 @@ bench-parse: environment ## Measure what the sensor costs a DAG file
 
 bench-lines: environment ## Measure what the worst log lines cost a diagnosis
 	@$(RUN) benchmarks/lines.py
+
+bench-pages: environment ## Measure what the pages in Airflow's UI take to make, and their size
+	@$(RUN) -m benchmarks.pages
 
 bench-batch: environment ## Measure what a batch of 100,000 runs costs a task, beside mapped starts (20 minutes)
 	@$(RUN) -m benchmarks.batch
