@@ -14,6 +14,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from scripts.setup.programs import chromium
+from tests.support import cohorts
 from tests.support.browser import OPTIONS
 from tests.support.page_server import FRAME, Pages, page_server
 from tests.support.run_pages import FOLDER
@@ -285,3 +286,63 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(
             assert found[1] == "solid", found[0]
             reached.add(found[0])
     assert len(reached) == wanted
+
+
+def _tab_stops(page: Page) -> int:
+    return int(page.locator(".cells a").evaluate_all("all => all.filter(one => one.tabIndex === 0).length"))
+
+
+def _focused(page: Page) -> int:
+    return int(
+        page.locator(".cells a").evaluate_all("all => all.findIndex(one => one === document.activeElement)")
+    )
+
+
+def test_cells_are_one_stop_of_the_tab_key_with_arrow_keys_inside(
+    pages: Pages, new_page: Callable[..., Page]
+) -> None:
+    page = new_page()
+    html = cohorts.drawn(cohorts.cohort(100)).replace('data-refresh="10"', 'data-refresh="0.2"')
+    pages.html["/cohort"] = html
+    page.goto(f"{pages.url}/cohort")
+    assert _tab_stops(page) == 1
+    page.locator(".cells a").first.focus()
+    tops = page.locator(".cells a").evaluate_all("all => all.map(one => one.getBoundingClientRect().top)")
+    row = tops.count(tops[0])
+    assert 40 < row < 60
+    keys = ("ArrowRight", "ArrowDown", "ArrowLeft", "ArrowUp", "ArrowLeft", "End", "ArrowRight", "Home")
+    at = []
+    for key in keys:
+        page.keyboard.press(key)
+        at.append(_focused(page))
+    assert at == [1, row + 1, row, 0, 0, 99, 99, 0]
+    page.keyboard.press("End")
+    # The next page keeps the focus where it is, and the other cells out of the Tab key's way.
+    pages.html["/cohort"] = html.replace("<h1>HealthOmics", "<h1>changed, HealthOmics")
+    expect(page.locator("h1")).to_contain_text("changed", timeout=LONGEST)
+    assert _focused(page) == 99
+    assert _tab_stops(page) == 1
+
+
+def test_what_a_cell_says_is_shown_inside_the_window(pages: Pages, new_page: Callable[..., Page]) -> None:
+    page = new_page(420)
+    pages.html["/cohort"] = cohorts.drawn(cohorts.cohort(60))
+    page.goto(f"{pages.url}/cohort")
+    for index in range(20):
+        cell = page.locator(".cells a").nth(index)
+        cell.hover()
+        box = cell.locator("span").bounding_box()
+        assert box is not None
+        assert box["width"] > 60
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 420
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_without_the_script_every_cell_can_be_reached(pages: Pages, new_page: Callable[..., Page]) -> None:
+    page = new_page(java_script_enabled=False)
+    pages.html["/cohort"] = cohorts.drawn(cohorts.cohort(5))
+    page.goto(f"{pages.url}/cohort")
+    page.locator(".cells a").first.focus()
+    page.keyboard.press("Tab")
+    expect(page.locator(".cells a").nth(1)).to_be_focused()

@@ -63,6 +63,7 @@ def test_counts_stand_beside_the_bar_in_words() -> None:
     assert "1 completed 2 running 1 pending" in tree.said
     assert [found["class"] for found in tree.all("rect")] == ["s-COMPLETED", "s-RUNNING", "s-PENDING"]
     assert [found["width"] for found in tree.all("rect")] == ["25.00%", "50.00%", "25.00%"]
+    assert [found["x"] for found in tree.all("rect")] == ["0.00%", "25.00%", "75.00%"]
 
 
 def test_one_of_thousands_can_be_seen() -> None:
@@ -156,13 +157,14 @@ def test_a_long_list_of_what_ended_badly_says_how_many_more_there_are() -> None:
 
 def test_how_long_the_completed_took() -> None:
     # An hour, and 97 seconds more for each map index.
-    tree = page(*(run_gate(i, "COMPLETED") for i in (0, 10, 20)), run_gate(25, "FAILED"))
-    assert "The 3 completed took 1 h to 1 h 32 min half of them at most 1 h 16 min" in tree.said
+    tree = page(*(run_gate(i, "COMPLETED") for i in (0, 10, 29)), run_gate(25, "FAILED"))
+    assert "The 3 completed took 1 h to 1 h 46 min half of them at most 1 h 16 min" in tree.said
     assert "The completed one took 1 h 16 min" in page(run_gate(10, "COMPLETED")).said
 
 
 def test_what_takes_longest_and_what_ended_last() -> None:
     gates = [*(run_gate(i, "RUNNING") for i in (30, 12)), run_gate(60, "PENDING"), run_gate(20, "COMPLETED")]
+    gates.append(run_gate(0, "FAILED"))
     tree = page(*gates)
     # The twelfth was created 4 h 56 min ago and started ten minutes later; the sixtieth 4 h 40 min ago.
     assert "Running longest 4 h 46 min 12 NA12012 Waiting longest 4 h 40 min 60 NA12060" in tree.said
@@ -210,6 +212,7 @@ def test_tasks_that_say_something_else_than_their_runs_are_noted() -> None:
     failed = page(run_gate(1, "COMPLETED", state="failed"), run_gate(2, "COMPLETED", state="failed"))
     assert "2 tasks failed after the run had completed: the task's log says why." in failed.said
     assert "will be retried" not in failed.said
+    assert "failed after the run" not in page(run_gate(1, "COMPLETED"), run_gate(2, "FAILED")).said
 
 
 def test_a_task_that_is_not_mapped_is_one_line() -> None:
