@@ -186,3 +186,8 @@ def test_ways_back() -> None:
         f"/base/dags/germline/runs/{at}/tasks/cohort/mapped/3",
         f"/base/healthomics/cohort/germline/{at}",
     ]
+
+
+def test_members_that_no_count_names_join_those_of_the_same_kind() -> None:
+    gate = batch_gate("CANCELLED", state="failed", completed=90, cancelled=60, failedStart=10)
+    assert "90 completed 60 cancelled 100 not started" in Tree(drawn(batch_view(gate))).said
