@@ -105,6 +105,21 @@ def test_types_and_tasks_come_in_the_order_of_their_cost() -> None:
     assert plain["by_instance_type"]["omics.m.xlarge"]["cost"] == 7.2
 
 
+def test_scratch_counts_for_the_order_and_for_the_sum_of_the_others() -> None:
+    tasks = [task(number, metrics={"scratchStorageReservedGiB": 32}) for number in range(100)]
+    cheap = [task(number, end=7200) for number in range(100, 103)]
+    plain = plain_of_manifest(run(), *cheap, *tasks)
+    assert {row["scratch"] for row in plain["by_task"]} == {1.6}
+    assert plain["other_tasks"] == {"tasks": 3, "hours": 6.0, "cost": 2.16}
+    others = plain_of_manifest(run(), *tasks, task(200, metrics={"scratchStorageReservedGiB": 32}))
+    assert others["other_tasks"]["cost"] == 1.96
+
+
+def test_the_longest_is_not_the_most_expensive() -> None:
+    plain = plain_of(run(), task(1, end=7200), task(2, end=3600, instanceType="omics.m.xlarge"))
+    assert [row["id"] for row in plain["by_task"]] == ["2", "1"]
+
+
 def test_a_type_without_a_price_is_in_no_sum_and_named() -> None:
     plain = plain_of(run(), task(1), task(2, instanceType="omics.g6.xlarge"), task(3, instanceType=None))
     assert (plain["compute"], plain["complete"], plain["lower_bound"]) == (0.36, False, True)
@@ -204,6 +219,22 @@ def test_a_storage_type_that_is_newer_is_not_known() -> None:
 def test_a_run_that_never_started_costs_nothing() -> None:
     plain = plain_of(run(startTime=..., stopTime=..., status="CANCELLED", storageType="DYNAMIC"))
     assert (plain["total"], plain["storage"], plain["complete"], plain["lower_bound"]) == (0, 0, True, False)
+
+
+def test_a_run_that_never_started_and_whose_storage_nobody_knows_costs_nothing() -> None:
+    for storage_type in ("DYNAMIC", None, "ELASTIC"):
+        plain = plain_of(run(startTime=..., stopTime=..., status="CANCELLED", storageType=storage_type))
+        assert (plain["storage_usage"]["gib"], plain["unpriced"]) == (0.0, [])
+
+
+def test_clocks_that_differ_make_no_negative_cost() -> None:
+    plain = plain_of(run(stopTime=..., status="RUNNING"), now=T0 - 5)
+    assert (plain["storage"], plain["storage_usage"]["hours"]) == (0.0, 0.0)
+
+
+def test_a_manifest_without_a_capacity_has_what_was_reserved() -> None:
+    plain = plain_of_manifest(run(storageType="STATIC", metrics={"storageReservedGiB": 2400.0}))
+    assert plain["storage_usage"]["gib"] == 2400.0
 
 
 # -- scratch storage -----------------------------------------------------------------------------------------
