@@ -58,6 +58,18 @@ def test_the_ten_minute_line_has_the_tasks(poke_gate: Gate, omics: Any, clock: C
     assert listed(omics) == 6
 
 
+@pytest.mark.parametrize("ahead", [-HOUR, HOUR])
+def test_a_worker_s_clock_that_is_wrong_changes_no_duration(
+    poke_gate: Gate, omics: Any, clock: Clock, output: Output, ahead: float
+) -> None:
+    clock.ahead = ahead
+    run_id = running(omics, *TWO)
+    clock.at(700, omics.move, run_id, "COMPLETED")
+    poke_gate(run_id=run_id)
+    [line] = said(output)
+    assert line.endswith(" is RUNNING 10 min: 1 task done, 1 running (Align 8 min)")
+
+
 def test_no_slot_has_two_lines(poke_gate: Gate, omics: Any, clock: Clock, output: Output) -> None:
     run_id = running(omics, *TWO)
     clock.at(3700, omics.move, run_id, "COMPLETED")

@@ -142,6 +142,12 @@ def test_a_run_without_a_task_counts_from_its_start() -> None:
     assert wait.stuck_since == 0.0
 
 
+def test_nothing_is_said_while_all_is_well(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "airflow_omics")
+    assert list_tasks(waiting(), 200.0, task(100.0)) == []
+    assert caplog.text == ""
+
+
 def test_a_task_that_stopped_is_a_movement() -> None:
     wait = waiting()
     assert list_tasks(wait, 4000.0, task(100.0, stopped=3000.0)) == []
