@@ -675,3 +675,16 @@ def test_a_run_of_as_many_tasks_as_an_xcom_holds_is_a_page_that_a_browser_takes(
     page = render(running(*tasks, left_out=4_700), "/", SEEN)
     assert len(parsed(page).of_class("names")[0].content) == 301
     assert len(page) < 250_000
+
+
+def test_a_failure_for_which_the_service_gave_no_reason_says_so() -> None:
+    page = shown(view(gate("failed", snapshot=seen("FAILED"))))
+    assert page.find("why-title").text == "The run is FAILED"
+    assert rows_of(page)["What it means"] == "HealthOmics gave no reason."
+
+
+def test_a_bar_of_no_length_is_seen_at_the_edge_and_does_not_stick_out() -> None:
+    page = shown(running(task(1, "Align", "RUNNING", 72, 72)))
+    [drawing] = page.of_class("rows")
+    last = list(drawing.all("rect"))[-1].attributes
+    assert (last["x"], last["width"]) == ("99.70%", "0.30%")
