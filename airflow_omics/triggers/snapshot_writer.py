@@ -83,9 +83,7 @@ class SnapshotWriter:
         elif wanted not in self._soon:
             self._sometime.setdefault(wanted)
         if self._pacing is None or self._pacing.done():
-            # In a context of its own, as the watcher's: nothing is written in the name of one task.
-            loop = asyncio.get_running_loop()
-            self._pacing = loop.create_task(self._write_all(), context=contextvars.Context())
+            self._pacing = asyncio.create_task(self._write_all())
 
     def drop(self, source: Source) -> None:
         """Write nothing more of a task instance, whose trigger has ended."""
@@ -130,7 +128,7 @@ class SnapshotWriter:
 
     def _begin(self, source: Source, key: str) -> asyncio.Task[None]:
         # Never cancelled: Airflow 3.1 would take the answer, when it comes, for the answer to the triggerer's
-        # own next question, and the triggerer ends.
+        # own next question, and the triggerer ends. And in a context of its own, in the name of no task.
         loop = asyncio.get_running_loop()
         self._call = loop.create_task(self._write(source, key), context=contextvars.Context())
         return self._call

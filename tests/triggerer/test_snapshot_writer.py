@@ -229,6 +229,7 @@ def test_nothing_is_written_where_there_is_nothing(store: Store, quick: None) ->
 
     with_writer(store, body)
     assert [name for name, _, _ in store.written] == ["full"]
+    assert len(store.at) == 1
 
 
 def test_what_a_gate_that_has_gone_asked_for_is_not_written(store: Store, quick: None) -> None:
@@ -325,6 +326,7 @@ def test_a_gate_that_is_cancelled_amid_its_write_leaves_the_write_alone(
         task.cancel()
         done, _ = await asyncio.wait([task], timeout=1.0)
         assert done
+        assert writer._is_busy
         store.go_on.set()
         await store.until(1)
 
