@@ -209,7 +209,17 @@ def test_a_failed_run_is_listed_once_for_diagnosis_and_table(
 def test_the_reason_of_the_failing_task_is_better_than_the_run_s_own(
     omics: Any, clock: Clock, left: list[Any]
 ) -> None:
-    run_id = ended_run(omics, "failed-run-task-failed", logs=True)
+    tasks = (
+        Task(
+            "CallVariants",
+            at=1,
+            stages=(Stage("RUNNING", 60), Stage("FAILED")),
+            failure_reason="OUT_OF_MEMORY_ERROR",
+        ),
+    )
+    stages = (Stage("RUNNING", 120), Stage("FAILED"))
+    omics.add_life(Life("points", stages=stages, tasks=tasks, failure_reason="RUN_TASK_FAILED"))
+    run_id = ended_run(omics, "points", logs=True)
     for mode in ("poke", "soft"):
         left.clear()
         end = Gate("poke", omics, clock)(run_id=run_id, soft_fail=mode == "soft")
@@ -217,7 +227,7 @@ def test_the_reason_of_the_failing_task_is_better_than_the_run_s_own(
         assert isinstance(error, OmicsRunFailedError)
         [snapshot] = of(left, "omics_run")
         assert snapshot["run"]["failureReason"] == "RUN_TASK_FAILED"
-        assert snapshot["reason"] == error.diagnosis.failure.reason
+        assert snapshot["reason"] == "OUT_OF_MEMORY_ERROR"
 
 
 def test_without_a_diagnosis_a_failed_run_is_listed_at_once(
