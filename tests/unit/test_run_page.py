@@ -273,7 +273,7 @@ def bars(page: Element) -> dict[str, list[tuple[str, str]]]:
 def test_the_timeline_tells_waiting_retries_and_the_cache_apart() -> None:
     page = shown(
         running(
-            task(1, "Index", "COMPLETED", 13, 13, 13, None, cached=True),
+            task(1, "Index", "COMPLETED", 12.5, 13, 13, None, cached=True),
             task(2, "Align", "FAILED", 13, 15, 20),
             task(3, "Align", "RUNNING", 21, 25),
             task(4, "Sort", "PENDING", 22),
@@ -284,7 +284,7 @@ def test_the_timeline_tells_waiting_retries_and_the_cache_apart() -> None:
             ("waits", "1 h so far"),
             ("s-RUNNING goes-on", "1 h so far"),
         ],
-        "Index (9000001), from the run cache, waited 0 s, no instance": [
+        "Index (9000001), from the run cache, waited 30 s, no instance": [
             ("cached s-COMPLETED", "from the run cache")
         ],
         "Align (9000002), attempt 1 of 2, failed after 5 min, waited 2 min, omics.m.xlarge": [
