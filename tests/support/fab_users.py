@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Final
 
 ROLES: Final = {
-    # What a role of Airflow's own has besides, DAGs aside, is left out: these may read, and one DAG alone.
-    "cohort_reader": (("can_read", "DAG:cohort"), ("can_read", "Task Instances"), ("can_read", "XComs")),
-    "cohort_without_xcoms": (("can_read", "DAG:cohort"), ("can_read", "Task Instances")),
+    # What each may read: one DAG alone, and of it what a page needs, or not all of it.
+    "cohort_reader": ("DAG:cohort", "DAG Runs", "Task Instances", "XComs"),
+    "cohort_without_xcoms": ("DAG:cohort", "DAG Runs", "Task Instances"),
 }
 USERS: Final = {
     "op": "Op",
@@ -32,10 +32,10 @@ def main() -> None:
     with get_application_builder() as builder:
         manager = builder.sm
         manager.sync_roles()
-        for role, permissions in ROLES.items():
+        for role, resources in ROLES.items():
             made = manager.add_role(role)
-            for action, resource in permissions:
-                manager.add_permission_to_role(made, manager.create_permission(action, resource))
+            for resource in resources:
+                manager.add_permission_to_role(made, manager.create_permission("can_read", resource))
         for user, role in {"admin": "Admin", **USERS}.items():
             password = passwords.get(user, user)
             manager.add_user(user, user, user, f"{user}@example.org", manager.find_role(role), password)
