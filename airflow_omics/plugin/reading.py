@@ -16,7 +16,7 @@ from airflow.models.xcom import XComModel
 from airflow.utils.session import create_session
 from sqlalchemy import Text, and_, case, cast, func, or_, select
 
-from airflow_omics._monitoring.price_list import PriceList
+from airflow_omics._monitoring.price_file import price_list_from_config
 from airflow_omics._monitoring.snapshot import RUN_KEY
 from airflow_omics._monitoring.task_table import TASKS_KEY, TaskTable, epoch
 from airflow_omics.links import XCOM_KEY as LINKS_KEY
@@ -94,7 +94,7 @@ def run_view(dag_id: str, dag_run_id: str, task_id: str, map_index: int) -> RunV
         diagnosis=diagnosis if isinstance(diagnosis, Mapping) else {},
         links=xcoms.links(found.get(LINKS_KEY)),
         earlier=earlier,
-        prices=_prices(),
+        prices=price_list_from_config(_region(gate.run.get("arn"))),
     )
 
 
@@ -207,6 +207,7 @@ def _seconds(moment: datetime.datetime | None) -> float | None:
     return None if moment is None else moment.timestamp()
 
 
-def _prices() -> PriceList | None:
-    """Return the deployment's price list, of ``[omics] price_list``."""
-    return None
+def _region(arn: Any) -> str | None:
+    """Return the Region of an ARN; None if it is none."""
+    parts = arn.split(":") if isinstance(arn, str) else []
+    return parts[3] or None if len(parts) > 5 else None

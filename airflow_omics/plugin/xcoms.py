@@ -20,6 +20,7 @@ _MOST_EXAMPLES: Final = 5
 _TEXTS: Final = ("seen", "reason", "class", "owner", "stuck")
 _NUMBERS: Final = ("v", "cached", "total")
 _COUNTS: Final = ("tasks", "counts")
+_FLAGS: Final = ("more",)
 
 
 def plain(text: str | None) -> Any:
@@ -54,6 +55,7 @@ def snapshot(value: Any) -> dict[str, Any]:
     found: dict[str, Any] = {"kind": kind, "run": _members(value["run"], kind == "batch")}
     found |= {name: value[name] for name in _TEXTS if isinstance(value.get(name), str)}
     found |= {name: value[name] for name in _NUMBERS if _is_count(value.get(name))}
+    found |= {name: True for name in _FLAGS if value.get(name) is True}
     found |= {name: _counts(value[name]) for name in _COUNTS if isinstance(value.get(name), Mapping)}
     if isinstance(value.get("reasons"), list):
         found["reasons"] = [row for row in value["reasons"][:_MOST_ROWS] if _is_reason(row)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -185,10 +186,10 @@ def test_what_is_not_there_has_no_page(db: AirflowDb, dag_id: str, run_id: str, 
 def test_ids_are_any_text(db: AirflowDb, run_id: str) -> None:
     db.dag_run(DAG, run_id)
     db.task(DAG, run_id, "group.gate-1")
-    db.xcom(DAG, run_id, "group.gate-1", "omics_run", snapshot(id=run_id))
+    db.xcom(DAG, run_id, "group.gate-1", "omics_run", snapshot(id="of this one"))
     view = reading.run_view(DAG, run_id, "group.gate-1", -1)
     assert view is not None
-    assert view.gate.run["id"] == run_id
+    assert (view.dag_run_id, view.gate.run["id"]) == (run_id, "of this one")
 
 
 def test_a_batch_has_how_its_runs_ended(db: AirflowDb) -> None:
@@ -416,3 +417,42 @@ def test_each_statement_goes_by_an_index(db: AirflowDb) -> None:
         scanned = [row[-1] for row in plan if row[-1].startswith("SCAN") and "INDEX" not in row[-1]]
         # What a subquery returned, fifty rows, has no index.
         assert [line for line in scanned if not line.startswith("SCAN anon")] == [], statement
+
+
+# -- this package's own values -------------------------------------------------------------------------------
+
+COUNTS = {f"{name}RunCount": 12 for name in ("pending", "running", "completed", "failed")}
+BATCH = {**RECORD, "processedTime": RECORD["startTime"], "totalRuns": 48, "runSummary": COUNTS}
+LISTED = [{"taskId": str(number), "status": "COMPLETED", "cacheHit": True} for number in range(3)]
+OUR_OWN = [
+    run_snapshot(RECORD, AT),
+    run_snapshot({**RECORD, "status": "FAILED", "failureReason": "OUT_OF_MEMORY_ERROR"}, AT),
+    run_snapshot(RECORD, AT, tasks=TaskTable.of(LISTED, AT, more=True), stuck_since=AT),
+    batch_snapshot(BATCH, AT, reasons={("OUT_OF_MEMORY_ERROR", "pipeline author"): 3}),
+]
+
+
+@pytest.mark.parametrize("own", OUR_OWN, ids=lambda own: ",".join(own)[:60])
+def test_no_member_of_a_snapshot_is_lost_on_the_way(db: AirflowDb, own: dict[str, Any]) -> None:
+    db.task(DAG, RUN, GATE)
+    db.xcom(DAG, RUN, GATE, "omics_run", own)
+    view, cohort = reading.run_view(DAG, RUN, GATE, -1), reading.cohort_view(DAG, RUN)
+    assert view is not None
+    assert cohort is not None
+    assert [gate.snapshot for gate in (view.gate, *cohort.gates)] == [own, own]
+
+
+def test_prices_are_those_of_the_run_s_region(
+    db: AirflowDb, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    prices = tmp_path / "prices.json"
+    prices.write_text(json.dumps({"region": "us-west-2", "prices": {"omics.m.xlarge": 0.25}}))
+    monkeypatch.setenv("AIRFLOW__OMICS__PRICE_LIST", str(prices))
+    for task_id, arn in ((GATE, ARN), ("elsewhere", ARN.replace("west", "east")), ("nowhere", "no ARN")):
+        db.task(DAG, RUN, task_id)
+        db.xcom(DAG, RUN, task_id, "omics_run", snapshot(arn=arn))
+    found = {task_id: reading.run_view(DAG, RUN, task_id, -1) for task_id in (GATE, "elsewhere", "nowhere")}
+    costs = {
+        name: view.prices.price_of("omics.m.xlarge") for name, view in found.items() if view and view.prices
+    }
+    assert costs == {GATE: 0.25}
