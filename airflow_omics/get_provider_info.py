@@ -113,8 +113,8 @@ _OPTIONS: dict[str, Any] = {
     "ui_tabs": {
         "description": (
             "Whether those pages are also tabs of task instances and DAG runs on Airflow 3.1 to 3.3, where "
-            "such a tab is on every task of every DAG. From Airflow 3.4 on it is only where it belongs, and "
-            "this option is not read."
+            "such a tab is on every task of every DAG. From Airflow 3.4 on our tasks have their tab without "
+            "this option, and others never; that of DAG runs, which would be on those of every DAG, needs it."
         ),
         "version_added": "0.2.0",
         "type": "boolean",
