@@ -121,6 +121,21 @@ def test_other_pins_are_another_environment_and_the_first_is_kept(
     assert len(installer.made) == 2
 
 
+def test_an_entry_point_that_is_added_is_installed_from_the_pins_that_are_kept(
+    installer: Installer, checkout: Checkout
+) -> None:
+    environment = checkout.make()
+    project = checkout.folder / "pyproject.toml"
+    for text, are_installed in ((project.read_text(), 0), ("", 1)):
+        installer.installed.clear()
+        project.write_text(text or f'{project.read_text()}\n[project.entry-points."new"]\na = "b:c"\n')
+        assert checkout.make() == environment
+        assert [options[-1] for _, options in installer.installed] == [
+            f"{checkout.folder}[emulator]"
+        ] * are_installed
+    assert len(installer.made) == 1
+
+
 def test_what_was_not_installed_to_its_end_is_installed_anew(
     installer: Installer, checkout: Checkout
 ) -> None:
