@@ -17,6 +17,9 @@ from airflow_omics.links import RUN_LINKS
 _LARGEST_NUMBER: Final = 1e12
 _MOST_ROWS: Final = 20
 _MOST_EXAMPLES: Final = 5
+_MOST_MEMBERS: Final = 100
+_EXAMPLE: Final = ("runSettingId", "runId")
+_MEMBER: Final = (*_EXAMPLE, "status")
 _TEXTS: Final = ("seen", "reason", "class", "owner", "stuck")
 _NUMBERS: Final = ("v", "cached", "total")
 _COUNTS: Final = ("tasks", "counts")
@@ -72,6 +75,9 @@ def record(value: Any, is_batch: bool) -> dict[str, Any]:
     if is_batch and isinstance(value.get("failures"), list):
         rows = value["failures"][:_MOST_ROWS]
         found["failures"] = [_failure(row) for row in rows if isinstance(row, Mapping)]
+    if is_batch and isinstance(value.get("members"), list):
+        rows = value["members"][:_MOST_MEMBERS]
+        found["members"] = [_texts(row, _MEMBER) for row in rows if isinstance(row, Mapping)]
     return found
 
 
@@ -103,11 +109,15 @@ def _failure(row: Mapping[str, Any]) -> dict[str, Any]:
         found["count"] = row["count"]
     examples = row.get("examples")
     found["examples"] = [
-        {name: example[name] for name in ("runSettingId", "runId") if isinstance(example.get(name), str)}
+        _texts(example, _EXAMPLE)
         for example in (examples if isinstance(examples, list) else [])[:_MOST_EXAMPLES]
         if isinstance(example, Mapping)
     ]
     return found
+
+
+def _texts(row: Mapping[str, Any], names: Collection[str]) -> dict[str, str]:
+    return {name: row[name] for name in names if isinstance(row.get(name), str)}
 
 
 def _is_reason(row: Any) -> bool:

@@ -202,14 +202,18 @@ def test_a_batch_has_how_its_runs_ended(db: AirflowDb) -> None:
     }
     outcome = {"total": 3, "completed": 2, "failed": 1}
     failure = {"reason": "SERVICE_ERROR", "class": "retry", "owner": "AWS", "count": 1, "examples": []}
+    shown = {"outcome": outcome, "failures": [failure]}
+    member = {"runSettingId": "s1", "runId": "7", "status": "COMPLETED"}
+    others: list[Any] = [{**member, "parameters": {"a": "b"}, "runId": 9}, "none"]
     db.task(DAG, RUN, GATE, operator="OmicsStartRunBatchOperator")
-    db.xcom(DAG, RUN, GATE, "return_value", {**record, "outcome": outcome, "failures": [failure]})
+    db.xcom(DAG, RUN, GATE, "return_value", {**record, **shown, "members": [member, *others]})
     for left in ({}, {"omics_run": batch_snapshot(record, AT)}):
         for key, value in left.items():
             db.xcom(DAG, RUN, GATE, key, value)
         view = reading.run_view(DAG, RUN, GATE, -1)
         assert view is not None
-        assert view.record == {"id": "12", "status": "PROCESSED", "outcome": outcome, "failures": [failure]}
+        members = [member, {"runSettingId": "s1", "status": "COMPLETED"}]
+        assert view.record == {"id": "12", "status": "PROCESSED", **shown, "members": members}
 
 
 # -- how long it took before ---------------------------------------------------------------------------------
