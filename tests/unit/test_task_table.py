@@ -214,6 +214,15 @@ def test_a_hostile_table_is_read_without_an_error(
                 assert all(isinstance(text, str) and len(text) <= 80 for text in task[:3])
 
 
+@pytest.mark.parametrize("after", [-(10**11), 10**12 - 1, 2.52e11, 10**400, float("nan"), "7", True], ids=repr)
+def test_a_time_that_no_calendar_has_is_none(after: Any) -> None:
+    plain = TaskTable.of([ITEM], SEEN).to_plain()
+    plain["tasks"][0][3:6] = [after, after, after]
+    table = TaskTable.of_plain(plain)
+    assert table is not None
+    assert table.tasks[0][3:6] == (None, None, None)
+
+
 def test_a_table_of_a_million_rows_is_cut() -> None:
     plain = {**TaskTable.of([ITEM], SEEN).to_plain()}
     plain["tasks"] = plain["tasks"] * 10_000
