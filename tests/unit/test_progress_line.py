@@ -111,6 +111,10 @@ def test_a_change_of_status_keeps_its_words() -> None:
     assert said == "is STOPPING, was RUNNING (60 s since the first look): 6 tasks done"
 
 
+def test_a_run_that_has_just_begun_to_run_says_what_it_was() -> None:
+    assert line(tasks("COMPLETED"), before="STARTING") == f"{PLAIN}: 1 task done"
+
+
 def test_a_run_whose_start_is_not_known_keeps_the_time_since_the_first_look() -> None:
     assert line(tasks("COMPLETED"), record={"id": "7261567"}) == f"{PLAIN}: 1 task done"
 
