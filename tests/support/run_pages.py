@@ -174,10 +174,10 @@ RUNNING_VIEW = view(
 )
 
 
-def many() -> RunView:
+def many(number_of_tasks: int = 44) -> RunView:
     """Return a run with more tasks than are listed, in a drawing that scrolls."""
     tasks = [task(0, "Prepare", "COMPLETED", 12, 13, 20)]
-    for number in range(1, 44):
+    for number in range(1, number_of_tasks):
         start = 20 + number % 60
         ended = start + 5 + number % 17
         done = ended < 80
