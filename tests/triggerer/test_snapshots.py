@@ -393,6 +393,9 @@ class Asked:
     def ask(self, source: Any, key: str, *, soon: bool) -> None:
         self.wanted.append((key, soon))
 
+    async def write_last(self, source: Any, key: str) -> None:
+        self.wanted.append((source.value(key)["run"]["status"], True))
+
     def take(self) -> list[tuple[str, bool]]:
         wanted, self.wanted = self.wanted, []
         return wanted
@@ -493,6 +496,16 @@ def test_what_is_over_asks_for_nothing_more(asked: Asked) -> None:
     wait.answered(record("COMPLETED"), T0)
     snapshots.looked(T0, True)
     assert asked.take() == []
+
+
+@pytest.mark.any_airflow
+def test_the_end_of_a_run_that_is_gone_is_left_although_no_answer_said_so(asked: Asked) -> None:
+    """A 404 makes a run DELETED, which a DAG may take for a success."""
+    snapshots, wait = gate("RUNNING")
+    wait.answered(record("RUNNING"), T0)
+    snapshots.looked(T0, False)
+    asyncio.run(snapshots.leave_last(wait.known.deleted()))
+    assert asked.take() == [("DELETED", True)]
 
 
 @pytest.mark.any_airflow
