@@ -71,17 +71,20 @@ class Snapshots:
 
     def listed(self, item: Mapping[str, Any], status: str, at: float) -> None:
         """Leave a snapshot if the status has changed, of what the item has and the record does not."""
-        if status == self._status:
-            return
-        self._status, self._seen = status, at
+        has_changed, self._status = status != self._status, status
+        if not has_changed and (self._listed is not None or self._wait.record is not None):
+            return  # what it is, is known
+        self._seen = at
         self._listed = to_plain({name: item[name] for name in RUN_MEMBERS if item.get(name) is not None})
-        self._writer.ask(self, RUN_KEY, soon=True)
+        if has_changed:
+            self._writer.ask(self, RUN_KEY, soon=True)
 
     def tasks_listed(self, at: float) -> None:
         """Leave the tasks, and a snapshot with their counts, when nothing else waits to be written."""
         self._seen = at
         self._writer.ask(self, TASKS_KEY, soon=False)
-        self._writer.ask(self, RUN_KEY, soon=False)
+        if self._listed is not None or self._wait.record is not None:  # else the worker's says more
+            self._writer.ask(self, RUN_KEY, soon=False)
 
     async def leave_last(self, record: RunRecord) -> None:
         """Leave the snapshot of a wait that is over, as no worker does.

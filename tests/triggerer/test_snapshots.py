@@ -509,8 +509,28 @@ def test_the_end_of_a_run_that_is_gone_is_left_although_no_answer_said_so(asked:
 
 
 @pytest.mark.any_airflow
+def test_tasks_put_no_poorer_snapshot_in_the_place_of_the_worker_s(asked: Asked) -> None:
+    """A wait that a worker has begun may have no record here for long: lists are enough for it."""
+    snapshots, wait = gate("RUNNING")
+    table = TaskTable(T0, (RunTask("8", "Call", "RUNNING"),))
+    wait.tasks_listed(table, T0)
+    snapshots.tasks_listed(T0)
+    assert asked.take() == [(TASKS_KEY, False)]
+    snapshots.listed({"name": "sample_1", "workflowId": "7", "startTime": CREATED}, "RUNNING", T0)
+    assert asked.take() == []
+    snapshots.tasks_listed(T0)
+    assert asked.take() == [(TASKS_KEY, False), (RUN_KEY, False)]
+    snapshot = snapshots.value(RUN_KEY)
+    assert snapshot is not None
+    assert {"name", "workflowId", "startTime", "uuid"} <= set(snapshot["run"])
+    assert snapshot["tasks"] == {"RUNNING": 1}
+
+
+@pytest.mark.any_airflow
 def test_tasks_are_left_with_counts_that_stay(asked: Asked) -> None:
     snapshots, wait = gate("RUNNING")
+    wait.answered(record("RUNNING"), T0)
+    snapshots.looked(T0, False)
     assert snapshots.value(TASKS_KEY) is None
     tasks = (RunTask("7", "Align", "COMPLETED", cached=True), RunTask("8", "Call", "RUNNING"))
     table = TaskTable(T0, tasks)
