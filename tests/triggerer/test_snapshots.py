@@ -344,6 +344,29 @@ def test_a_store_that_hangs_holds_up_no_look_no_end_and_no_cancellation(
     assert run_loop(body).payload["record"]["status"] == "COMPLETED"
 
 
+@pytest.mark.parametrize("how", ["its end", "a cancellation"])
+@pytest.mark.any_airflow
+def test_a_trigger_that_has_gone_leaves_nothing_to_write(
+    how: str, omics: Emulator, xcoms: XComs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot_writer, "WRITE_EVERY", 3600.0)
+    [run_id] = omics.start_runs(1, life="pending-forever")
+
+    async def body() -> None:
+        wait = begin(run_id)
+        await xcoms.until(RUN_KEY)
+        omics.move(run_id, "RUNNING")
+        await seen_more(omics, "GetRun", 2)  # what has changed waits for its turn
+        if how == "its end":
+            omics.move(run_id, "COMPLETED")
+            await wait
+        else:
+            await stop([wait])
+
+    run_loop(body)  # in which no task may be left
+    assert xcoms.statuses == ["PENDING"]
+
+
 @pytest.mark.parametrize("method", ["looked", "listed", "tasks_listed", "value"])
 @pytest.mark.any_airflow
 def test_a_mistake_in_a_snapshot_ends_no_wait(
