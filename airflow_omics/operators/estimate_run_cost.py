@@ -94,7 +94,7 @@ class OmicsEstimateRunCostOperator(RunTaskMixin, BaseOperator):
         reader = UsageReader(hook, target.id, retried)
         record, usage = self._usage(hook, target, reader, retried)
         persist_links(context, record)
-        prices = prices_of(hook, _region(record, hook), target, self.log)
+        prices = prices_of(hook, str(hook.conn_region_name), target, self.log)
         estimate = estimated(usage, prices)
         known = ("id", "uuid", "arn", "name", "status")
         plain: dict[str, Any] = {key: value for key, value in record.items() if key in known}
@@ -130,12 +130,6 @@ class OmicsEstimateRunCostOperator(RunTaskMixin, BaseOperator):
             usage = usage_of_manifest(manifest.line, manifest.tasks, _clock.time() + hook.clock_skew)
             return self._checked(target, manifest.record), usage
         return record, reader.of_record(record, _clock.time() + hook.clock_skew)
-
-
-def _region(record: Mapping[str, Any], hook: OmicsHook) -> str:
-    """Return the Region of a run, which may have been given by an ARN or by the connection alone."""
-    parts = str(record.get("arn")).split(":")
-    return parts[3] if len(parts) > 5 and parts[3] else str(hook.conn_region_name)
 
 
 def _notes(usage: RunUsage, plain: Mapping[str, Any]) -> Iterator[str]:

@@ -146,6 +146,13 @@ def test_a_run_that_goes_on_has_a_lower_bound(omics: Any, output: Output) -> Non
     assert f"HealthOmics run {run_id} costs at least " in output()
 
 
+def test_a_worker_whose_clock_is_ahead_counts_by_the_clock_of_the_service(omics: Any, clock: Clock) -> None:
+    run_id = start(omics, seconds=4000, **STATIC)
+    before = estimate(run_id)
+    clock.ahead = 36_000
+    assert estimate(run_id)["total"] == pytest.approx(before["total"], rel=0.01)
+
+
 def test_dynamic_storage_is_only_known_once_the_run_has_ended(omics: Any) -> None:
     plain = estimate(start(omics, seconds=2000, storageType="DYNAMIC"))
     assert (plain["storage"], plain["complete"]) == (None, False)
@@ -225,12 +232,14 @@ def test_a_forgotten_run_is_estimated_by_its_manifest(omics: Any) -> None:
     assert plain["notes"] == ["HealthOmics has forgotten the run; this is by its manifest."]
 
 
-def test_a_run_whose_id_another_run_has_now_is_estimated_by_its_manifest(omics: Any) -> None:
+def test_a_run_whose_id_another_run_has_now_is_estimated_by_its_own_manifest(omics: Any) -> None:
     run_id = start(omics, **STATIC)
     ours = OmicsHook().get_run(run_id)
-    omics.reuse_id(run_id, "running-forever")
+    omics.reuse_id(run_id, "completed")
+    omics.advance(100_000)
     plain = estimate(dict(ours))
     assert (plain["uuid"], plain["usage"]) == (ours["uuid"], "manifest")
+    assert plain["compute"] == pytest.approx(COMPUTE, abs=1e-6)
 
 
 def test_of_several_forgotten_runs_of_one_id_the_newest_is_meant(omics: Any) -> None:
@@ -238,7 +247,15 @@ def test_of_several_forgotten_runs_of_one_id_the_newest_is_meant(omics: Any) -> 
     omics.reuse_id(run_id, "completed")
     omics.advance(100_000)
     second = OmicsHook().get_run(run_id)["uuid"]
-    assert estimate(run_id)["uuid"] == second
+    omics.vanish(run_id)
+    plain = estimate(run_id)
+    assert plain["uuid"] == second
+    assert f"1 other run(s) had the id {run_id}; this is the newest of them." in plain["notes"]
+
+
+def test_the_manifest_of_a_run_that_is_known_is_not_searched_for(omics: Any, asked: Any) -> None:
+    estimate(start(omics))
+    assert asked.actions == {"omics:GetRun", "logs:GetLogEvents", "pricing:GetProducts"}
 
 
 def test_a_run_that_left_no_manifest_is_not_found(omics: Any, output: Output) -> None:
@@ -335,9 +352,9 @@ def test_a_price_list_that_is_throttled_once_is_asked_again(omics: Any) -> None:
 
 
 def test_the_prices_of_a_region_are_asked_for_once(omics: Any) -> None:
-    for region in ("us-west-2", "us-west-2", "eu-west-1"):
-        run_id = start(omics, region_name=region)
-        assert estimate(run_id, region_name=region)["prices"]["region"] == region
+    for region in ("us-west-2", "us-west-2", "us-east-1"):
+        plain = estimate(start(omics, region_name=region, **STATIC), region_name=region)
+        assert (plain["prices"]["region"], plain["complete"]) == (region, True)
     assert omics.counts()["pricing:GetProducts"] == 2
 
 

@@ -99,6 +99,14 @@ def test_what_the_pricing_api_answers_is_a_file(write: Write, form: Any) -> None
     assert prices.as_of == "2026-08-21T00:00:00Z"
 
 
+def test_prices_are_as_of_the_newest_of_them(write: Write) -> None:
+    older = {**offer("Run Storage", "0.1"), "publicationDate": "2026-01-01T00:00:00Z"}
+    write({"PriceList": [offer("omics.m.xlarge", "0.2592"), older]})
+    prices = configured_prices("us-west-2")
+    assert prices is not None
+    assert prices.as_of == "2026-08-21T00:00:00Z"
+
+
 def test_an_offer_file_of_aws_is_a_file(write: Write) -> None:
     one, other = offer("omics.m.xlarge", "0.2592"), offer("omics.c.large", "0.1", regionCode="eu-west-1")
     write(
@@ -119,6 +127,9 @@ def test_what_cannot_be_read_for_certain_has_no_price(write: Write) -> None:
     twice = offer("omics.r.large", "0.1")
     dimensions = twice["terms"]["OnDemand"]["S.T"]["priceDimensions"]
     dimensions["S.T.E"] = {"unit": "Instance-hrs", "pricePerUnit": {"USD": "0.2"}}
+    euros = offer("omics.c.4xlarge", "0.1")
+    [dimension] = euros["terms"]["OnDemand"]["S.T"]["priceDimensions"].values()
+    dimension["pricePerUnit"] = {"EUR": "0.1"}
     offers = [
         offer("omics.m.xlarge", "0.2592"),
         twice,
@@ -126,6 +137,7 @@ def test_what_cannot_be_read_for_certain_has_no_price(write: Write) -> None:
         offer("Run Storage", "0.1", unit="Instance-hrs"),
         offer("omics.c.xlarge", "0.1", workflowType="Ready2Run"),
         offer("omics.c.2xlarge", "free"),
+        euros,
         {},
     ]
     write({"PriceList": offers})
