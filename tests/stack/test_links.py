@@ -8,6 +8,7 @@ import pytest
 
 from airflow_omics.emulator import EmulatorClient
 from scripts.stack import Stack
+from tests.support.pages import page_links
 from tests.support.pipeline import Pipeline
 
 
@@ -21,6 +22,10 @@ def links_of(run_id: str) -> dict[str, Any]:
         "HealthOmics run log": f"{streams}{run_id}",
         "HealthOmics engine log": f"{streams}{run_id}%2Fengine",
     }
+
+
+def pages_of(pipeline: Pipeline, map_index: int = -1) -> dict[str, Any]:
+    return page_links(pipeline.dag_id, pipeline.dag_run_id, "gate", map_index)
 
 
 def until_linked(pipeline: Pipeline, task: str) -> dict[str, Any]:
@@ -39,11 +44,11 @@ def test_a_gate_has_its_links_while_it_is_deferred_and_after_it(
     [run_id] = omics.start_runs(1, life="running-forever")
     pipeline = Pipeline(stack, dag_id, {"omics_run_id": run_id})
     pipeline.until_deferred()
-    assert until_linked(pipeline, "gate") == links_of(run_id)
+    assert until_linked(pipeline, "gate") == links_of(run_id) | pages_of(pipeline)
     assert pipeline.states()["gate"] == "deferred"
     omics.move(run_id, status)
     assert pipeline.until_ended()["gate"] == state
-    assert pipeline.links("gate") == links_of(run_id)
+    assert pipeline.links("gate") == links_of(run_id) | pages_of(pipeline)
 
 
 def test_each_mapped_gate_has_the_links_of_its_own_run(stack: Stack, omics: EmulatorClient) -> None:
@@ -51,14 +56,14 @@ def test_each_mapped_gate_has_the_links_of_its_own_run(stack: Stack, omics: Emul
     pipeline = Pipeline(stack, "many_runs_mapped", {"omics_run_ids": run_ids})
     pipeline.until_deferred(2)
     for index, run_id in enumerate(run_ids):
-        assert until_linked(pipeline, f"gate[{index}]") == links_of(run_id)
+        assert until_linked(pipeline, f"gate[{index}]") == links_of(run_id) | pages_of(pipeline, index)
         omics.move(run_id, "COMPLETED")
     pipeline.until_ended()
     for index, run_id in enumerate(run_ids):
-        assert pipeline.links(f"gate[{index}]") == links_of(run_id)
+        assert pipeline.links(f"gate[{index}]") == links_of(run_id) | pages_of(pipeline, index)
 
 
-def test_a_gate_that_has_not_seen_its_run_has_no_links_yet(stack: Stack) -> None:
+def test_a_gate_that_has_not_seen_its_run_has_links_to_its_pages_alone(stack: Stack) -> None:
     pipeline = Pipeline(stack, "gate_and_use_record", {"omics_run_id": "9999999"})
     pipeline.until_deferred()
-    assert pipeline.links("gate") == dict.fromkeys(links_of("9999999"))
+    assert pipeline.links("gate") == dict.fromkeys(links_of("9999999")) | pages_of(pipeline)

@@ -81,10 +81,11 @@ class Browser:
         self.page.get_by_label("Expand all extra JSON").click()
 
     def links(self) -> dict[str, str | None]:
-        """Return the URL of each extra link that the page shows, by its label."""
+        """Return the URL of each extra link to AWS that the page shows, by its label."""
         links = self.page.get_by_role("link", name="HealthOmics")
         links.first.wait_for()
-        return {link.inner_text(): link.get_attribute("href") for link in links.all()}
+        found = {link.inner_text(): link.get_attribute("href") for link in links.all()}
+        return {label: url for label, url in found.items() if url and url.startswith(AWS_CONSOLE)}
 
     def follow(self, label: str) -> str:
         """Click an extra link; return the address that the new tab arrives at."""

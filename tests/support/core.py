@@ -16,6 +16,7 @@ from airflow.triggers.base import BaseTrigger
 
 from airflow_omics.emulator import EmulatorClient
 from scripts.stack import Stack
+from tests.support.pages import page_links
 from tests.support.pipeline import Pipeline
 from tests.support.started import started
 
@@ -148,6 +149,8 @@ class CoreClaims:
             f"https://console.aws.amazon.com/omics/home?region=us-east-1#/runs/{run_id}"
         )
         assert core.pipeline.links("completed") == core.links
+        pages = page_links("core", core.pipeline.dag_run_id, "completed")
+        assert {name: core.links.get(name) for name in pages} == pages
 
     def test_a_start_whose_triggerer_is_killed_starts_one_run(
         self, core: Core, omics: EmulatorClient

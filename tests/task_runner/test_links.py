@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import threading
+from urllib.parse import unquote
 
 import pytest
 
 from airflow_omics.emulator import Emulator
 from tests.support.dag_test.process import CASE_DAGS, FOREVER, AirflowProcess
+from tests.support.pages import page_links
 
 STEERING, GATES = CASE_DAGS / "steering.py", CASE_DAGS / "gates.py"
 
@@ -23,6 +25,16 @@ def links_of(run_id: str) -> dict[str, str]:
         "HealthOmics run log": f"{streams}{run_id}",
         "HealthOmics engine log": f"{streams}{run_id}%2Fengine",
     }
+
+
+def split(links: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the links that a worker stored, and those to pages."""
+    pages = {name: url for name, url in links.items() if url.startswith("healthomics/")}
+    return {name: url for name, url in links.items() if name not in pages}, pages
+
+
+def dag_run_of(pages: dict[str, str]) -> str:
+    return unquote(pages.get("HealthOmics cohort", "").rpartition("/")[2])
 
 
 def test_a_run_is_read_cancelled_listed_and_deleted(airflow: AirflowProcess, emulator: Emulator) -> None:
@@ -61,7 +73,9 @@ def test_a_gate_that_has_ended_has_its_links(
     service.start()
     airflow.run(GATES, {"omics_run_id": run_id}, dag_id=f"gate_{mode}_narrow")
     service.join()
-    assert airflow.links(GATES, f"gate_{mode}_narrow")["gate"] == links_of(run_id)
+    own, pages = split(airflow.links(GATES, f"gate_{mode}_narrow")["gate"])
+    assert own == links_of(run_id)
+    assert pages == page_links(f"gate_{mode}_narrow", dag_run_of(pages), "gate")
 
 
 def test_each_mapped_gate_has_the_links_of_its_own_run(airflow: AirflowProcess, emulator: Emulator) -> None:
@@ -69,4 +83,10 @@ def test_each_mapped_gate_has_the_links_of_its_own_run(airflow: AirflowProcess, 
     emulator.advance(FOREVER)
     airflow.run(STEERING, {"first": first, "second": second}, dag_id="mapped_links")
     found = airflow.links(STEERING, "mapped_links")
-    assert found == {"gate[0]": links_of(first), "gate[1]": links_of(second)}
+    assert {name: split(links)[0] for name, links in found.items()} == {
+        "gate[0]": links_of(first),
+        "gate[1]": links_of(second),
+    }
+    for index in (0, 1):
+        _, pages = split(found[f"gate[{index}]"])
+        assert pages == page_links("mapped_links", dag_run_of(pages), "gate", index)
