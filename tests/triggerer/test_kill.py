@@ -226,7 +226,7 @@ def test_the_rate_of_cancellations_holds_although_the_first_requests_take_long(
         RATES.limiter("CancelRun", "us-east-1", account, 10.0)
     run_ids = omics.start_runs(20, life="pending-forever")
     triggers = [trigger_of(server, run_id, index) for index, run_id in enumerate(run_ids)]
-    connected_at = time.monotonic() + 1.0
+    connected_at = time.monotonic() + 0.3
     get_run = OmicsAsyncClient.get_run
 
     async def get_run_once_connected(self: OmicsAsyncClient, *arguments: Any) -> Any:

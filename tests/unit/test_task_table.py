@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import math
 from typing import Any
 
 import pytest
@@ -214,7 +215,7 @@ def test_a_hostile_table_is_read_without_an_error(
                 assert all(isinstance(text, str) and len(text) <= 80 for text in task[:3])
 
 
-@pytest.mark.parametrize("after", [-(10**11), 10**12 - 1, 2.52e11, 10**400, float("nan"), "7", True], ids=repr)
+@pytest.mark.parametrize("after", [-(10**11), 10**12 - 1, 2.52e11, 10**400, math.nan, "7", True], ids=repr)
 def test_a_time_that_no_calendar_has_is_none(after: Any) -> None:
     plain = TaskTable.of([ITEM], SEEN).to_plain()
     plain["tasks"][0][3:6] = [after, after, after]

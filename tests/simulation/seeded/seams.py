@@ -24,6 +24,7 @@ from airflow_omics._compat import AirflowNotFoundException
 from airflow_omics._connection import AwsArguments
 from airflow_omics._identity import home_in
 from airflow_omics._starting import worker_kill
+from airflow_omics._task import ended_tasks
 from airflow_omics._waiting import task_lister
 from airflow_omics._watching.rate_limit import RateTable
 from airflow_omics.hooks import OmicsHook
@@ -283,6 +284,7 @@ def in_place(world: World) -> Iterator[None]:
             (OmicsStartRunOperator, "log", logger),
             (worker_kill, "threading", _Threads(world.agenda)),
             (task_lister, "result_within", lambda seconds, work, name: work()),
+            (ended_tasks, "result_within", lambda seconds, work, name: work()),
             (
                 RuntimeTaskInstance,
                 "get_task_states",
