@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -26,6 +27,10 @@ class AirflowDb:
 
     def __init__(self, engine: sqlalchemy.Engine | None = None) -> None:
         airflow.models.import_all_models()
+        with warnings.catch_warnings():
+            # What SQLAlchemy thinks of Airflow's models, it says to whoever uses them first.
+            warnings.simplefilter("ignore")
+            sqlalchemy.orm.configure_mappers()
         self._tables = Base.metadata.tables
         self.engine = engine or sqlalchemy.create_engine("sqlite://", poolclass=sqlalchemy.pool.StaticPool)
         if engine is None:
