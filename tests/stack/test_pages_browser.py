@@ -140,13 +140,24 @@ def test_a_refresh_keeps_what_is_open_where_one_is_and_what_has_the_focus(
     page.locator("#tasks-table").evaluate("box => box.scrollTo(120, 0)")
     page.evaluate("scrollTo(0, 300)")
     page.locator("#elsewhere a").first.evaluate("link => link.focus({preventScroll: true})")
+    for number in (1, 2, 3):
+        pages.html["/run-running"] = changed(number)
+        # Read out to those who do not see it.
+        expect(page.get_by_role("status")).to_contain_text(f"changed {number} RUNNING", timeout=LONGEST)
+        assert page.locator("#tasks").evaluate("one => one.open")
+        assert page.locator("#tasks-table").evaluate("box => box.scrollLeft") == 120
+        assert page.evaluate("scrollY") == 300
+        assert page.evaluate("document.activeElement.textContent") == "The run in the HealthOmics console"
+
+
+def test_a_page_that_is_the_same_is_not_touched(pages: Pages, new_page: Callable[..., Page]) -> None:
+    page = new_page()
+    opened(page, pages)
+    page.evaluate("window.first = document.querySelector('main')")
+    asked = len(pages.asked)
+    until(page, lambda: len(pages.asked) >= asked + 3)
+    assert page.evaluate("window.first === document.querySelector('main')")
     refreshed(page, pages, changed())
-    assert page.locator("#tasks").evaluate("one => one.open")
-    assert page.locator("#tasks-table").evaluate("box => box.scrollLeft") == 120
-    assert page.evaluate("scrollY") == 300
-    assert page.evaluate("document.activeElement.textContent") == "The run in the HealthOmics console"
-    # Read out to those who do not see it.
-    expect(page.get_by_role("status")).to_contain_text("changed 1 RUNNING")
 
 
 def test_a_refresh_waits_while_text_is_selected(pages: Pages, new_page: Callable[..., Page]) -> None:
@@ -317,6 +328,9 @@ def test_cells_are_one_stop_of_the_tab_key_with_arrow_keys_inside(
         at.append(_focused(page))
     assert at == [1, row + 1, row, 0, 0, 99, 99, 0]
     page.keyboard.press("End")
+    # Another link to the same run, before the cells.
+    last = page.locator(".cells a").last.get_attribute("href")
+    html = html.replace("<h1>", f'<p><a href="{last}">the last</a></p><h1>', 1)
     # The next page keeps the focus where it is, and the other cells out of the Tab key's way.
     pages.html["/cohort"] = html.replace("<h1>HealthOmics", "<h1>changed, HealthOmics")
     expect(page.locator("h1")).to_contain_text("changed", timeout=LONGEST)

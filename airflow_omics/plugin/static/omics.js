@@ -69,7 +69,9 @@
     if (!element || element === document.body) return null;
     if (element.id) return `#${CSS.escape(element.id)}`;
     if (element.matches("summary") && element.parentElement.id) return `#${CSS.escape(element.parentElement.id)} > summary`;
-    return element.matches("a[href]") ? `a[href="${CSS.escape(element.getAttribute("href"))}"]` : null;
+    // The same run may be linked to from elsewhere on the page.
+    const cells = element.closest(".cells") ? ".cells " : "";
+    return element.matches("a[href]") ? `${cells}a[href="${CSS.escape(element.getAttribute("href"))}"]` : null;
   };
   const swap = (next) => {
     const main = current();
@@ -107,7 +109,7 @@
     notice(["Your session has ended. What is below stays as it was last seen. ", link, "."]);
   };
 
-  let shown = null; // the text of the page that is shown, once it has been asked for
+  let shown = null; // what is shown, as the server wrote it: the same is not put in its place again
   let pause = 0; // seconds until the next look
   let timer;
   const every = () => Number(current()?.dataset.refresh) || 0;
@@ -124,10 +126,11 @@
       if (answer.status === 401 || (answer.ok && !next)) ended();
       if (!next) throw new Error(`${answer.status}`);
       pause = every();
-      if (text === shown) document.getElementById("session")?.remove();
+      const written = next.outerHTML;
+      if (written === shown) document.getElementById("session")?.remove();
       else if (!selecting()) {
         swap(document.adoptNode(next));
-        shown = text;
+        shown = written;
         pause = every();
       }
     } catch {
@@ -140,6 +143,7 @@
     timer = setTimeout(async () => { await look(); plan(); }, 1000 * pause);
   };
   addEventListener("DOMContentLoaded", () => {
+    shown = current()?.outerHTML; // before anything is changed in it
     document.body.append(live);
     times();
     pause = every();
