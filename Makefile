@@ -37,7 +37,7 @@ help: ## Show this list
 demo: $(filter postgresql,$(DATABASE)) environment ## Run a gate through real Airflow against the local HealthOmics, and watch it (COHORT=200: a batch of 200 runs)
 	@$(if $(COHORT),$(RUN) -m scripts.demo_cohort --cohort $(COHORT),$(RUN) -m scripts.demo) --database $(DATABASE)
 
-up: $(filter postgresql,$(DATABASE)) environment ## Open Airflow's UI with the local HealthOmics beside it, until Ctrl-C
+up: $(filter postgresql,$(DATABASE)) environment ## Open Airflow's UI on runs and a cohort in all states, with the local HealthOmics beside it, until Ctrl-C
 	@$(RUN) -m scripts.up --database $(DATABASE)
 
 check: lint schemas ## Lint, type-check and run the quick tests, which need no Airflow, browser or database
@@ -72,8 +72,8 @@ docs: environment ## Build the documentation site, in build/docs
 	@$(RUN) -m sphinx --fail-on-warning --keep-going --quiet docs build/docs
 	@echo "build/docs/index.html"
 
-screenshots: programs ## Take the pictures of the README again, in docs/images
-	@SCREENSHOTS=docs/images $(RUN) -m pytest -q tests/stack/test_browser.py
+screenshots: programs ## Take the pictures of the README again, light and dark, in docs/images
+	@SCREENSHOTS=docs/images $(RUN) -m pytest -q tests/stack/test_browser.py tests/stack/test_pages_shown.py
 
 chaos: postgresql ## Kill Airflow's processes with gates and starts in flight, and print what is left
 	@$(RUN) -m benchmarks.chaos

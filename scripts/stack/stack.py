@@ -48,6 +48,13 @@ def task_policy(task):
         else:
             task.poke_interval = {seconds}
 """
+# The tasks of a run are listed at most every ten minutes, of which hours may pass in a second here.
+_QUICK_TASKS = """
+import sys
+if "triggerer" in sys.argv:
+    from airflow_omics._watching import task_sweeps
+    task_sweeps.FIRST_AFTER, task_sweeps.TASKS_EVERY = 1.0, {seconds}
+"""
 T = TypeVar("T")
 
 
@@ -66,6 +73,8 @@ class Stack:
     :param dags_folder: the DAG files that Airflow reads.
     :param base_path: the path below which Airflow is, as behind a proxy, such as ``/team/airflow``.
     :param prepare: a module that is run in Airflow's environment, between making the database and starting.
+    :param more_dags: another folder of DAG files; Airflow reads copies of both.
+    :param tasks_every: seconds between two lists of the tasks of a run, for a clock that is turned by hours.
     :param revive: a part of Airflow that has ended by itself is started again, as systemd or Kubernetes
         would, when :meth:`check` or :meth:`wait_for` notices, and named in ``revived``.
     :ivar airflow: what is peculiar to the Airflow that it is.
@@ -85,6 +94,8 @@ class Stack:
         parts: Sequence[str] = PARTS,
         login: bool = False,
         dags_folder: Path = EXAMPLE_DAGS,
+        more_dags: Path | None = None,
+        tasks_every: float | None = None,
         revive: bool = False,
         base_path: str = "",
         prepare: str | None = None,
@@ -102,12 +113,18 @@ class Stack:
         self.revived: list[str] = []
         self._revive = revive
         self._pace = pace
-        self._poke_interval = poke_interval
         self._say = say
         self._parts = tuple(parts)
         self._dags_folder = dags_folder
         self._base_path = base_path
         self._prepare = prepare
+        if more_dags:
+            self._dags_folder = self.folder / "dags"
+            for source in (dags_folder, more_dags):
+                shutil.copytree(source, self._dags_folder, dirs_exist_ok=True)
+        self._policy = _POLICY.format(seconds=poke_interval)
+        if tasks_every is not None:
+            self._policy += _QUICK_TASKS.format(seconds=tasks_every)
         self._settings = dict(settings or {})
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "AWS_"))},
@@ -153,9 +170,7 @@ class Stack:
     def _prepare_airflow(self) -> None:
         home = self.folder / "airflow"
         (home / "config").mkdir(parents=True)
-        (home / "config" / "airflow_local_settings.py").write_text(
-            _POLICY.format(seconds=self._poke_interval)
-        )
+        (home / "config" / "airflow_local_settings.py").write_text(self._policy)
         # Nobody but this machine can reach it, and it holds nothing: a login is for those who test it.
         self.airflow_url = f"http://127.0.0.1:{free_port()}{self._base_path}"
         self._rest = Rest(self.airflow_url, self.airflow.login(self.user, self.password))
