@@ -9,11 +9,12 @@ import pytest
 
 from airflow_omics.emulator import EmulatorClient
 from scripts.stack import Stack, running
+from scripts.stack.scene import SCENE_DAGS
 from tests.support.pages import HAS_PAGES
 
 # Airflow before 3.1 has no pages, and one row of the matrix has the provider of the last.
 collect_ignore_glob = [
-    *([] if HAS_PAGES else ["test_pages.py"]),
+    *([] if HAS_PAGES else ["test_pages.py", "test_pages_shown.py"]),
     *([] if find_spec("airflow.providers.fab") else ["test_pages_fab.py"]),
 ]
 pytest.register_assert_rewrite("tests.support.core", "tests.support.started")
@@ -28,7 +29,15 @@ def stack() -> Iterator[Stack]:
         "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "1",
     }
     with running(
-        Stack(pace=1, poke_interval=1, settings=settings, database="postgresql", login=True)
+        Stack(
+            pace=1,
+            poke_interval=1,
+            settings=settings,
+            database="postgresql",
+            login=True,
+            more_dags=SCENE_DAGS,
+            tasks_every=5,
+        )
     ) as stack:
         yield stack
 

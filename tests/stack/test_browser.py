@@ -89,7 +89,7 @@ def test_a_gate_that_waits_shows_how_far_its_run_is_and_where_to_look_at_it(
     stack: Stack, omics: EmulatorClient, browser: Browser, run_id: str, pictures: Path
 ) -> None:
     pipeline = deferred(stack, omics, "gate_and_use_record", run_id, "NA12878-waiting")
-    browser.open_gate(pipeline)
+    browser.open_gate(pipeline.dag_id, pipeline.dag_run_id)
     expect(browser.state()).to_have_text("Deferred")
     expect(browser.page.get_by_text(f"HealthOmics run {run_id} is RUNNING, was PENDING")).to_be_visible()
     browser.open_tab("Details")
@@ -107,7 +107,7 @@ def test_a_gate_that_succeeded_shows_the_record(
     pipeline = deferred(stack, omics, "gate_and_use_record", run_id, "NA12878")
     omics.move(run_id, "COMPLETED")
     pipeline.until_ended()
-    browser.open_gate(pipeline)
+    browser.open_gate(pipeline.dag_id, pipeline.dag_run_id)
     expect(browser.state()).to_have_text("Success")
     browser.open_tab("Details")
     assert browser.links() == links_of(run_id)
@@ -134,7 +134,7 @@ def test_a_gate_that_failed_says_which_task_of_the_run_failed_and_why(
     pipeline.until_deferred()
     omics.advance(1_300)
     pipeline.until_ended()
-    browser.open_gate(pipeline)
+    browser.open_gate(pipeline.dag_id, pipeline.dag_run_id)
     expect(browser.state()).to_have_text("Failed")
     browser.wrap_log()
     error = browser.page.get_by_text(f"OmicsRunFailedError: HealthOmics run {failing_run}")

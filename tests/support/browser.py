@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
-from playwright.sync_api import Locator, Page, Route, expect, sync_playwright
+from playwright.sync_api import (
+    ConsoleMessage,
+    Locator,
+    Page,
+    Route,
+    ViewportSize,
+    expect,
+    sync_playwright,
+)
 
 from scripts.setup.programs import chromium
 from scripts.stack import Stack
-from tests.support.pipeline import Pipeline
 
 AWS_CONSOLE = "https://console.aws.amazon.com/"
 # A container's root has no sandbox to give, and nothing may be asked of the network on the side.
@@ -33,11 +41,19 @@ class Browser:
 
     :param page: its tab.
     :param stack: the Airflow that it looks at.
+    :ivar complaints: what its console has as errors and warnings.
     """
 
     def __init__(self, page: Page, stack: Stack) -> None:
         self.page = page
         self._stack = stack
+        self.complaints: list[str] = []
+        page.on("console", self._keep)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def _keep(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(f"{message.type}: {message.text}")
 
     def log_in(self) -> None:
         """Open Airflow, which asks for a name and a password, and answer."""
@@ -47,9 +63,9 @@ class Browser:
         self.page.get_by_role("button", name="Sign in").click()
         expect(self.page.get_by_role("link", name="Dags", exact=True)).to_be_visible()
 
-    def open_gate(self, pipeline: Pipeline) -> None:
+    def open_gate(self, dag_id: str, dag_run_id: str) -> None:
         """Go from the page of a DAG run to its task ``gate``, and wait for the log."""
-        dag_run = f"/dags/{pipeline.dag_id}/runs/{pipeline.dag_run_id}"
+        dag_run = f"/dags/{dag_id}/runs/{dag_run_id}"
         self.page.goto(f"{self._stack.airflow_url}{dag_run}")
         # In the table of tasks: the grid beside it has a "gate" too, which leads to all of its runs.
         self.page.locator(f"a[href='{dag_run}/tasks/gate']", has_text="gate").click()
@@ -105,16 +121,18 @@ class Browser:
         )
 
 
+Scheme = Literal["light", "dark"]
+
+
 @contextmanager
-def window(stack: Stack) -> Iterator[Browser]:
-    """Open a browser in which AWS's console answers with an empty page, and nothing else outside answers."""
+def windows(stack: Stack) -> Iterator[Callable[[Scheme], Browser]]:
+    """Start a browser; yield what opens a window of a new person, who prefers light or dark colours.
+
+    In it AWS's console answers with an empty page, and nothing else outside answers.
+    """
     browser = chromium()
     with sync_playwright() as playwright:
         program = playwright.chromium.launch(executable_path=browser, args=OPTIONS)
-        context = program.new_context(
-            viewport={"width": 1280, "height": 900}, locale="en-GB", timezone_id="UTC"
-        )
-        context.set_default_timeout(_LONGEST_WAIT)
         expect.set_options(timeout=_LONGEST_WAIT)
 
         def answer(route: Route) -> None:
@@ -125,8 +143,23 @@ def window(stack: Stack) -> Iterator[Browser]:
             else:
                 route.abort()
 
-        context.route("**/*", answer)
+        def opened(scheme: Scheme) -> Browser:
+            size = ViewportSize(width=1280, height=900)
+            context = program.new_context(
+                viewport=size, locale="en-GB", timezone_id="UTC", color_scheme=scheme
+            )
+            context.set_default_timeout(_LONGEST_WAIT)
+            context.route("**/*", answer)
+            return Browser(context.new_page(), stack)
+
         try:
-            yield Browser(context.new_page(), stack)
+            yield opened
         finally:
             program.close()
+
+
+@contextmanager
+def window(stack: Stack) -> Iterator[Browser]:
+    """Open one window, in light colours; see :func:`windows`."""
+    with windows(stack) as opened:
+        yield opened("light")
