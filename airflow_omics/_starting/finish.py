@@ -146,7 +146,9 @@ class Finish(ABC):
 
     def _error_of(self, ending: Ending, target: Target | None) -> Exception | AirflowTaskTimeout:
         if ending.outcome == "timeout" and self._timeout_argument == "execution_timeout":
-            return AirflowTaskTimeout(ending.message)
+            error: Any = AirflowTaskTimeout(ending.message)
+            error.record = ending.record  # as the errors of the other timeouts have it
+            return error  # type: ignore[no-any-return]
         make: Any = self._timeout_error
         return error_of(
             ending,

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from airflow_omics import _clock
-from airflow_omics._compat import has_pages
+from airflow_omics._compat import AirflowTaskTimeout, has_pages
 from airflow_omics._monitoring.option import progress_is_on
 from airflow_omics._monitoring.snapshot import RUN_KEY, batch_snapshot, run_snapshot
 from airflow_omics._monitoring.task_table import TASKS_KEY, TaskTable, epoch
@@ -101,6 +101,11 @@ class Snapshots:
             record = end()
         except Exception as error:
             self._safely(functools.partial(self._leave_failed, error))
+            raise
+        except AirflowTaskTimeout as error:
+            # Airflow's own comes at any moment, and leaves no time. Only that of a deferral has the record.
+            if (ended := getattr(error, "record", None)) is not None:
+                self._safely(functools.partial(self._leave_end, ended, None))
             raise
         self._safely(lambda: self._leave_end(record, None))
         return record

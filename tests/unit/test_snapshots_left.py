@@ -325,6 +325,18 @@ def test_a_start_leaves_them(start_task: StartTask, omics: Any, deferrable: bool
     assert omics.counts()["ListRunTasks"] == 1
 
 
+@pytest.mark.parametrize("limit", ["wait_timeout", "execution_timeout"])
+@pytest.mark.parametrize(("on_timeout", "status"), [("fail", "RUNNING"), ("cancel", "CANCELLED")])
+def test_a_start_that_times_out_after_its_deferral_leaves_what_became_of_the_run(
+    start_task: StartTask, omics: Any, limit: str, on_timeout: str, status: str
+) -> None:
+    omics.default_life = "running-forever"
+    value: Any = 7200 if limit == "wait_timeout" else datetime.timedelta(hours=2)
+    done = start_task(deferrable=True, on_timeout=on_timeout, **{limit: value})()
+    assert done.kind == ("OmicsRunTimeoutError" if limit == "wait_timeout" else "AirflowTaskTimeout")
+    assert done.pushed["omics_run"]["run"]["status"] == status
+
+
 def test_a_start_that_does_not_wait_leaves_one_and_lists_nothing(start_task: StartTask, omics: Any) -> None:
     done = start_task(wait_for_completion=False)()
     assert done.pushed["omics_run"]["run"]["id"] == done.result["id"]
