@@ -35,7 +35,7 @@ MOST_PAGES: Final = 10
 _WITH_TASKS: Final = ("RUNNING", "STOPPING")
 _LONGEST_PAUSE: Final = 15.0  # seconds after which runs that came, or began to run, are noticed
 _GIVE_WAY: Final = 1.0  # seconds to wait while a run deserves a GetRun at once
-_OFF_FOR: Final = 3600.0  # seconds without lists of tasks after they were denied, or failed too often
+_OFF_FOR: Final = 3600.0  # seconds without lists of tasks: of a run that is denied, of all if too many fail
 _TRIES: Final = 3  # failures in a row
 _NAMES: Final = ("name", "status", "instanceType")  # what the tasks of a cohort have in common
 
@@ -121,12 +121,10 @@ class TaskSweeper:
             waiter.stir()
 
     def _refused(self, entry: Entry, fault: Fault) -> None:
-        entry.tasks_due_at = _clock.monotonic() + TASKS_EVERY
-        if fault.kind is FaultKind.NOT_FOUND:
-            return  # a GetRun finds out what became of it
-        if fault.kind in (FaultKind.DENIED, FaultKind.REFUSED):
-            self._switch_off(fault.message)
-        else:
+        # A policy scoped by tag denies one run and allows the others, for example once that one is deleted.
+        is_final = fault.kind in (FaultKind.DENIED, FaultKind.REFUSED)
+        entry.tasks_due_at = _clock.monotonic() + (_OFF_FOR if is_final else TASKS_EVERY)
+        if fault.kind is not FaultKind.NOT_FOUND:  # else a GetRun finds out what became of it
             self._failed(fault.message)
 
     def _failed(self, why: str) -> None:

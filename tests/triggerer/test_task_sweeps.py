@@ -292,8 +292,8 @@ def test_a_wait_that_cannot_take_its_table_keeps_it_from_no_other(
 @pytest.mark.parametrize(
     ("answers", "calls"),
     [
-        pytest.param([DENIED], 1, id="denied"),
-        pytest.param([Fault(FaultKind.REFUSED, "no such operation")], 1, id="refused"),
+        pytest.param([DENIED] * 3, 3, id="denied, for three runs"),
+        pytest.param([Fault(FaultKind.REFUSED, "no such operation")] * 3, 3, id="refused, for three runs"),
         pytest.param([AWAY] * 3, 3, id="away, three times in a row"),
         pytest.param([RuntimeError("a mistake")] * 3, 3, id="a mistake of ours, three times in a row"),
     ],
@@ -319,6 +319,22 @@ def test_a_failure_now_and_then_puts_off_only_its_run(world: World) -> None:
     world.answers = [AWAY, AWAY, TaskPage([], None, 0.0), AWAY]
     assert [run_id for _, run_id, _ in world.go_on_for(100.0)] == ["0", "1", "2", "3"]
     assert [run_id for _, run_id, _ in world.go_on_for(610.0)] == ["0", "1", "2", "3"]
+
+
+@pytest.mark.parametrize("kind", [FaultKind.DENIED, FaultKind.REFUSED])
+def test_a_run_that_is_denied_is_put_off_for_an_hour_and_no_other(
+    kind: FaultKind, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A policy scoped by tag denies a run that was deleted, and one that lacks the tag."""
+    for number in range(5):
+        world.watch(str(number))
+    world.answers = [Fault(kind, "not this one")]
+    assert [run_id for _, run_id, _ in world.go_on_for(100.0)] == ["0", "1", "2", "3", "4"]
+    assert [run_id for _, run_id, _ in world.go_on_for(610.0)] == ["1", "2", "3", "4"]
+    assert "not listed" not in caplog.text
+    asked = [at for at, run_id, _ in world.go_on_for(3300.0) if run_id == "0"]
+    assert len(asked) == 1
+    assert asked[0] >= 3600.0
 
 
 def test_a_run_that_is_not_found_is_put_off_and_no_other(
