@@ -24,6 +24,12 @@ HOUR = 3600.0
 STAYS = (Stage("PENDING", 5), Stage("STARTING", 55), Stage("RUNNING"))
 
 
+@pytest.fixture(autouse=True)
+def _without_snapshots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lists that are counted here are those of the log, and not the one at the end for the pages."""
+    monkeypatch.setattr("airflow_omics._task.snapshots.are_wanted", lambda: False)
+
+
 def running(omics: Any, *tasks: Task, seconds: float = 0.0) -> str:
     """Start a run that has been RUNNING for so many seconds, and stays so until it is moved."""
     omics.add_life(Life("busy", (Stage("PENDING", 1), Stage("RUNNING")), "Stays RUNNING.", tasks=tasks))
