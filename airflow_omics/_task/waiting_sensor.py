@@ -29,6 +29,7 @@ from airflow_omics._task.checks import (
     check_fields,
     check_statuses,
     check_switch,
+    to_seconds,
     warn_of_short_interval,
 )
 from airflow_omics._task.from_trigger import StartTriggerArguments, why_not_end, why_not_start
@@ -283,8 +284,16 @@ class WaitingSensor(RunTaskMixin, BaseSensorOperator):
     def _poller(self, wait: Wait) -> Poller:
         from airflow_omics._waiting.poller import Poller
 
-        gap = self.poke_interval if self.reschedule else None
+        gap = self._longest_gap(_clock.time() - wait.started_at) if self.reschedule else None
         return Poller(wait, lambda: self._make_hook(wait.target), self.export, self.log, gap=gap)
+
+    def _longest_gap(self, waited: float) -> float:
+        """Return the most seconds that may lie between the look before and one after so many seconds."""
+        if not self.exponential_backoff:
+            return self.poke_interval
+        # Each interval is twice the one before, or up to twice that by jitter: under two thirds of them all.
+        doubled = max(self.poke_interval, waited * 2 / 3)
+        return doubled if (most := to_seconds(self.max_wait)) is None else min(doubled, most)
 
     def _new_wait(self, context: Context) -> Wait:
         target = self._target()

@@ -116,6 +116,28 @@ def test_a_scheduler_that_is_late_makes_no_list_twice(
     assert 5 <= len(times) <= 11
 
 
+def test_looks_that_become_rare_in_reschedule_mode_list_the_tasks_nevertheless(
+    reschedule_gate: Gate, omics: Any, clock: Clock, output: Output
+) -> None:
+    run_id = running(omics, *TWO)
+    clock.at(30 * HOUR, omics.move, run_id, "COMPLETED")
+    arguments = {"timeout": 100 * HOUR, "exponential_backoff": True}
+    end = reschedule_gate(run_id=run_id, stuck_after=4 * HOUR, **arguments)
+    rare = [pause for pause in end.pauses[:-1] if pause > 600]
+    assert len(rare) >= 3
+    assert len(rare) <= listed(omics) <= len(rare) + 1
+    assert 1 <= len(said(output, "nothing has moved")) <= 2
+
+
+def test_looks_that_become_no_rarer_in_reschedule_mode_list_the_tasks_every_ten_minutes(
+    reschedule_gate: Gate, omics: Any, clock: Clock
+) -> None:
+    run_id = running(omics, *TWO)
+    clock.at(3650, omics.move, run_id, "COMPLETED")
+    reschedule_gate(run_id=run_id, timeout=2 * HOUR, exponential_backoff=True, max_wait=60)
+    assert 5 <= listed(omics) <= 7
+
+
 @pytest.mark.parametrize("life", ["pending-forever", "starting-forever"])
 def test_a_run_that_has_no_tasks_yet_is_not_asked_for_them(
     gate: Gate, omics: Any, clock: Clock, output: Output, life: str
