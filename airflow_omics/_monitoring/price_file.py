@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 _COLUMNS: Final = ("region", "resource", "price")
 _OPTION: Final = "[omics] price_list"
+_MOST_SAID: Final = 20  # mistakes, one for each Region, that are not said again
 
 
 class _Kept(NamedTuple):
@@ -44,9 +45,9 @@ def price_list_from_config(region: str | None) -> PriceList | None:
     """
     try:
         return None if region is None else configured_prices(region)
-    except ValueError as error:
-        if _said != [str(error)]:
-            _said[:] = [str(error)]
+    except Exception as error:  # Airflow's own as well, for an option that it cannot read
+        if str(error) not in _said:
+            _said[:] = [*_said[1 - _MOST_SAID :], str(error)]
             log.warning("No money is shown: %s", error)
         return None
 
@@ -107,6 +108,10 @@ def _checked(version: tuple[str, int, int], text: str) -> _Kept:
         return _Kept(version, price_lists(text, version[0]))
     except ValueError as error:
         return _Kept(version, {}, str(error))
+    except csv.Error as error:
+        return _Kept(version, {}, f"it is not CSV ({error})")
+    except RecursionError:
+        return _Kept(version, {}, "it is JSON of too many lists or objects, one inside the other")
 
 
 def price_lists(text: str, path: str) -> dict[str, PriceList]:

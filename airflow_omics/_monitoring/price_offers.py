@@ -89,7 +89,7 @@ def _prices(offer: Mapping[str, Any], resource: str) -> Iterator[tuple[str, floa
     unit = _HOUR if resource.startswith("omics.") else _GIB_HOUR
     for term in _mapping(_mapping(offer, "terms"), "OnDemand").values():
         for dimension in _mapping(term, "priceDimensions").values():
-            if str(dimension.get("unit")).lower() != unit:
+            if not isinstance(dimension, Mapping) or str(dimension.get("unit")).lower() != unit:
                 continue
             for currency, text in _mapping(dimension, "pricePerUnit").items():
                 price = as_price(text)
@@ -103,7 +103,7 @@ def as_price(value: Any) -> float | None:
         return None
     try:
         price = float(value)
-    except ValueError:
+    except (ValueError, OverflowError):  # an int may have more digits than a float holds
         return None
     return price if math.isfinite(price) and price >= 0 else None
 

@@ -199,6 +199,10 @@ def test_a_file_is_read_again_only_if_it_has_changed(write: Write, monkeypatch: 
 
 
 WRONG: list[tuple[Any, str]] = [
+    ("[" * 100_000, "it is JSON of too many lists or objects, one inside the other"),
+    ({"region": "us-west-2", "prices": {"a": 10**400}}, "the price of a in us-west-2 is 10+; it takes"),
+    ({"PriceList": [offer("omics.c.large", 10**400)]}, "AWS publishes no prices"),  # type: ignore[arg-type]
+    ({"PriceList": ["[" * 100_000]}, "it is JSON of too many lists"),
     ("{", r"it is not JSON \(Expecting"),
     ("[]", "it has no prices"),
     ("7", "it is not an object with region and prices, nor a list of such objects"),
@@ -251,6 +255,23 @@ def test_a_csv_that_is_wrong_is_refused_in_one_sentence(write: Write, rows: str,
         configured_prices("us-west-2")
 
 
+def test_a_csv_that_no_reader_takes_is_refused_in_one_sentence(write: Write) -> None:
+    path = write(f"region,resource,price\nus-west-2,{'a' * 200_000},1\n", "prices.csv")
+    with pytest.raises(ValueError, match=r"it is not CSV \(field larger than field limit.*\)\.$") as caught:
+        configured_prices("us-west-2")
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("dimension", ["text", [], None, 7])
+def test_a_published_price_of_another_shape_is_none(write: Write, dimension: Any) -> None:
+    odd = offer("omics.c.large", "0.1")
+    odd["terms"]["OnDemand"]["S.T"]["priceDimensions"]["S.T.D"] = dimension
+    write({"PriceList": [odd, offer("omics.m.xlarge", "0.2592")]})
+    prices = configured_prices("us-west-2")
+    assert prices is not None
+    assert prices.prices == {"omics.m.xlarge": 0.2592}
+
+
 def test_a_file_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for path, why in ((tmp_path / "none.json", "No such file"), (tmp_path, "Is a directory")):
         monkeypatch.setenv("AIRFLOW__OMICS__PRICE_LIST", str(path))
@@ -284,3 +305,27 @@ def test_a_page_shows_no_money_and_says_why_once(write: Write, caplog: pytest.Lo
     assert price_list_from_config("us-west-2") is not None
     assert price_list_from_config(None) is None
     assert len(caplog.records) == 1
+
+
+def test_pages_of_several_regions_say_each_mistake_once(
+    write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(LIST)
+    for _ in range(3):
+        for region in ("eu-west-1", "eu-west-2"):
+            assert price_list_from_config(region) is None
+    assert [("eu-west-1" in line, "eu-west-2" in line) for line in caplog.messages] == [
+        (True, False),
+        (False, True),
+    ]
+
+
+def test_a_page_shows_no_money_if_airflow_cannot_read_the_option(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def get(*_: Any, **__: Any) -> str:
+        raise RuntimeError("'%' must be followed by '%' or '('")
+
+    monkeypatch.setattr("airflow_omics._compat.conf.get", get)
+    assert price_list_from_config("us-west-2") is None
+    assert caplog.messages == ["No money is shown: '%' must be followed by '%' or '('"]
