@@ -7,6 +7,7 @@ from the address of a page. A value that is too long to be one of this package i
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -54,6 +55,8 @@ _COLUMNS: Final = (
     TaskInstance.start_date,
     TaskInstance.end_date,
 )
+# What has another form would go into the log of the API server, line breaks and all.
+_REGION: Final = re.compile(r"[a-z]{2,9}(-[a-z]{2,12}){1,3}-[0-9]{1,2}")
 # As text, so that a value which is no JSON, or none that this process can hold, is no error of the driver.
 _JSON: Final = cast(XComModel.value, Text)
 
@@ -208,6 +211,6 @@ def _seconds(moment: datetime.datetime | None) -> float | None:
 
 
 def _region(arn: Any) -> str | None:
-    """Return the Region of an ARN; None if it is none."""
+    """Return the Region of an ARN; None if it is none, or not written as Regions are."""
     parts = arn.split(":") if isinstance(arn, str) else []
-    return parts[3] or None if len(parts) > 5 else None
+    return parts[3] if len(parts) > 5 and _REGION.fullmatch(parts[3]) else None

@@ -460,3 +460,30 @@ def test_prices_are_those_of_the_run_s_region(
         name: view.prices.price_of("omics.m.xlarge") for name, view in found.items() if view and view.prices
     }
     assert costs == {GATE: 0.25}
+
+
+@pytest.mark.parametrize(
+    "region", ["x\nCRITICAL forged", "", "us west", "US-WEST-2", "us-west-2" * 500, "a-" * 900]
+)
+def test_what_is_no_region_is_not_looked_up_nor_logged(
+    db: AirflowDb, monkeypatch: pytest.MonkeyPatch, region: str
+) -> None:
+    asked: list[str | None] = []
+    monkeypatch.setattr(reading, "price_list_from_config", asked.append)
+    db.task(DAG, RUN, GATE)
+    value = {"v": 1, "run": {"status": "RUNNING", "arn": f"arn:aws:omics:{region}:123456789012:run/1"}}
+    db.xcom(DAG, RUN, GATE, "omics_run", value)
+    assert reading.run_view(DAG, RUN, GATE, -1) is not None
+    assert asked == [None]
+
+
+@pytest.mark.parametrize(
+    "region", ["us-west-2", "us-gov-west-1", "cn-northwest-1", "ap-southeast-7", "us-iso-east-1"]
+)
+def test_a_region_is_looked_up(db: AirflowDb, monkeypatch: pytest.MonkeyPatch, region: str) -> None:
+    asked: list[str | None] = []
+    monkeypatch.setattr(reading, "price_list_from_config", asked.append)
+    db.task(DAG, RUN, GATE)
+    db.xcom(DAG, RUN, GATE, "omics_run", snapshot(arn=ARN.replace("us-west-2", region)))
+    assert reading.run_view(DAG, RUN, GATE, -1) is not None
+    assert asked == [region]
