@@ -22,7 +22,7 @@ UNKNOWN_TYPE: Final = "unknown"
 class InstanceCost(NamedTuple):
     """What instance hours cost.
 
-    :param dollars: those hours that have a price, in US dollars.
+    :param dollars: of those hours that have a price, in the currency of the price list.
     :param unpriced: the types without a price; the sum is not complete if there are any.
     """
 

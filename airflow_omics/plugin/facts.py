@@ -78,11 +78,13 @@ class Counts(NamedTuple):
     :param by_status: how many are in each status.
     :param cached: those that the run cache answered.
     :param left_out: tasks whose status is not known.
+    :param more: whether there may be others that nobody counted.
     """
 
     by_status: Mapping[str, int]
     cached: int = 0
     left_out: int = 0
+    more: bool = False
 
     @property
     def known(self) -> int:
@@ -105,13 +107,13 @@ def counts_of(view: RunView) -> Counts | None:
     if isinstance(listed, Mapping):
         by_status = {str(status): _count(number) for status, number in listed.items() if _count(number)}
         cached = snapshot.get("cached")
-        counted = Counts(by_status, _count(cached))
+        counted = Counts(by_status, _count(cached), more=snapshot.get("more") is True)
         if table is None or (table.left_out and counted.known >= len(table.tasks)):
             return counted if by_status else None
     if table is None:
         return None
     by_status = Counter(task.status for task in table.tasks)
-    return Counts(by_status, sum(task.cached for task in table.tasks), table.left_out)
+    return Counts(by_status, sum(task.cached for task in table.tasks), table.left_out, table.more)
 
 
 def _count(value: object) -> int:
@@ -145,7 +147,7 @@ def _how_many(counts: Counts, *, is_active: bool) -> str:
         every = f"{counts.known + counts.left_out:,} tasks{' are known so far' if is_active else ''}"
         return f"{every}; shown are {counts.known:,} that go on, failed or took the longest"
     if not is_active:
-        return known
+        return f"At least {known}: not all of them could be listed" if counts.more else known
     if counts.known == 1:
         return f"The one task known so far has {'ended' if counts.ended else 'not ended yet'}"
     have = "have" if counts.ended != 1 else "has"
@@ -165,9 +167,9 @@ def _counted(status: str, counts: Counts) -> str:
 
 
 def _as_listed(state: RunState) -> str:
-    """Say when the tasks were listed, if that was long before the run was seen."""
+    """Say when the tasks were listed, if that was long before the run was seen, or before it ended."""
     table = state.view.tasks
-    if table is None or not state.is_active or state.until - table.seen < 120:
+    if table is None or state.until - table.seen < 120:
         return ""
     return f' <span class="dim">as listed {time(table.seen, clock=True)}</span>'
 

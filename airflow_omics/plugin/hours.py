@@ -18,7 +18,7 @@ def hours_fact(state: RunState) -> Iterator[tuple[str, str]]:
     words = f"{sum(hours.values()):,.2f}"
     if cost is not None:
         least = "at least " if _is_lower(state) or cost.unpriced else ""
-        words += note(f"{least}{dollars(cost.dollars)} USD, without storage")
+        words += note(f"{least}{money(cost.dollars)} {_currency(state)}, without storage")
     yield ("Instance hours so far" if state.is_active else "Instance hours"), words
 
 
@@ -44,22 +44,29 @@ def _cost(state: RunState) -> InstanceCost | None:
     return None if prices is None else cost_of(_hours(state), prices)
 
 
+def _currency(state: RunState) -> str:
+    prices = state.view.prices
+    return "" if prices is None else text(prices.currency)
+
+
 def _is_lower(state: RunState) -> bool:
+    """Return whether the run takes more than its table of tasks says."""
     table = state.view.tasks
-    return state.is_active or (table is not None and table.left_out > 0)
+    if table is None or state.is_active:
+        return state.is_active
+    return table.left_out > 0 or table.more or any(task.is_active for task in table.tasks)
 
 
 def _table(
     hours: Mapping[str, float], prices: PriceList | None, cost: InstanceCost | None, *, is_lower: bool
 ) -> str:
-    money = prices is not None
-    heads = ("Instance type", "Hours", *(("USD an hour", "USD") if money else ()))
-    head = "".join(f'<th scope="col"{_num(at)}>{words}</th>' for at, words in enumerate(heads))
+    heads = ("Instance type", "Hours", *((f"{prices.currency} an hour", prices.currency) if prices else ()))
+    head = "".join(f'<th scope="col"{_num(at)}>{words}</th>' for at, words in enumerate(map(text, heads)))
     body = "".join(_row(kind, number, prices) for kind, number in hours.items())
     total = f"<td{_num(1)}>{sum(hours.values()):,.2f}</td>"
     if cost is not None:
         least = "at least " if is_lower or cost.unpriced else ""
-        total += f"<td{_num(1)}></td><td{_num(1)}>{least}{dollars(cost.dollars)}</td>"
+        total += f"<td{_num(1)}></td><td{_num(1)}>{least}{money(cost.dollars)}</td>"
     table = (
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
         f'<tfoot><tr><th scope="row">All</th>{total}</tr></tfoot></table>'
@@ -76,13 +83,13 @@ def _row(kind: str, hours: float, prices: PriceList | None) -> str:
     cells = [f"{hours:,.2f}"]
     if prices is not None:
         price = prices.price_of(kind)
-        cells += ["no price", ""] if price is None else [f"{price:,.4f}", dollars(hours * price)]
+        cells += ["no price", ""] if price is None else [f"{price:,.4f}", money(hours * price)]
     row = "".join(f"<td{_num(1)}>{cell}</td>" for cell in cells)
     return f'<tr><th scope="row">{text(name)}</th>{row}</tr>'
 
 
-def dollars(amount: float) -> str:
-    """Return an amount of money in US dollars; less than a cent is not nothing."""
+def money(amount: float) -> str:
+    """Return an amount of money, without its currency; less than a hundredth is not nothing."""
     return "&lt;&#8239;0.01" if 0 < amount < 0.005 else f"{amount:,.2f}"
 
 
@@ -97,9 +104,14 @@ def _notes(state: RunState, cost: InstanceCost | None) -> Iterator[str]:
     table, prices = state.view.tasks, state.view.prices
     if table is not None and table.left_out:
         yield f"{table.left_out:,} more tasks of the run are not counted here."
+    if table is not None and table.more:
+        yield "The run may have more tasks: not all of them could be listed."
     if table is not None and state.is_active:
         until = time(table.seen, clock=True)
         yield f"Counted until {until}; the run goes on, so this is the least that it takes."
+    elif table is not None and any(task.is_active for task in table.tasks):
+        until = time(table.seen, clock=True)
+        yield f"Counted until {until}: the tasks were not listed again after the run had ended."
     yield "A task counts for a minute at least, and for nothing if the run cache answered it."
     if cost is not None and prices is not None:
         yield f"Storage is not in it. {_source(prices)}"

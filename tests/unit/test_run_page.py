@@ -461,6 +461,43 @@ def test_a_type_without_a_price_makes_the_sum_incomplete() -> None:
     assert hours(page)[2] == ["omics.g5.xlarge", "0.02", "no price", ""]
 
 
+def ended(*tasks: RunTask, at: float = SEEN, more: bool = False) -> Element:
+    """Return the page of a run that completed an hour after its start, whose tasks were listed then."""
+    one = gate("success", snapshot=seen("COMPLETED", stopTime=iso(SEEN)))
+    return shown(view(one, tasks=TaskTable(at, tasks, more=more), prices=PRICES))
+
+
+def test_a_run_that_ended_after_its_tasks_were_listed_takes_more() -> None:
+    page = ended(task(1, "A", "RUNNING", 12, 42), at=SEEN - 15 * MINUTE)
+    assert facts(page)["Instance hours"] == "0.25 at least 0.10 USD, without storage"
+    assert hours(page)[-1] == ["All", "0.25", "", "at least 0.10"]
+    assert "Counted until 2026-01-15 12:57:00 UTC: the tasks were not listed again" in page.find("hours").text
+    [words] = page.of_class("strong")
+    assert words.text == "1 task as listed 2026-01-15 12:57:00 UTC"
+
+
+def test_a_listing_that_was_cut_is_the_least() -> None:
+    page = ended(task(1, "A", "COMPLETED", 12, 12, 42), more=True)
+    assert facts(page)["Instance hours"] == "0.50 at least 0.20 USD, without storage"
+    assert "The run may have more tasks: not all of them could be listed." in page.find("hours").text
+    [words] = page.of_class("strong")
+    assert words.text == "At least 1 task: not all of them could be listed"
+
+
+def test_a_snapshot_alone_says_that_its_listing_was_cut() -> None:
+    one = seen("COMPLETED", stopTime=iso(SEEN)) | {"tasks": {"COMPLETED": 500}, "more": True}
+    [words] = shown(view(gate("success", snapshot=one))).of_class("strong")
+    assert words.text == "At least 500 tasks: not all of them could be listed"
+
+
+def test_money_is_in_the_currency_of_the_price_list() -> None:
+    prices = PriceList({"omics.m.xlarge": 2.0}, "cn-north-1", "a file", currency="CNY")
+    page = shown(running(task(1, "A", "RUNNING", 12, 42), prices=prices))
+    assert facts(page)["Instance hours so far"] == "0.50 at least 1.00 CNY, without storage"
+    assert hours(page)[0] == ["Instance type", "Hours", "CNY an hour", "CNY"]
+    assert "USD" not in page.text
+
+
 def test_less_than_a_cent_is_not_nothing() -> None:
     cheap = PriceList({"omics.m.xlarge": 0.001})
     assert hours(shown(running(task(1, "A", "RUNNING", 12, 71), prices=cheap)))[1][-1] == "< 0.01"
