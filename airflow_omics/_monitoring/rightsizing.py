@@ -15,6 +15,7 @@ from airflow_omics._monitoring.estimate import (
     rounded,
     storage_cost,
 )
+from airflow_omics._monitoring.instance_hours import UNKNOWN_TYPE
 from airflow_omics._monitoring.instances import smallest
 from airflow_omics._monitoring.price_list import PriceList
 from airflow_omics._monitoring.task_names import base_name
@@ -84,7 +85,7 @@ def _row(
     tasks: Sequence[TaskCost], headroom: float, prices: PriceList, start: dict[str, Any]
 ) -> dict[str, Any]:
     """Return what tasks asked for and used, each of them at most, and the type that would do for all."""
-    types = sorted({task.usage.task.instance or "unknown" for task in tasks})
+    types = sorted({task.usage.task.instance or UNKNOWN_TYPE for task in tasks})
     seconds = sum(task.usage.seconds for task in tasks)
     cost = None if any(task.compute is None for task in tasks) else sum(task.compute or 0.0 for task in tasks)
     advice = _advice(tasks, types, headroom)
@@ -109,7 +110,7 @@ def _row(
 
 
 def _advice(tasks: Sequence[TaskCost], types: list[str], headroom: float) -> _Advice:
-    same = types[0] if len(types) == 1 else None
+    same = types[0] if len(types) == 1 and types[0] != UNKNOWN_TYPE else None
     if any(task.usage.gpus for task in tasks):
         return _Advice(same, _GPUS)
     # One of several that was not measured may have been the largest of them.

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal, NamedTuple
 
 from airflow_omics._monitoring.instance_hours import billed_seconds
-from airflow_omics._monitoring.task_table import RunTask, epoch
+from airflow_omics._monitoring.task_table import RunTask, clipped, epoch
 from airflow_omics.records import TERMINAL_STATUSES
 
 STATIC: Final = "STATIC"
@@ -20,6 +20,8 @@ LEAST_STATIC: Final = 1200
 """GiB of the smallest STATIC storage; what is larger comes in multiples of :data:`STATIC_STEP`."""
 STATIC_STEP: Final = 2400
 
+# Longer than a table's, since its end says what is a shard; the service's own limit is 128 characters.
+_LONGEST_NAME: Final = 512
 _FREE_SCRATCH: Final = 16  # GiB of each task's own; what is asked for is rounded up to a multiple of it
 
 
@@ -161,6 +163,8 @@ def _task(item: Mapping[str, Any], until: float | None, local_scratch: bool) -> 
     arn = item.get("arn")
     named = {"taskId": arn.rpartition("/")[2]} if isinstance(arn, str) and "taskId" not in item else {}
     task, measured = RunTask.of({**item, **named}), _mapping(item.get("metrics"))
+    if isinstance(name := item.get("name"), str) and name:
+        task = task._replace(name=clipped(name, _LONGEST_NAME))
     seconds = billed_seconds(task, until if until is not None else task.started or 0.0)
     gpus = max(_number(measured.get("gpusReserved")) or 0.0, task.gpus or 0.0)
     return TaskUsage(

@@ -112,6 +112,19 @@ def test_shards_of_one_step_are_advised_together_by_the_largest() -> None:
     assert len(found["by_task"]) == 4
 
 
+def test_samples_of_a_step_with_a_long_name_are_advised_together() -> None:
+    step = "NFCORE_SAREK:SAREK:FASTQ_ALIGN_BWAMEM_MEM2_DRAGMAP_SENTIEON:BWAMEM1_MEM"  # 71 of 128 characters
+    names = [f"{step} ({sample})" for sample in ("s1-L1", "patient7-L2", "a-longer-sample-L10")]
+    found = advice(*(task(name) for name in names), engine="NEXTFLOW")
+    assert [(row["name"], row["tasks"]) for row in found["by_name"]] == [(step, 3)]
+    assert sorted(row["name"] for row in found["by_task"]) == sorted(names)
+
+
+def test_an_unknown_type_is_none_that_would_do() -> None:
+    [row] = advice(task("A", None, None, instanceType=None))["by_task"]
+    assert (row["instance_types"], row["would_do"]) == (["unknown"], None)
+
+
 def test_what_a_step_would_cost_more_lessens_no_saving_of_another() -> None:
     tight = task("Tight", 1.9, 3.9, instanceType="omics.c.large")
     found = advice(tight, task("Wide", 1.0, 2.0))
