@@ -17,6 +17,7 @@ MOST_TASKS: Final = 300
 """Tasks in one XCom."""
 
 _LONGEST: Final = 80  # bytes of a text, such as a task's name
+_CUT: Final = "..."  # in the middle of a name
 _VERSION: Final = 1
 _MOST: Final = 1e12  # more than any number of a task; JSON may hold NaN, and an int of a thousand digits
 _NO_DATE: Final = 253_402_300_800
@@ -27,6 +28,7 @@ class RunTask(NamedTuple):
     """One task of a run.
 
     :param id: its ``taskId``; a longer text than 80 bytes of JSON is cut, likewise of the others.
+    :param name: its name, cut in its middle: its end says of which sample or shard it is.
     :param status: one of :data:`airflow_omics.records.TASK_STATUSES`, or a newer one.
     :param created: seconds since the epoch, in the service's clock; likewise ``started`` and ``stopped``.
         None if it has not come to that.
@@ -57,7 +59,7 @@ class RunTask(NamedTuple):
         """
         return cls(
             id=_text(item.get("taskId")) or _text(str(item.get("arn") or "").rpartition("/")[2]) or "?",
-            name=_text(item.get("name")) or "unnamed",
+            name=_name(item.get("name")) or "unnamed",
             status=_text(item.get("status")) or "unknown",
             created=epoch(item.get("creationTime")),
             started=epoch(item.get("startTime")),
@@ -214,7 +216,7 @@ def _task(row: Mapping[str, Any], base: float) -> RunTask:
 
     return RunTask(
         id=_text(row.get("id")) or "?",
-        name=_text(row.get("name")) or "unnamed",
+        name=_name(row.get("name")) or "unnamed",
         status=_text(row.get("status")) or "unknown",
         created=moment("created"),
         started=moment("started"),
@@ -240,6 +242,15 @@ def clipped(text: str, most: int) -> str:
 
 def _text(value: Any) -> str | None:
     return clipped(value, _LONGEST) if isinstance(value, str) and value else None
+
+
+def _name(value: Any) -> str | None:
+    """Return a name with its beginning and its end; two samples of one step are two names."""
+    short = _text(value)
+    if short is None or short == value:
+        return short
+    half = (_LONGEST - len(_CUT)) // 2
+    return clipped(value, half) + _CUT + clipped(value[::-1], half)[::-1]
 
 
 def _number(value: Any) -> float | None:

@@ -167,6 +167,19 @@ def test_names_of_any_length_and_characters_take_no_more_than_80_bytes(character
     assert len(json.dumps(TaskTable.of(items, SEEN).to_plain()["tasks"][0])) < 4 * 82 + 80
 
 
+def test_a_long_name_keeps_its_end_which_says_of_what_it_is() -> None:
+    step = "NFCORE_SAREK:SAREK:FASTQ_ALIGN_BWAMEM_MEM2_DRAGMAP_SENTIEON:BWAMEM1_MEM"
+    items = _many(2, name=f"{step} (patient-1-L1)") + _many(2, name=f"{step} (patient-2-L1)")
+    names = {task.name for task in TaskTable.of(items, SEEN).tasks}
+    assert len(names) == 2
+    assert sorted(name[-14:] for name in names) == ["(patient-1-L1)", "(patient-2-L1)"]
+    assert all(name.startswith("NFCORE_SAREK:SAREK:FASTQ_ALIGN") and "..." in name for name in names)
+    table = TaskTable.of(items, SEEN)
+    again = TaskTable.of_plain(table.to_plain())
+    assert again is not None
+    assert [task.name for task in again.tasks] == [task.name for task in table.tasks]
+
+
 @given(st.text(max_size=100), st.integers(0, 100))
 def test_a_clipped_text_is_the_longest_beginning_that_fits(text: str, most: int) -> None:
     kept = clipped(text, most)
