@@ -51,9 +51,14 @@ def told(tasks: Sequence[RunTask]) -> list[Told]:
 
 
 def rows_of(state: RunState, tasks: Sequence[Told]) -> list[Row]:
-    """Return the lines: the run, and each task that has a time."""
+    """Return the lines: the run, and each task that has a time.
+
+    Tasks that the run cache answered may have none. They come first, where the run started.
+    """
     seen = state.view.tasks.seen if state.view.tasks else state.until
-    rows = [_row_of_run(state), *(_row_of_task(one, seen) for one in tasks)]
+    began = state.created if state.started is None else state.started
+    answered = [_row_of_answered(one.task, began) for one in tasks if _first_of(one.task) is None]
+    rows = [_row_of_run(state), *answered, *(_row_of_task(one, seen) for one in tasks)]
     return [row for row in rows if row is not None]
 
 
@@ -78,9 +83,21 @@ def _row_of_run(state: RunState) -> Row | None:
     )
 
 
+def _first_of(task: RunTask) -> float | None:
+    return task.created if task.created is not None else task.started
+
+
+def _row_of_answered(task: RunTask, began: float | None) -> Row | None:
+    if not task.cached or began is None:
+        return None
+    said = words_of(task, "", "")
+    title = f"{task.name} ({task.id}), {said}"
+    return Row(task.name, task.status, title, said, "cache", runs=(began, began), is_point=True)
+
+
 def _row_of_task(one: Told, seen: float) -> Row | None:
     task, attempt = one
-    first = task.created if task.created is not None else task.started
+    first = _first_of(task)
     if first is None:
         return None
     until = task.stopped if task.stopped is not None else seen if task.is_active else None

@@ -55,7 +55,7 @@ def task(
     number: int,
     name: str,
     status: str,
-    created: float,
+    created: float | None,
     started: float | None = None,
     stopped: float | None = None,
     instance: str | None = "omics.m.xlarge",

@@ -310,6 +310,23 @@ def test_the_timeline_tells_waiting_retries_and_the_cache_apart() -> None:
     assert legend == ["waits", "an attempt that another one followed", "answered by the run cache"]
 
 
+def test_a_task_that_the_cache_answered_is_on_the_timeline_although_it_has_no_time() -> None:
+    page = shown(
+        running(
+            task(1, "Align", "RUNNING", 13, 25),
+            task(2, "Index", "COMPLETED", None, None, None, None, cached=True),
+            task(3, "Lost", "CANCELLED", None, None, None, None),
+        )
+    )
+    found = bars(page)
+    assert found["Index (9000002), from the run cache"] == [("cached s-COMPLETED", "from the run cache")]
+    [names] = page.of_class("names")
+    assert [one.text for one in names.all("li")] == ["The run", "Index cache", "Align"]
+    # The run was created at 0 and started after 12 of 72 minutes.
+    [point] = [one for one in page.all("svg") if "x" in one.attributes]
+    assert point.attributes["x"] == "16.67%"
+
+
 def test_the_timeline_is_to_scale() -> None:
     page = shown(running(task(1, "Align", "COMPLETED", 18, 36, 54)))
     [drawing] = page.of_class("rows")
