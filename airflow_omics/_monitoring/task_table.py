@@ -162,10 +162,9 @@ class TaskTable(NamedTuple):
         if not isinstance(value, Mapping) or not isinstance(value.get("tasks"), list):
             return None
         seen, base, fields = epoch(value.get("seen")), epoch(value.get("from")), value.get("fields")
-        if seen is None or not isinstance(fields, list):
+        if seen is None or not isinstance(fields, list) or not all(isinstance(name, str) for name in fields):
             return None
-        names = [name if isinstance(name, str) else "" for name in fields]
-        rows = [dict(zip(names, row, strict=False)) for row in value["tasks"] if isinstance(row, list)]
+        rows = [dict(zip(fields, row, strict=False)) for row in value["tasks"] if isinstance(row, list)]
         tasks = tuple(_task(row, seen if base is None else base) for row in rows[:MOST_TASKS])
         left_out = _number(value.get("left_out")) or 0
         return cls(seen, tasks, max(0, int(left_out)), value.get("more") is True)

@@ -322,6 +322,8 @@ def test_every_argument_of_the_trigger_survives_serialize() -> None:
         "poke_interval": 7.0,
         "export": None,
         "record_fields": ["runOutputUri"],
+        "start_timeout": 3.5,
+        "stuck_after": 4.5,
         "aws_conn_id": "lab",
         "region_name": "us-east-1",
         "verify": "/ca.pem",
