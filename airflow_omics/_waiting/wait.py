@@ -16,6 +16,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from airflow_omics._faults import CREDENTIALS_GRACE, NOT_FOUND_GRACE, Fault, backoff
 from airflow_omics._identity import CHECK_PLACE, KnownResource, Target
+from airflow_omics._monitoring.packed_table import unpacked
 from airflow_omics._monitoring.progress_line import LONGEST_LINE, with_tasks
 from airflow_omics._monitoring.task_table import TaskTable
 from airflow_omics._resource import NotFoundName, Resource
@@ -98,6 +99,7 @@ class Wait:
         "_standstill",
         "_start_limit",
         "_status",
+        "_tasks",
         "_terminal",
         "_transient_errors",
         "_unknown",
@@ -105,7 +107,6 @@ class Wait:
         "known",
         "lines",
         "started_at",
-        "tasks",
         "timeout_at",
     )
 
@@ -130,8 +131,7 @@ class Wait:
         """What is known of the run."""
         self.lines = LogLines(target)
         """The log lines that are due."""
-        self.tasks: TaskTable | None = None
-        """The run's tasks, as they were listed last."""
+        self._tasks: TaskTable | bytes | None = None
         self._start_limit = None if start_timeout is None else StartLimit(start_timeout, created)
         self._standstill = None if stuck_after is None else Standstill(stuck_after)
         self._service_ahead: float | None = None  # seconds, of the service's clock ahead of tick
@@ -265,7 +265,7 @@ class Wait:
         :param period: seconds in which a process before this one may have listed them last, if each look is
             a process of its own.
         """
-        self.tasks = tasks
+        self._tasks = tasks
         if self._standstill is None or self.record is None or self._status is None:
             return
         try:
@@ -274,6 +274,15 @@ class Wait:
                 self.lines.add(level, text)
         except Exception as error:  # a mistake of ours, in what only informs
             log.debug("Whether anything moves in %s is not known", self.target, exc_info=error)
+
+    @property
+    def tasks(self) -> TaskTable | None:
+        """The run's tasks, as they were listed last."""
+        return unpacked(self._tasks) if isinstance(self._tasks, bytes) else self._tasks
+
+    def keep_tasks(self, data: bytes) -> None:
+        """Keep what :func:`packed` made of the run's tasks in their place: a process may have many waits."""
+        self._tasks = data
 
     @property
     def stuck_since(self) -> float | None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_omics import _clock
 from airflow_omics._faults import Fault
+from airflow_omics._monitoring.packed_table import packed
 from airflow_omics._monitoring.task_table import TaskTable
 from airflow_omics._watching.watchlist import Entry, Waiter, Watchlist
 from airflow_omics.exceptions import FaultKind
@@ -37,7 +37,6 @@ _LONGEST_PAUSE: Final = 15.0  # seconds after which runs that came, or began to 
 _GIVE_WAY: Final = 1.0  # seconds to wait while a run deserves a GetRun at once
 _OFF_FOR: Final = 3600.0  # seconds without lists of tasks: of a run that is denied, of all if too many fail
 _TRIES: Final = 3  # failures in a row
-_NAMES: Final = ("name", "status", "instanceType")  # what the tasks of a cohort have in common
 
 
 class TaskSweeper:
@@ -101,7 +100,7 @@ class TaskSweeper:
         self._failures = 0
         entry.tasks_due_at = _clock.monotonic() + TASKS_EVERY
         if self._goes_on(entry):
-            self._hand_over(entry, _table(items, _clock.time() + skew, is_whole=token is None))
+            self._hand_over(entry, TaskTable.of(items, _clock.time() + skew, more=token is not None))
 
     async def _give_way(self) -> None:
         """Wait until no run deserves a GetRun at once: it may be one that has ended."""
@@ -112,9 +111,10 @@ class TaskSweeper:
         return self._watchlist.entries.get(entry.id) is entry and entry.status in _WITH_TASKS
 
     def _hand_over(self, entry: Entry, table: TaskTable) -> None:
+        small = packed(table.cut())
         for waiter in list(entry.waiters):
             try:
-                _note(waiter, table)
+                _note(waiter, table, small)
             except Exception as error:  # a mistake of ours in one wait, which goes on
                 log.debug("The tasks of run %s were lost", entry.id, exc_info=error)
             waiter.show(lambda onlooker: onlooker.tasks_listed(table.seen))
@@ -138,16 +138,7 @@ class TaskSweeper:
         log.info("The tasks of runs are not listed for %.0f s: %s", _OFF_FOR, why)
 
 
-def _table(items: list[dict[str, Any]], seen: float, *, is_whole: bool) -> TaskTable:
-    for item in items:
-        for name in _NAMES:
-            if type(text := item.get(name)) is str:
-                item[name] = sys.intern(text)  # a thousand runs of a cohort have the same names
-    return TaskTable.of(items, seen, more=not is_whole)
-
-
-def _note(waiter: Waiter, table: TaskTable) -> None:
+def _note(waiter: Waiter, table: TaskTable, small: bytes) -> None:
     """Hand the table to a wait, which keeps no more of it than goes to XCom."""
     waiter.wait.tasks_listed(table, _clock.time(), _clock.monotonic())
-    if waiter.wait.tasks is table:
-        waiter.wait.tasks = table.cut()
+    waiter.wait.keep_tasks(small)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
+import gc
 import logging
+import tracemalloc
 from types import SimpleNamespace
 from typing import Any
 
@@ -224,14 +227,37 @@ def test_a_page_that_leads_to_itself_is_the_last(world: World) -> None:
     assert len(sees.at) == 1
 
 
-def test_equal_names_are_held_once(world: World) -> None:
-    entries = [world.watch(str(number))[0] for number in range(2)]
-    for run_id in world.tasks:  # texts of their own, as they come from the network
-        world.tasks[run_id][0]["name"] = "".join(["Call", "_variants"])
-    world.go_on_for(70.0)
-    first, second = (entry.waiters[0].wait.tasks.tasks[0].name for entry in entries)  # type: ignore[union-attr]
-    assert first == "Call_variants"
-    assert first is second
+def test_what_a_triggerer_keeps_of_the_tasks_of_a_run_is_small(world: World) -> None:
+    """A triggerer holds thousands of waits."""
+    begun = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    runs = [str(number) for number in range(20)]
+    for run_id in runs:
+        world.watch(run_id)
+        world.tasks[run_id] = [
+            {
+                "taskId": str(7_000_000 + number * (int(run_id) + 1) % 1013),
+                "name": f"CallVariants_{number}",
+                "status": "COMPLETED",
+                "creationTime": begun + datetime.timedelta(seconds=number * 37 % 1009),
+                "startTime": begun + datetime.timedelta(seconds=number * 41 % 2003 + 1000.25),
+                "stopTime": begun + datetime.timedelta(seconds=number * 43 % 5003 + 2000.5),
+                "instanceType": "omics.m.xlarge",
+                "cpus": 4,
+                "memory": 15.5,
+            }
+            for number in range(300)
+        ]
+    tracemalloc.start()
+    try:
+        world.go_on_for(600.0)
+        gc.collect()
+        held = sum(trace.size for trace in tracemalloc.take_snapshot().traces)
+    finally:
+        tracemalloc.stop()
+    [wait] = [one.wait for one in world.plan.entries["7"].waiters]
+    assert wait.tasks is not None
+    assert len(wait.tasks.tasks) == 300
+    assert held / (300 * len(runs)) < 60  # bytes a task
 
 
 @pytest.mark.parametrize("how", ["the last waiter leaves", "the run has ended"])
