@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
+from airflow_omics import _clock
 from airflow_omics._monitoring.snapshot import RUN_KEY, RUN_MEMBERS, batch_snapshot, run_snapshot
 from airflow_omics._monitoring.task_table import TASKS_KEY
 from airflow_omics._resource import BATCH
@@ -48,7 +49,7 @@ class Snapshots:
         self._record: RunRecord | None = None
         self._listed: dict[str, Any] | None = None
         self._shown: tuple[float, list[Any]] | None = None
-        self._seen = 0.0
+        self._seen = _clock.time()  # about when a worker has read it
         self._writer = SnapshotWriter.of_loop()
 
     @property

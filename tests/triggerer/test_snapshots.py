@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import json
 import logging
 import threading
@@ -529,6 +530,16 @@ def test_the_end_of_a_run_that_is_gone_is_left_although_no_answer_said_so(asked:
     snapshots.looked(T0, False)
     asyncio.run(snapshots.leave_last(wait.known.deleted()))
     assert asked.take() == [("DELETED", True)]
+
+
+@pytest.mark.any_airflow
+def test_the_end_of_a_run_that_only_the_worker_has_read_is_of_now(asked: Asked) -> None:
+    snapshots, wait = gate("RUNNING")
+    before = int(time.time())
+    asyncio.run(snapshots.leave_last(wait.known.deleted()))
+    snapshot = snapshots.value(RUN_KEY)
+    assert snapshot is not None
+    assert before <= datetime.datetime.fromisoformat(snapshot["seen"]).timestamp() <= time.time()
 
 
 @pytest.mark.any_airflow
