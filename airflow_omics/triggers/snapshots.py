@@ -10,7 +10,7 @@ from airflow_omics._monitoring.snapshot import RUN_KEY, RUN_MEMBERS, batch_snaps
 from airflow_omics._monitoring.task_table import TASKS_KEY
 from airflow_omics._resource import BATCH
 from airflow_omics._waiting.wait import Wait
-from airflow_omics.records import COUNT_KEYS, RunRecord, to_plain
+from airflow_omics.records import ACTIVE_STATUSES, COUNT_KEYS, RunRecord, to_plain
 from airflow_omics.triggers.snapshot_writer import SnapshotWriter
 
 COUNTS_EVERY: Final = 300.0
@@ -112,7 +112,7 @@ class Snapshots:
             self._seen,
             record_fields=self._fields,
             tasks=self._wait.tasks,
-            stuck_since=self._wait.stuck_since,
+            stuck_since=self._wait.stuck_since if self._status in ACTIVE_STATUSES else None,
         )
 
     def _are_counts_due(self, record: Mapping[str, Any], at: float, has_changed: bool) -> bool:

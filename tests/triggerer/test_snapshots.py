@@ -593,6 +593,9 @@ def test_a_run_in_which_nothing_moves_is_left_as_stuck(asked: Asked) -> None:
     snapshots.looked(T0, False)
     wait.tasks_listed(TaskTable(T0, (RunTask("8", "Call", "RUNNING", T0 - 900.0, T0 - 800.0),)), T0)
     assert snapshots.value(RUN_KEY)["stuck"] == "2027-01-15T07:46:40+00:00"  # type: ignore[index]
+    wait.answered(record("COMPLETED", startTime=CREATED.isoformat()), T0 + 60.0)
+    snapshots.looked(T0 + 60.0, True)
+    assert "stuck" not in snapshots.value(RUN_KEY)  # type: ignore[operator]
 
 
 @pytest.mark.any_airflow
