@@ -127,9 +127,11 @@ class StartTry(ABC):
         if ending.record is not None:
             self._seen(ending.record)
             self.snapshots.note(ending.record)
-        return self._after_ending(ending, attempt, bool(waited.get("was_stopping"))) or self._go_on(
-            attempt.next_generation()
-        )
+        was_stopping = bool(waited.get("was_stopping"))
+        if ending.argument == "start_timeout" and self._operator.on_timeout == "cancel":
+            # The task may have waited long for this worker: a run that is RUNNING by now is not cancelled.
+            ending = self._wait(attempt, was_stopping)
+        return self._after_ending(ending, attempt, was_stopping) or self._go_on(attempt.next_generation())
 
     def _go_on(self, attempt: Attempt) -> RunRecord:
         while True:

@@ -263,6 +263,35 @@ def test_a_retry_after_a_cancellation_starts_another_run(
     assert len(started(omics)) == 2
 
 
+@pytest.mark.parametrize(("on_timeout", "kind"), [("cancel", "success"), ("fail", "OmicsRunTimeoutError")])
+def test_a_run_that_began_to_run_before_a_worker_resumed_the_task_is_not_cancelled(
+    start_task: StartTask,
+    omics: Any,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    on_timeout: str,
+    kind: str,
+) -> None:
+    """A task that is resumed may wait for a place in its pool for hours."""
+    omics.default_life = "pending-forever"
+    task = start_task(deferrable=True, start_timeout=HOUR, on_timeout=on_timeout, store=Store())
+    fire = task.fire
+
+    def fire_and_run(trigger: Any) -> dict[str, Any]:
+        event = fire(trigger)
+        for run_id in started(omics):
+            if read(run_id)["status"] == "PENDING":
+                omics.move(run_id, "RUNNING")
+        return event
+
+    monkeypatch.setattr(task, "fire", fire_and_run)
+    clock.at(2 * HOUR, lambda: [omics.move(run_id, "COMPLETED") for run_id in started(omics)])
+    done = task()
+    assert done.kind == kind
+    assert "CancelRun" not in omics.counts()
+    assert "diagnosis" in done.pushed if on_timeout == "fail" else "diagnosis" not in done.pushed
+
+
 @MODES
 def test_the_first_limit_ends_a_start(start_task: StartTask, omics: Any, deferrable: bool) -> None:
     omics.default_life = "pending-forever"
