@@ -209,14 +209,23 @@ def test_after_an_error_the_page_stays_and_asks_less_and_less(
     refreshed(page, pages, changed())
 
 
-def test_a_session_that_ended_says_so_keeps_the_page_and_comes_back(
-    pages: Pages, new_page: Callable[..., Page]
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (401, "Your session has ended"),
+        (302, "Your session has ended"),  # a proxy's own login
+        (403, "Airflow no longer shows you this page"),
+        (404, "This page is gone"),
+    ],
+)
+def test_a_page_that_is_refused_says_so_keeps_what_it_shows_and_comes_back(
+    pages: Pages, new_page: Callable[..., Page], status: int, words: str
 ) -> None:
     page = new_page()
     opened(page, pages)
-    pages.status = 401
+    pages.status = status
     notice = page.get_by_role("alert")
-    expect(notice).to_contain_text("Your session has ended")
+    expect(notice).to_contain_text(words)
     assert notice.get_by_role("link").get_attribute("href") == f"{pages.url}/"
     expect(page.locator("h1")).to_contain_text("NA12878 germline")
     pages.status = 200

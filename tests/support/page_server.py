@@ -28,7 +28,7 @@ class Pages:
     """What the server answers.
 
     :ivar html: pages by path.
-    :ivar status: of each answer to a page.
+    :ivar status: of each answer to a page; 302 leads to another host.
     :ivar asked: when and for which path somebody asked, in order.
     """
 
@@ -61,6 +61,8 @@ def page_server() -> Iterator[Pages]:
             self.send_header("Content-Type", f"{kind}; charset=utf-8")
             if not self.path.startswith("/frame"):
                 self.send_header("Content-Security-Policy", POLICY)
+            if status == 302:
+                self.send_header("Location", "http://login.invalid/")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

@@ -100,13 +100,20 @@
     box.append(...parts);
     current().prepend(box);
   };
-  const ended = () => {
-    if (document.getElementById("session")) return;
+  const REFUSED = {
+    401: ["Your session has ended.", "Open Airflow to sign in again"],
+    403: ["Airflow no longer shows you this page: your session has ended, or a permission was taken away.", "Open Airflow"],
+    404: ["This page is gone: Airflow no longer has its task or its DAG run.", "Open Airflow"],
+  };
+  const refused = (status) => {
+    const [why, what] = REFUSED[status];
+    if (document.getElementById("session")?.dataset.status === `${status}`) return;
     const link = document.createElement("a");
     link.href = airflow.href;
     link.target = framed ? "_blank" : "_self";
-    link.textContent = "Open Airflow to sign in again";
-    notice(["Your session has ended. What is below stays as it was last seen. ", link, "."]);
+    link.textContent = what;
+    notice([`${why} What is below stays as it was last seen. `, link, "."]);
+    document.getElementById("session").dataset.status = status;
   };
 
   let shown = null; // what is shown, as the server wrote it: the same is not put in its place again
@@ -119,11 +126,13 @@
   };
   const look = async () => {
     try {
-      const answer = await fetch(location.href, { credentials: "same-origin", headers: { Accept: "text/html" } });
+      const options = { credentials: "same-origin", headers: { Accept: "text/html" }, redirect: "manual" };
+      const answer = await fetch(location.href, options);
       const text = answer.ok ? await answer.text() : "";
       const next = answer.ok ? new DOMParser().parseFromString(text, "text/html").querySelector("main") : null;
-      // A proxy sends those whose session has ended to its own page.
-      if (answer.status === 401 || (answer.ok && !next)) ended();
+      // A proxy sends those whose session has ended to its own page, which may be on another host.
+      const status = answer.type === "opaqueredirect" || (answer.ok && !next) ? 401 : answer.status;
+      if (status in REFUSED) refused(status);
       if (!next) throw new Error(`${answer.status}`);
       pause = every();
       const written = next.outerHTML;
