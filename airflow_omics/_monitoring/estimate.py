@@ -74,8 +74,10 @@ class Estimate(NamedTuple):
         """Return the estimate in plain JSON, as docs/use/cost.md describes it."""
         usage, unpriced = self.usage, list(_unpriced(self))
         listed, others = self.tasks[:MOST_TASKS], self.tasks[MOST_TASKS:]
+        # Rounded before they are added, so that whoever adds them comes to the same.
+        parts = [rounded(part) or 0.0 for part in (self.compute, self.scratch, self.storage)]
         return {
-            "total": rounded(self.compute + self.scratch + (self.storage or 0.0)),
+            "total": rounded(sum(parts)),
             "currency": self.prices.currency,
             "complete": not unpriced,
             "lower_bound": bool(unpriced) or usage.active,

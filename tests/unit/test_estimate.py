@@ -330,3 +330,13 @@ def test_the_arithmetic_imports_neither_airflow_nor_botocore() -> None:
     code += "print(sorted({'airflow', 'botocore', 'boto3'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("seconds", range(61, 160, 7))
+def test_whoever_adds_the_parts_comes_to_the_total(seconds: int) -> None:
+    prices = PriceList({"omics.c.large": 0.1147531, "Run Storage": 1.9183e-6}, "us-west-2")
+    ended = run(stopTime=at(seconds), storageType="STATIC", storageCapacity=1200)
+    plain = estimated(usage_of_tasks(ended, [task(end=seconds)], T0 + 9000), prices).to_plain()
+    assert plain["total"] == round(plain["compute"] + plain["storage"] + plain["scratch"], 6)
+    assert plain["compute"] > 0
+    assert plain["storage"] > 0
