@@ -32,7 +32,8 @@ class Cohort:
         self.gates = tuple(
             replace(gate, snapshot=latest.get(run_key(gate), gate).snapshot) for gate in view.gates
         )
-        self._watched = {run_key(gate) for gate in view.gates if not gate.is_over}
+        watched = (run_key(gate) for gate in view.gates if not gate.is_over)
+        self._watched = {key for key in watched if key}  # two that nothing identifies are not the same
 
     def page_of(self, gate: Gate) -> str:
         """Return the address of a gate's page, as an attribute has it."""

@@ -207,6 +207,13 @@ def test_a_run_that_nobody_waits_for_any_more_is_said_to_be_so() -> None:
     assert "went on when the task ended" not in watched.said
 
 
+def test_it_is_said_so_as_well_if_record_fields_leave_out_what_identifies_the_run() -> None:
+    left = run_gate(0, "RUNNING", state="failed")
+    narrowed = {**left.snapshot, "run": {"id": "1", "status": "RUNNING"}}
+    left = dataclasses.replace(left, snapshot=narrowed)
+    assert "1 run went on when the task ended." in page(left, stateful(1, "deferred")).said
+
+
 def test_tasks_that_say_something_else_than_their_runs_are_noted() -> None:
     assert "1 task will be retried." in page(run_gate(1, "FAILED", state="up_for_retry")).said
     failed = page(run_gate(1, "COMPLETED", state="failed"), run_gate(2, "COMPLETED", state="failed"))
