@@ -142,5 +142,10 @@ def in_full(gate: Gate, now: float) -> str:
 
 
 def run_key(gate: Gate) -> str:
-    """Return what identifies the run or batch of a gate; empty if nothing does."""
-    return line(gate.run.get("uuid")) or line(gate.run.get("arn"), 200)
+    """Return what identifies the run or batch of a gate; empty if nothing does.
+
+    ``record_fields`` may leave the id alone, which is the run's own in its account and Region.
+    """
+    known = line(gate.run.get("uuid")) or line(gate.run.get("arn"), 200)
+    run_id = line(gate.run.get("id"))
+    return known or (f"{'batch' if gate.is_batch else 'run'} {run_id}" if run_id else "")
