@@ -87,7 +87,7 @@ def test_a_link_of_the_gate_opens_the_page_of_a_run_that_goes_on(
     assert page.url == f"{stack.airflow_url}{scene.page('running')}"
     expect(page.get_by_text("8 of the 13 tasks known so far have ended")).to_be_visible()
     expect(page.get_by_text("the last 3 took 5 h 54 min to 6 h 27 min")).to_be_visible()
-    browser.photograph(pictures / f"run-page-{scheme}.png", height=690)
+    browser.photograph(pictures / f"run-page-{scheme}.png", height=740)
 
 
 def test_the_page_of_a_run_that_failed_says_why(
