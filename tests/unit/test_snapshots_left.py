@@ -280,12 +280,11 @@ def test_tables_of_the_wait_are_left_once_each(
     omics: Any, clock: Clock, left: list[Any], monkeypatch: Any
 ) -> None:
     look = Poller.look
-    tables = [None, TaskTable.of([{"taskId": "1", "status": "RUNNING"}], omics.now()), None]
+    table = TaskTable.of([{"taskId": "1", "status": "RUNNING"}], omics.now())
 
     def listing(self: Poller) -> Any:
-        if clock.passed() >= 60 and tables[0] is None:
-            tables.pop(0)
-        self._wait.tasks = tables[0]
+        if clock.passed() >= 60:
+            self._wait.tasks_listed(table, omics.now())
         return look(self)
 
     monkeypatch.setattr(Poller, "look", listing)
