@@ -215,7 +215,7 @@ def _task(row: Mapping[str, Any], base: float) -> RunTask:
 
     return RunTask(
         id=_text(row.get("id")) or "?",
-        name=_name(row.get("name")) or "unnamed",
+        name=_text(row.get("name")) or "unnamed",
         status=_text(row.get("status")) or "unknown",
         created=moment("created"),
         started=moment("started"),

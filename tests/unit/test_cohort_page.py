@@ -212,11 +212,15 @@ def test_it_is_said_so_as_well_if_record_fields_leave_out_what_identifies_the_ru
     narrowed = {**left.snapshot, "run": {"id": "1", "status": "RUNNING"}}
     left = dataclasses.replace(left, snapshot=narrowed)
     assert "1 run went on when the task ended." in page(left, stateful(1, "deferred")).said
+    nameless = dataclasses.replace(left, snapshot={**left.snapshot, "run": {"status": "RUNNING"}})
+    assert "1 run went on when the task ended." in page(nameless, stateful(1, "deferred")).said
     start = dataclasses.replace(left, task_id="start", state="success")
     gate = dataclasses.replace(left, task_id="gate", state="deferred")
     watched = page(start, gate).said
     assert "went on when the task ended" not in watched
     assert "1 run in this DAG run" in watched
+    batch = dataclasses.replace(gate, task_id="batch", snapshot={**narrowed, "kind": "batch"})
+    assert "1 run went on when the task ended." in page(left, batch).said
 
 
 def test_tasks_that_say_something_else_than_their_runs_are_noted() -> None:

@@ -463,7 +463,8 @@ def test_prices_are_those_of_the_run_s_region(
 
 
 @pytest.mark.parametrize(
-    "region", ["x\nCRITICAL forged", "", "us west", "US-WEST-2", "us-west-2" * 500, "a-" * 900]
+    "region",
+    ["x\nCRITICAL forged", "", "us west", "us-west-2\nforged", "US-WEST-2", "us-west-2" * 500, "a-" * 900],
 )
 def test_what_is_no_region_is_not_looked_up_nor_logged(
     db: AirflowDb, monkeypatch: pytest.MonkeyPatch, region: str

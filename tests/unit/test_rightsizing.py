@@ -120,6 +120,11 @@ def test_samples_of_a_step_with_a_long_name_are_advised_together() -> None:
     assert sorted(row["name"] for row in found["by_task"]) == sorted(names)
 
 
+def test_a_name_of_any_length_takes_little_room() -> None:
+    [row] = advice(task("x" * 100_000))["by_task"]
+    assert len(row["name"]) <= 512
+
+
 def test_an_unknown_type_is_none_that_would_do() -> None:
     [row] = advice(task("A", None, None, instanceType=None))["by_task"]
     assert (row["instance_types"], row["would_do"]) == (["unknown"], None)

@@ -501,6 +501,13 @@ def test_a_listing_that_was_cut_is_the_least() -> None:
     assert words.text == "At least 1 task: not all of them could be listed"
 
 
+def test_tasks_that_were_left_out_make_the_sum_the_least() -> None:
+    one = gate("success", snapshot=seen("COMPLETED", stopTime=iso(SEEN)))
+    table = TaskTable(SEEN, (task(1, "A", "COMPLETED", 12, 12, 42),), left_out=7)
+    page = shown(view(one, tasks=table, prices=PRICES))
+    assert facts(page)["Instance hours"] == "0.50 at least 0.20 USD, without storage"
+
+
 def test_a_snapshot_alone_says_that_its_listing_was_cut() -> None:
     one = seen("COMPLETED", stopTime=iso(SEEN)) | {"tasks": {"COMPLETED": 500}, "more": True}
     [words] = shown(view(gate("success", snapshot=one))).of_class("strong")
