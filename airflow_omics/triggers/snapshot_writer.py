@@ -115,6 +115,7 @@ class SnapshotWriter:
             del asked[wanted]
             self._next_at = _clock.monotonic() + WRITE_EVERY
             self._begin(*wanted)
+        self._pacing = None
 
     @property
     def _is_busy(self) -> bool:
@@ -130,8 +131,15 @@ class SnapshotWriter:
         # Never cancelled: Airflow 3.1 would take the answer, when it comes, for the answer to the triggerer's
         # own next question, and the triggerer ends. And in a context of its own, in the name of no task.
         loop = asyncio.get_running_loop()
-        self._call = loop.create_task(self._write(source, key), context=contextvars.Context())
-        return self._call
+        call = loop.create_task(self._write(source, key), context=contextvars.Context())
+        call.add_done_callback(self._forget)
+        self._call = call
+        return call
+
+    def _forget(self, call: asyncio.Task[None]) -> None:
+        """Hold no task that is done: it holds its loop, which a test of a DAG has one of for each trigger."""
+        if self._call is call:
+            self._call = None
 
     async def _write(self, source: Source, key: str) -> None:
         try:

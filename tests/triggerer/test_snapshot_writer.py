@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import itertools
 import logging
 import threading
 import time
+import weakref
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -360,3 +362,20 @@ def test_a_loop_has_one_writer() -> None:
         return {id(SnapshotWriter.of_loop()) for _ in range(2)}
 
     assert len(run_loop(body)) == 1
+
+
+def test_a_loop_that_has_ended_is_not_held() -> None:
+    """``dag.test()`` runs each trigger in a loop of its own."""
+    loops = []
+
+    async def body() -> None:
+        writer, gate, written = SnapshotWriter.of_loop(), Gate("gate"), threading.Event()
+        writer._store = lambda *_: written.set()
+        writer.ask(gate, RUN_KEY, soon=True)
+        await asyncio.to_thread(written.wait)
+        await writer.write_last(gate, RUN_KEY)
+        loops.append(weakref.ref(asyncio.get_running_loop()))
+
+    asyncio.run(body())
+    gc.collect()
+    assert [loop() for loop in loops] == [None]
