@@ -27,8 +27,8 @@ log = logging.getLogger(__name__)
 WRITE_EVERY: Final = 1.0
 """Seconds from one write to the next."""
 
-LAST_WITHIN: Final = 10.0
-"""Seconds for which the end of a task waits until its last snapshot is written."""
+LAST_WITHIN: Final = 2.0
+"""Seconds for which the end of a task waits until its last snapshot is written; then it is written later."""
 
 _Asked = dict[tuple["Source", str], None]
 
@@ -59,6 +59,7 @@ class SnapshotWriter:
 
     def __init__(self, store: Callable[[Mapping[str, Any], str, Any], None] | None = None) -> None:
         self._store = store or _store
+        self._late: _Asked = {}  # the last of tasks that have ended
         self._soon: _Asked = {}
         self._sometime: _Asked = {}
         self._next_at = 0.0
@@ -82,35 +83,54 @@ class SnapshotWriter:
             self._soon.setdefault(wanted)
         elif wanted not in self._soon:
             self._sometime.setdefault(wanted)
-        if self._pacing is None or self._pacing.done():
-            self._pacing = asyncio.create_task(self._write_all())
+        self._start()
 
     def drop(self, source: Source) -> None:
         """Write nothing more of a task instance, whose trigger has ended."""
         for asked in (self._soon, self._sometime):
             for key in (RUN_KEY, TASKS_KEY):
                 asked.pop((source, key), None)
-        if not self._soon and not self._sometime and self._pacing is not None:
+        if not self._are_some and self._pacing is not None:
             self._pacing.cancel()
             self._pacing = None
 
     async def write_last(self, source: Source, key: str) -> None:
-        """Write an XCom now, before those that wait; return after :data:`LAST_WITHIN` in any case."""
+        """Write an XCom now, before those that wait; return after :data:`LAST_WITHIN` in any case.
+
+        If hundreds of tasks end at once, those whose turn has not come by then are written when it comes,
+        also after their triggers have gone.
+        """
+        wanted = (source, key)
         self.drop(source)
+        self._late[wanted] = None
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LAST_WITHIN):
-                await self._free()
-                await asyncio.wait({self._begin(source, key)})
+                while wanted in self._late and self._call is not None:
+                    await asyncio.wait({self._call})
+                if wanted in self._late:
+                    del self._late[wanted]
+                    self._begin(*wanted)
+                if self._call is not None:
+                    await asyncio.wait({self._call})
+        self._start()
+
+    @property
+    def _are_some(self) -> bool:
+        return bool(self._late or self._soon or self._sometime)
+
+    def _start(self) -> None:
+        if self._are_some and (self._pacing is None or self._pacing.done()):
+            self._pacing = asyncio.create_task(self._write_all())
 
     async def _write_all(self) -> None:
-        while self._soon or self._sometime:
+        while self._are_some:
             if (pause := self._next_at - _clock.monotonic()) > 0:
                 await asyncio.sleep(pause)
                 continue
             if self._is_busy:
                 await self._free()
                 continue
-            asked = self._soon or self._sometime
+            asked = self._late or self._soon or self._sometime
             wanted = next(iter(asked))
             del asked[wanted]
             self._next_at = _clock.monotonic() + WRITE_EVERY

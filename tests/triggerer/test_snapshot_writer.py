@@ -278,11 +278,37 @@ def test_a_write_that_hangs_holds_up_writes_and_nothing_else(
         assert 0.2 <= time.monotonic() - began < 2.0
         assert store.most_under_way == 1
         store.go_on.set()
-        await store.until(2)
+        await store.until(3)
 
     with_writer(store, body)
-    assert [name for name, _, _ in store.written] == ["hung", "waits"]
+    assert [name for name, _, _ in store.written] == ["hung", "ends", "waits"]
     assert complaints() == []
+
+
+def test_three_hundred_ends_at_once_wait_a_little_and_each_is_written(
+    store: Store, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot_writer, "LAST_WITHIN", 0.2)
+    monkeypatch.setattr(snapshot_writer, "WRITE_EVERY", 0.0)
+    store.takes = 0.005
+    names = {f"gate_{number}" for number in range(300)}
+
+    async def end(writer: SnapshotWriter, name: str) -> None:
+        gate = Gate(name)
+        writer.ask(gate, RUN_KEY, soon=True)
+        await writer.write_last(gate, RUN_KEY)
+        writer.drop(gate)  # its trigger has gone
+
+    async def body(writer: SnapshotWriter) -> None:
+        began = time.monotonic()
+        await asyncio.gather(*(end(writer, name) for name in names))
+        assert time.monotonic() - began < 1.2
+        await store.until(300)
+
+    with_writer(store, body)
+    assert {name for name, _, _ in store.written} == names
+    assert len(store.written) == 300
+    assert store.most_under_way == 1
 
 
 def test_nothing_is_left_when_the_last_gate_has_gone_while_a_write_hangs(store: Store) -> None:
