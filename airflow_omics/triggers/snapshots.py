@@ -123,7 +123,8 @@ class Snapshots:
         if self._wait.target.resource != BATCH:
             return False
         counts, shown = [record.get(name) for name in COUNT_KEYS], self._shown
-        are_due = shown is not None and counts != shown[1] and at - shown[0] >= COUNTS_EVERY
-        if shown is None or has_changed or are_due:
+        # At the first look nobody knows here which counts the worker has left.
+        are_due = shown is None or (counts != shown[1] and at - shown[0] >= COUNTS_EVERY)
+        if has_changed or are_due:
             self._shown = (at, counts)
         return are_due
