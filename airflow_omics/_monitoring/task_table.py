@@ -19,6 +19,7 @@ MOST_TASKS: Final = 300
 _LONGEST: Final = 80  # bytes of a text, such as a task's name
 _CUT: Final = "..."  # in the middle of a name
 _VERSION: Final = 1
+_NO_ID: Final = "?"
 _MOST: Final = 1e12  # more than any number of a task; JSON may hold NaN, and an int of a thousand digits
 _NO_DATE: Final = 253_402_300_800
 """The year 10,000, which no datetime holds."""
@@ -58,7 +59,7 @@ class RunTask(NamedTuple):
         https://docs.aws.amazon.com/omics/latest/api/API_TaskListItem.html
         """
         return cls(
-            id=_text(item.get("taskId")) or _text(str(item.get("arn") or "").rpartition("/")[2]) or "?",
+            id=_text(item.get("taskId")) or _text(str(item.get("arn") or "").rpartition("/")[2]) or _NO_ID,
             name=_name(item.get("name")) or "unnamed",
             status=_text(item.get("status")) or "unknown",
             created=epoch(item.get("creationTime")),
@@ -112,7 +113,11 @@ class TaskTable(NamedTuple):
 
         :param more: whether there may be pages that were not read.
         """
-        return cls(seen, tuple(sorted(map(RunTask.of, items), key=_order)), more=more)
+        tasks = list(map(RunTask.of, items))
+        # Pages shift while tasks are made, so one task may be on two of them; the later page is newer.
+        known = {task.id: task for task in tasks if task.id != _NO_ID}
+        unknown = [task for task in tasks if task.id == _NO_ID]
+        return cls(seen, tuple(sorted((*known.values(), *unknown), key=_order)), more=more)
 
     @property
     def counts(self) -> TaskCounts:
@@ -214,7 +219,7 @@ def _task(row: Mapping[str, Any], base: float) -> RunTask:
         return None if after is None or not 0 <= base + after < _NO_DATE else base + after
 
     return RunTask(
-        id=_text(row.get("id")) or "?",
+        id=_text(row.get("id")) or _NO_ID,
         name=_text(row.get("name")) or "unnamed",
         status=_text(row.get("status")) or "unknown",
         created=moment("created"),

@@ -169,7 +169,11 @@ def test_names_of_any_length_and_characters_take_no_more_than_80_bytes(character
 
 def test_a_long_name_keeps_its_end_which_says_of_what_it_is() -> None:
     step = "NFCORE_SAREK:SAREK:FASTQ_ALIGN_BWAMEM_MEM2_DRAGMAP_SENTIEON:BWAMEM1_MEM"
-    items = _many(2, name=f"{step} (patient-1-L1)") + _many(2, name=f"{step} (patient-2-L1)")
+    items = [
+        {**item, "taskId": f"{n}{item['taskId']}", "name": f"{step} (patient-{n}-L1)"}
+        for n in (1, 2)
+        for item in _many(2)
+    ]
     names = {task.name for task in TaskTable.of(items, SEEN).tasks}
     assert len(names) == 2
     assert sorted(name[-14:] for name in names) == ["(patient-1-L1)", "(patient-2-L1)"]
@@ -263,3 +267,18 @@ def test_a_table_of_a_million_rows_is_cut() -> None:
 )
 def test_times_are_read_as_the_api_and_botocore_write_them(value: Any, expected: float | None) -> None:
     assert epoch(value) == expected
+
+
+def test_a_task_on_two_pages_that_shifted_counts_once_as_the_later_page_has_it() -> None:
+    items = [{**ITEM, "status": "RUNNING"}, {**ITEM, "taskId": "2"}, {**ITEM, "status": "COMPLETED"}]
+    table = TaskTable.of(items, SEEN)
+    assert [(task.id, task.status) for task in table.tasks if task.id == ITEM["taskId"]] == [
+        (ITEM["taskId"], "COMPLETED")
+    ]
+    assert sum(table.counts.by_status.values()) == 2
+
+
+def test_tasks_without_an_id_are_all_counted() -> None:
+    assert (
+        sum(TaskTable.of([{"status": "RUNNING"}, {"status": "RUNNING"}], SEEN).counts.by_status.values()) == 2
+    )
