@@ -33,7 +33,7 @@ class Pages:
     """
 
     def __init__(self) -> None:
-        self.html: dict[str, str] = {"/favicon.ico": ""}
+        self.html: dict[str, str] = {}
         self.status = 200
         self.asked: list[tuple[float, str]] = []
         self.url = ""
@@ -50,6 +50,8 @@ def page_server() -> Iterator[Pages]:
             file = STATIC / path.rpartition("/")[2]
             if path.startswith("/healthomics/static/") and file.is_file():
                 self._answer(200, _TYPES[file.suffix], file.read_bytes())
+            elif path == "/favicon.ico":  # whenever the browser wants it, whatever pages answer by then
+                self._answer(200, "image/x-icon", b"")
             elif path in pages.html:
                 pages.asked.append((time.monotonic(), path))
                 self._answer(pages.status, "text/html", pages.html[path].encode())

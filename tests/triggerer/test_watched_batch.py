@@ -151,10 +151,12 @@ def test_a_fault_of_one_batch_reaches_no_other_wait(
     batch_ids = new_batches(3)
     [run_id] = omics.start_runs(1, life="pending-forever")
     get_batch: Any = OmicsAsyncClient.get_batch
+    faults: list[str] = []
 
     async def faulty(self: OmicsAsyncClient, batch_id: str, export: Any = None) -> Any:
         if batch_id == batch_ids[1]:
             await asyncio.to_thread(omics.fault, "GetBatch", kind, times=1)
+            faults.append(batch_id)
         return await get_batch(self, batch_id, export)
 
     async def body() -> None:
@@ -162,6 +164,8 @@ def test_a_fault_of_one_batch_reaches_no_other_wait(
         await seen(omics, "GetRun", 1)
         await seen_more(omics, "GetBatch", 3)
         monkeypatch.setattr(OmicsAsyncClient, "get_batch", _one_at_a_time(faulty))
+        while not faults:  # a look that is under way would be answered
+            await asyncio.sleep(0.01)
         # It never was readable for a wait that begins now.
         late = of_batches([batch_ids[1]])[batch_ids[1]]
         event = await late
