@@ -438,7 +438,7 @@ def test_an_answer_that_is_no_price_list_is_a_transient_error(
     ],
 )
 def test_the_next_endpoint_of_the_partition_is_asked(region: str, asked: str, connect: Connect) -> None:
-    connect(region_name=region, login="a", password="b")
+    connect(region_name=region, login="AKIAEXAMPLE", password="a key of nobody")
     assert price_region(region) == asked
     hook = OmicsPricingHook.beside(OmicsHook(region_name=region))
     url = hook.get_client_type(region_name=price_region(region)).meta.endpoint_url

@@ -115,7 +115,12 @@ def test_what_the_user_says_of_the_host_prefix_wins(connect: Connect, wanted: bo
 
 def test_a_call_to_an_own_endpoint_arrives(connect: Connect) -> None:
     with EmulatorServer() as server:
-        connect(region_name="us-east-1", login="AKIAEXAMPLE", password="x", endpoint_url=server.endpoint_url)
+        connect(
+            region_name="us-east-1",
+            login="AKIAEXAMPLE",
+            password="a key of nobody",
+            endpoint_url=server.endpoint_url,
+        )
         [run_id] = server.control.start_runs(1)
         assert OmicsHook(aws_conn_id="aws_default").get_run(run_id)["id"] == run_id
 
@@ -161,7 +166,7 @@ def test_botocore_config_overrides_the_connection_s(connect: Connect) -> None:
 
 def test_all_four_arguments_reach_the_client(connect: Connect, tmp_path: Any) -> None:
     # Peers drop one or the other on the way.
-    connect("other", login="AKIAEXAMPLE", password="x", region_name="us-east-1")
+    connect("other", login="AKIAEXAMPLE", password="a key of nobody", region_name="us-east-1")
     arguments = AwsArguments("other", "eu-west-1", False, {"read_timeout": 5})
     hook = OmicsHook.of(arguments)
     assert hook.conn.meta.region_name == "eu-west-1"
@@ -351,7 +356,7 @@ def test_a_connection_with_a_role_reads_with_the_role(connect: Connect) -> None:
     with EmulatorServer() as server:
         own = {"endpoint_url": server.endpoint_url}
         connect(
-            login="AKIAEXAMPLE", password="x", region_name="us-east-1", role_arn=ROLE,
+            login="AKIAEXAMPLE", password="a key of nobody", region_name="us-east-1", role_arn=ROLE,
             service_config={"sts": own, "omics": own},
         )  # fmt: skip
         [run_id] = server.control.start_runs(1)
@@ -389,7 +394,7 @@ def test_a_role_that_may_not_be_assumed_names_sts(connect: Connect, denying_sts:
     with EmulatorServer() as server:
         own = {"endpoint_url": server.endpoint_url}
         connect(
-            login="AKIAEXAMPLE", password="x", region_name="us-east-1", role_arn=ROLE,
+            login="AKIAEXAMPLE", password="a key of nobody", region_name="us-east-1", role_arn=ROLE,
             service_config={"sts": {"endpoint_url": denying_sts}, "omics": own},
         )  # fmt: skip
         [run_id] = server.control.start_runs(1)
