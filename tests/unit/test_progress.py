@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import re
 import threading
@@ -125,7 +126,9 @@ def test_looks_that_become_rare_in_reschedule_mode_list_the_tasks_nevertheless(
     end = reschedule_gate(run_id=run_id, stuck_after=4 * HOUR, **arguments)
     rare = [pause for pause in end.pauses[:-1] if pause > 600]
     assert len(rare) >= 3
-    assert len(rare) <= listed(omics) <= len(rare) + 1
+    # Airflow's jitter is another each time. No look lists twice, and none does in the first ten minutes.
+    late = [at for at in itertools.accumulate(end.pauses[:-1]) if at >= 600]
+    assert len(rare) <= listed(omics) <= len(late)
     assert 1 <= len(said(output, "nothing has moved")) <= 2
 
 
