@@ -35,6 +35,8 @@ class Standstill:
         :param period: seconds in which a process before this one may have listed the tasks last, and warned.
         """
         before, self.since = self.since, None
+        if tasks.more:  # what moved last may be on a page that was not read
+            return
         moved = newest_movement(tasks, record) if status in WITH_TASKS else None
         over = -1.0 if moved is None else tasks.seen - moved - self._seconds
         if over >= 0:

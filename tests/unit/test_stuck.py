@@ -186,3 +186,11 @@ def test_a_batch_has_none() -> None:
 
     wait = BatchWait(Target.parse("1234567", BATCH), started_at=0.0, timeout_at=10.0**10)
     assert (wait.stuck_since, wait.deadline) == (None, 10.0**10)
+
+
+def test_a_list_that_was_cut_says_nothing_of_what_moves() -> None:
+    """The newest tasks of a run with more than a thousand may be on the pages that were not read."""
+    wait = waiting()
+    wait.tasks_listed(TaskTable(100.0 + 2 * HOUR, (task(100.0),), more=True), 100.0 + 2 * HOUR)
+    assert list(wait.lines.take()) == []
+    assert wait.stuck_since is None
