@@ -16,6 +16,7 @@ For a DAG file:
 - ``records``: the types of the records of runs and batches.
 - ``failures``: the table of failure reasons, which a DAG file may change.
 - ``diagnosis``: why a run failed, as an error carries it.
+- ``provenance``: what made the outputs of a run, and how two runs differ.
 - ``hooks``: the clients, on an Airflow connection of type ``aws``.
 
 For Airflow itself, which stores or shows them:
@@ -24,6 +25,7 @@ For Airflow itself, which stores or shows them:
 - ``links``: the extra links of their tasks.
 - ``get_provider_info``: what the package provides.
 - ``plugin``: the pages in its UI.
+- ``assets``: the URIs of HealthOmics that an asset may have.
 
 For tests and demos:
 
@@ -34,10 +36,13 @@ The rest is private. A wing is a folder with one purpose; its docstring names it
 - ``_starting``: start a run or batch once, however often its task is tried.
 - ``_steering``: change a run or batch, and confirm the change.
 - ``_batches``: what a batch asks for, and what became of its members.
+- ``_outputs``: what runs have left in S3.
 - ``_watching``: many waits in one triggerer.
+- ``_listening``: events of HealthOmics, from a queue.
 - ``_task``: what operators and sensors share as tasks of Airflow.
 - ``_waiting``: one wait on one run or batch.
 - ``_monitoring``: how far a run is, and what it costs.
+- ``_lineage``: what OpenLineage is told of a run or batch.
 - ``_resource``: what a task can be about, a run or a batch of runs.
 - ``_outcome``: how the runs of a batch ended, in numbers, and how many may end badly.
 - ``_identity``: which run is meant, and whether it is still the same one.

@@ -284,6 +284,7 @@ class BatchFinish(Finish):
 
     def _push(self, record: RunRecord | None) -> None:
         if record is None or not self._operator.do_xcom_push:
+            super()._push(record)  # nothing is pushed, so nothing is made complete
             return
         is_judged = record.get("status") == "PROCESSED" or self.has_cancelled or "outcome" in record
         super()._push(self._complete(record) if is_judged else record)

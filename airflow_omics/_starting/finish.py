@@ -158,5 +158,9 @@ class Finish(ABC):
         )
 
     def _push(self, record: RunRecord | None) -> None:
-        if record is not None and self._operator.do_xcom_push:
-            self._ti.xcom_push(key="return_value", value=narrow(record, self._operator.record_fields))
+        if record is None:
+            return
+        narrowed = narrow(record, self._operator.record_fields)
+        self._operator._note_published(narrowed)
+        if self._operator.do_xcom_push:
+            self._ti.xcom_push(key="return_value", value=narrowed)

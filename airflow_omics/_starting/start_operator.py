@@ -14,12 +14,13 @@ from airflow_omics._starting.rendering import render_argument
 from airflow_omics._task.base import RunTaskMixin
 from airflow_omics._task.fields import Renderer
 from airflow_omics._task.hidden import Hidden, hidden, shown_value
+from airflow_omics._task.publishing import PublishingMixin
 
 if TYPE_CHECKING:
     from airflow_omics._starting.start_try import StartTry
 
 
-class StartOperator(RunTaskMixin, BaseOperator):
+class StartOperator(PublishingMixin, RunTaskMixin, BaseOperator):
     """An operator that starts something; its arguments, and what one try does, belong to the subclass."""
 
     hidden_fields: tuple[str, ...] = ()
@@ -80,14 +81,18 @@ class StartOperator(RunTaskMixin, BaseOperator):
     def execute(self, context: Context) -> Any:
         """Find or start what is meant, wait for it, and return its record."""
         running = self._begin(context)
-        return running.snapshots.around(running.execute)
+        return self._ended(running.snapshots.around(running.execute), context)
 
     def execute_complete(
         self, context: Context, event: Any = None, waited: Mapping[str, Any] | None = None
     ) -> Any:
         """Take the trigger's event: return the record, go on with the next start, or fail."""
         running = self._begin(context)
-        return running.snapshots.around(lambda: running.resume(event, waited or {}))
+        return self._ended(running.snapshots.around(lambda: running.resume(event, waited or {})), context)
+
+    def _ended(self, record: Any, context: Context) -> Any:
+        self._publish(record, context)
+        return record
 
     def on_kill(self) -> None:
         """Cancel what was started, if ``cancel_on_kill`` says so and a person has ended the task."""

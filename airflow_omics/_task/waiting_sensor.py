@@ -33,6 +33,7 @@ from airflow_omics._task.checks import (
     warn_of_short_interval,
 )
 from airflow_omics._task.from_trigger import StartTriggerArguments, why_not_end, why_not_start
+from airflow_omics._task.publishing import PublishingMixin
 from airflow_omics.links import RunLinks, persist_links
 from airflow_omics.records import IDENTITY_KEYS
 
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from airflow_omics.records import RunRecord
 
 
-class WaitingSensor(RunTaskMixin, BaseSensorOperator):
+class WaitingSensor(PublishingMixin, RunTaskMixin, BaseSensorOperator):
     """A sensor without its arguments and its trigger: those belong to the subclass.
 
     What differs between a run and a batch is in ``resource``, :meth:`_wait` and :meth:`_judged`.
@@ -230,6 +231,7 @@ class WaitingSensor(RunTaskMixin, BaseSensorOperator):
         snapshots: Snapshots | None = None,
     ) -> RunRecord:
         def push(record: RunRecord) -> None:
+            self._note_published(record)
             ti: Any = context.get("ti")  # None if a test calls execute()
             if self.do_xcom_push and ti is not None:
                 ti.xcom_push(key="return_value", value=record)
@@ -238,6 +240,7 @@ class WaitingSensor(RunTaskMixin, BaseSensorOperator):
             judged, explain = self._judged(ending, context)
             record = self._end_policy.end_task(judged, push, resource_id, explain, self.resource)
             self.log.info("%s", judged.message)
+            self._publish(record, context)
             return record
 
         snapshots = snapshots or self._snapshots(context)

@@ -9,10 +9,11 @@ from airflow_omics._compat import BaseOperator, Context
 from airflow_omics._resource import BATCH
 from airflow_omics._task.base import RunTaskMixin
 from airflow_omics._task.checks import check_fields
+from airflow_omics._task.publishing import PublishingMixin
 from airflow_omics.records import BatchRecord, narrow
 
 
-class OmicsGetBatchOperator(RunTaskMixin, BaseOperator):
+class OmicsGetBatchOperator(PublishingMixin, RunTaskMixin, BaseOperator):
     """Read one HealthOmics batch of runs, by one GetBatch, and return its record.
 
     It reads and does not judge: the record of a FAILED batch is an answer, not an error. If the batch has
@@ -77,4 +78,6 @@ class OmicsGetBatchOperator(RunTaskMixin, BaseOperator):
             lambda: hook.get_batch(target.id), hook=hook, target=target, transient=0.0, log=self.log
         )
         self.log.info("%s", BATCH.sentence(self._checked(target, record)))
-        return narrow(with_outcome(record), self.record_fields)
+        narrowed = narrow(with_outcome(record), self.record_fields)
+        self._publish(narrowed, context)
+        return narrowed

@@ -8,11 +8,12 @@ from typing import Any
 from airflow_omics._compat import BaseOperator, Context
 from airflow_omics._task.base import RunTaskMixin
 from airflow_omics._task.checks import check_fields, check_names
+from airflow_omics._task.publishing import PublishingMixin
 from airflow_omics.links import RUN_LINKS, persist_links
 from airflow_omics.records import RunRecord, narrow, sentence
 
 
-class OmicsGetRunOperator(RunTaskMixin, BaseOperator):
+class OmicsGetRunOperator(PublishingMixin, RunTaskMixin, BaseOperator):
     """Read one HealthOmics run, by one GetRun, and return its record.
 
     It reads and does not judge: the record of a FAILED run is an answer, not an error. To wait for a run
@@ -82,4 +83,6 @@ class OmicsGetRunOperator(RunTaskMixin, BaseOperator):
         )
         persist_links(context, self._checked(target, record))
         self.log.info("%s", sentence(record))
-        return narrow(record, self.record_fields)
+        narrowed = narrow(record, self.record_fields)
+        self._publish(narrowed, context)
+        return narrowed

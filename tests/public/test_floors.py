@@ -20,16 +20,16 @@ FLOORS = (
     ("sensors", "operators"),  # what a DAG author imports
     ("_starting",),
     ("triggers",),
-    ("_steering",),
+    ("_steering", "_outputs"),
     ("_batches",),
-    ("_watching",),
+    ("_watching", "_listening"),
     ("_task",),
     ("_waiting",),
-    ("_monitoring",),
+    ("_monitoring", "_lineage"),
     ("diagnosis",),
     ("hooks",),  # the only room that talks to AWS
     ("_faults", "notifications", "retry_policies"),
-    ("exceptions", "links", "_identity"),
+    ("exceptions", "links", "_identity", "assets", "provenance"),
     ("_resource", "_words"),
     ("_outcome", "records", "failures", "_connection", "_clock", "_compat", "_iam"),
 )
@@ -48,6 +48,8 @@ AIRFLOW = {
         "airflow.triggers.base",
         "airflow.utils.session",
     ),
+    "_lineage": ("airflow.providers.openlineage.",),
+    "assets": ("airflow.providers.common.compat.",),
     "hooks": ("airflow.providers.amazon.aws.hooks.base_aws",),
     "plugin": (
         "airflow.api_fastapi.",
@@ -59,7 +61,11 @@ AIRFLOW = {
     ),
     "retry_policies": ("airflow.sdk",),
     "sensors": ("airflow.triggers.base",),
-    "triggers": ("airflow.sdk.execution_time.xcom", "airflow.triggers.base"),
+    "triggers": (
+        "airflow.sdk.execution_time.xcom",
+        "airflow.triggers.base",
+        "airflow.triggers.shared_stream",
+    ),
 }
 # What only a task is made of. Below triggers, _task alone knows it.
 TASK_MACHINERY = {

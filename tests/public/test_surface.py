@@ -17,7 +17,18 @@ from tests.support.surface import LOADS_AWS, NEWEST_ONLY, PUBLIC
 pytestmark = pytest.mark.any_airflow
 
 PACKAGE = REPOSITORY / "airflow_omics"
-WINGS = {"_batches", "_monitoring", "_starting", "_steering", "_task", "_waiting", "_watching"}
+WINGS = {
+    "_batches",
+    "_lineage",
+    "_listening",
+    "_monitoring",
+    "_outputs",
+    "_starting",
+    "_steering",
+    "_task",
+    "_waiting",
+    "_watching",
+}
 PRIVATE_MODULES = {
     "_clock",
     "_compat",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 PUBLIC: dict[str, list[str]] = {
+    "assets": ["convert_asset_to_openlineage", "sanitize_uri"],
     "diagnosis": ["Diagnosis"],
     "emulator": [
         "LIFE_TAG",
@@ -55,6 +56,7 @@ PUBLIC: dict[str, list[str]] = {
         "SampleSheet",
     ],
     "plugin": [],
+    "provenance": ["Comparison", "compare", "provenance_of"],
     "records": ["BatchRecord", "RunRecord"],
     "retry_policies": ["OmicsRetryPolicy"],
     "sensors": ["OmicsRunBatchSensor", "OmicsRunSensor"],

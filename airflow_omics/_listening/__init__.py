@@ -1,0 +1,4 @@
+"""What HealthOmics tells EventBridge, read from a queue, for a trigger that starts DAGs.
+
+Doors: ``events.ended_of`` (what one message says), ``queue_reader.QueueReader`` (messages in, batches out).
+"""
