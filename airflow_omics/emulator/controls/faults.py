@@ -28,8 +28,8 @@ class FaultControls:
         """Put a fault in force, and return its id.
 
         :param operation: ``GetRun`` and so on, or ``*`` for every operation of HealthOmics; of CloudWatch
-            Logs ``GetLogEvents`` and ``DescribeLogStreams``, and of AWS Price List ``GetProducts``, can have
-            an error.
+            Logs ``GetLogEvents`` and ``DescribeLogStreams``, of AWS Price List ``GetProducts``, and of SQS
+            ``ReceiveMessage`` and others, can have an error.
         :param kind: a kind of fault, such as ``throttle`` (docs/use/emulator.md has them all), or an error
             code such as ``ThrottlingException``.
         :param rate: the share of calls it strikes, 0 to 1.

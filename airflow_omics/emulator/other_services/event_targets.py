@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from moto.backends import get_backend
+from moto.moto_api._internal import mock_random
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +44,17 @@ def _send(rule: Any, target: Mapping[str, Any], event: Mapping[str, Any]) -> Non
         alone.send_to_targets(_as_moto_has_it(event))
         return
     queues: Any = get_backend("sqs")[account][region]
-    group_id = (target.get("SqsParameters") or {}).get("MessageGroupId")
-    queues.send_message(name, _input(target, event), group_id=group_id)
+    queue = queues.get_queue(name)
+    if queue.fifo_queue:
+        group_id = (target.get("SqsParameters") or {}).get("MessageGroupId")
+        queues.send_message(name, _input(target, event), group_id=group_id)
+        return
+    # moto's SendMessage counts the whole queue each time, and a burst takes minutes.
+    from moto.sqs.models import Message
+
+    message: Any = Message(str(mock_random.uuid4()), _input(target, event))
+    message.mark_sent(queue.delay_seconds)
+    queue.add_message(message)
 
 
 def _as_moto_has_it(event: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,8 @@ from moto.core.models import botocore_stubber
 from airflow_omics.emulator.other_services import (
     cloudwatch_logs,
     events,
-    long_polls,
+    queue_faults,
+    queues,
     requests,
     written_by_runs,
 )
@@ -83,7 +84,8 @@ def before_request(service: str) -> None:
     :param service: its name in signatures, or in botocore's events.
     """
     if service == "sqs":
-        long_polls.adapt()
+        queues.adapt()
+        queue_faults.adapt()
     if service != "s3":
         events.deliver_due(listening=service in _MAKE_RULES)
     if service in _WRITTEN_BY_RUNS:

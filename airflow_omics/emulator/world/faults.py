@@ -17,7 +17,18 @@ LOG_OPERATIONS = ("DescribeLogStreams", "GetLogEvents")
 
 PRICE_OPERATIONS = ("GetProducts",)
 """Operations of AWS Price List that can have such a fault."""
-ELSEWHERE = (*LOG_OPERATIONS, *PRICE_OPERATIONS)
+QUEUE_OPERATIONS = (
+    "ChangeMessageVisibility",
+    "ChangeMessageVisibilityBatch",
+    "DeleteMessage",
+    "DeleteMessageBatch",
+    "GetQueueAttributes",
+    "GetQueueUrl",
+    "ReceiveMessage",
+    "SendMessage",
+)
+"""Operations of SQS that can have such a fault, if SQS has that error; moto answers them."""
+ELSEWHERE = (*LOG_OPERATIONS, *PRICE_OPERATIONS, *QUEUE_OPERATIONS)
 """Operations of other services that can have a fault, if it is an error."""
 
 _ERRORS: dict[str, tuple[str, str]] = {
@@ -35,6 +46,8 @@ _ERRORS: dict[str, tuple[str, str]] = {
         "The security token included in the request is invalid.",
     ),
 }
+# SQS has no error like these.
+_NOT_OF_QUEUES = ("timeout", "quota", "conflict")
 WIRE_FAULTS = ("hang", "drop", "lost-answer", "html")
 """Faults of the connection: no answer at all, or one that is not the service's."""
 LIST_FAULTS = ("list-lags", "list-lies", "list-omits", "list-wrong-arn")
@@ -171,8 +184,11 @@ class FaultBook:
 def _check_kind(kind: str, operation: str) -> None:
     if kind not in KINDS:
         raise ValueError(f"fault kind {kind!r} is unknown; the kinds are {', '.join(KINDS)}")
-    if operation in ELSEWHERE and kind not in _ERRORS:
-        raise ValueError(f"fault {kind!r} cannot strike {operation}; {', '.join(_ERRORS)} can")
+    if operation in ELSEWHERE:
+        without = _NOT_OF_QUEUES if operation in QUEUE_OPERATIONS else ()
+        possible = [error for error in _ERRORS if error not in without]
+        if kind not in possible:
+            raise ValueError(f"fault {kind!r} cannot strike {operation}; {', '.join(possible)} can")
     if kind in LIST_FAULTS and operation not in ("ListRuns", "*"):
         raise ValueError(f"fault {kind!r} is one of ListRuns, not of {operation}")
 
