@@ -1,4 +1,5 @@
 """What runs have left in S3.
 
-Doors: ``patterns.Patterns`` (which outputs are meant), ``reader.OutputsReader`` (lists them).
+Doors: ``patterns.Patterns`` (which outputs are meant), ``reader.OutputsReader`` (lists them),
+``provenance_file.write`` (keeps beside them what made them).
 """

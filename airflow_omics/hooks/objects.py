@@ -67,6 +67,18 @@ class OmicsObjectsHook(NamedConnectionHook):
 
         See https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
         """
+        if (etag := self.put_new(uri, body)) is not None:
+            return etag
+        found = self.head(uri)
+        if found is None:
+            raise UnusableAnswerError(f"S3 answered that {uri} is there, and then that it is not")
+        return found.etag
+
+    def put_new(self, uri: str, body: IO[bytes]) -> str | None:
+        """Write an object and return its ETag; return None, and write nothing, if there is one of that name.
+
+        The arguments and errors are those of :meth:`put_if_absent`.
+        """
         client: Any = self.conn
         body.seek(0)
         try:
@@ -76,12 +88,8 @@ class OmicsObjectsHook(NamedConnectionHook):
         except ClientError as error:
             if _status(error) != 412:
                 raise
-        else:
-            return _etag(answer)
-        found = self.head(uri)
-        if found is None:
-            raise UnusableAnswerError(f"S3 answered that {uri} is there, and then that it is not")
-        return found.etag
+            return None
+        return _etag(answer)
 
     def head(self, uri: str) -> StoredObject | None:
         """Return size and ETag of an object, or None if there is none.

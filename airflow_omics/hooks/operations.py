@@ -16,6 +16,7 @@ from airflow_omics._identity import home_of
 from airflow_omics.hooks.batch_operations import OmicsBatchOperations
 from airflow_omics.hooks.listing import Listing
 from airflow_omics.hooks.responses import checked_record, clock_skew
+from airflow_omics.hooks.workflow_operations import OmicsWorkflowOperations
 from airflow_omics.records import RunRecord, to_record
 
 log = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ LOADER: Final = Loader()
 """One for the process: it keeps the service models that it has loaded."""
 
 
-class OmicsOperations(OmicsBatchOperations):
+class OmicsOperations(OmicsBatchOperations, OmicsWorkflowOperations):
     """What :class:`~airflow_omics.hooks.OmicsHook` can ask HealthOmics for.
 
     A method sends its request and returns plain JSON. An error of AWS or the network is raised as it came:

@@ -43,7 +43,7 @@ PRIVATE_MODULES = {
 # For one release, the class path that version 0.1.0 stored for deferred starts.
 OLD_PATHS = {"starting"}
 # The public modules that are folders; the others are one file.
-PACKAGES = {"diagnosis", "emulator", "hooks", "operators", "plugin", "sensors", "triggers"}
+PACKAGES = {"diagnosis", "emulator", "hooks", "operators", "plugin", "provenance", "sensors", "triggers"}
 
 
 def file_of(name: str) -> Path:

@@ -63,6 +63,7 @@ from airflow_omics.operators import (
     OmicsStartRunOperator,
     SampleSheet,
 )
+from airflow_omics.provenance import Comparison, compare, parameters_digest, provenance_of, to_json
 from airflow_omics.records import BatchRecord, RunRecord
 from airflow_omics.retry_policies import OmicsRetryPolicy
 from airflow_omics.sensors import OmicsRunBatchSensor, OmicsRunSensor
@@ -696,6 +697,11 @@ def hooks() -> None:
     assert_type(hook.delete_run_batch("7654321"), None)
     assert_type(hook.delete_batch("7654321"), None)
     assert_type([*tasks, *runs, *batches, *members], list[dict[str, Any]])
+    workflow = hook.get_workflow("1234567", workflow_type="PRIVATE", owner_id="123456789012")
+    version = hook.get_workflow_version("1234567", "v1", workflow_type="PRIVATE", owner_id=None)
+    assert_type([workflow, version], list[dict[str, Any]])
+    made = hook.provenance(hook.get_run("1234567"), task={"dag_id": "dag"})
+    assert_type(made, dict[str, Any])
     hook.get_run(1234567)  # type: ignore[arg-type]
     logs = OmicsLogsHook.beside(hook)
     assert_type(logs, OmicsLogsHook)
@@ -704,6 +710,20 @@ def hooks() -> None:
     assert_type(logs.streams("run/1234567"), list[dict[str, Any]])
     raised: list[type[Exception]] = [UnreadableConnectionError, UnusableAnswerError]
     assert_type(raised[0], type[Exception])
+
+
+def provenance(record: RunRecord) -> None:
+    made = provenance_of(record, workflow={"engine": "WDL"}, task={"dag_id": "dag"}, notes=["text"])
+    assert_type(made, dict[str, Any])
+    found = compare(made, made)
+    assert_type(found, Comparison)
+    assert_type(found.same, bool)
+    assert_type(found.differences, Mapping[str, tuple[Any, Any]])
+    assert_type(found.incomplete, tuple[str, ...])
+    assert_type(parameters_digest(record["parameters"]), str)
+    assert_type(to_json(made), str)
+    provenance_of("1234567")  # type: ignore[arg-type]
+    compare(made, "1234567")  # type: ignore[arg-type]
 
 
 def triggers(event: OmicsRunEvent) -> None:

@@ -56,7 +56,7 @@ PUBLIC: dict[str, list[str]] = {
         "SampleSheet",
     ],
     "plugin": [],
-    "provenance": ["Comparison", "compare", "provenance_of"],
+    "provenance": ["Comparison", "compare", "parameters_digest", "provenance_of", "to_json"],
     "records": ["BatchRecord", "RunRecord"],
     "retry_policies": ["OmicsRetryPolicy"],
     "sensors": ["OmicsRunBatchSensor", "OmicsRunSensor"],

@@ -1,0 +1,113 @@
+"""The operations of HealthOmics' API about workflows, and what made the outputs of a run by them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from airflow_omics.exceptions import FaultKind
+from airflow_omics.hooks.faults import fault_of
+from airflow_omics.provenance import provenance_of
+from airflow_omics.records import to_record
+
+_PASSING: Final = (FaultKind.TRANSIENT, FaultKind.CREDENTIALS)
+_LEFT_OUT: Final = "the engine, the main file and the workflow's own digest are left out."
+_SAID: Final = {FaultKind.DENIED: "was denied", FaultKind.NOT_FOUND: "found no such workflow"}
+
+
+class OmicsWorkflowOperations:
+    """What :class:`~airflow_omics.hooks.OmicsHook` can ask HealthOmics for about workflows."""
+
+    def _omics_client(self, *, retried: bool = True) -> Any:
+        """Return the botocore client of the service."""
+        raise NotImplementedError
+
+    def get_workflow(
+        self,
+        workflow_id: str,
+        *,
+        workflow_type: str | None = None,
+        owner_id: str | None = None,
+    ) -> dict[str, Any]:
+        """Return a workflow, as plain JSON.
+
+        :param workflow_id: its id.
+        :param workflow_type: ``READY2RUN`` for one of AWS's own, which is not found otherwise.
+        :param owner_id: the account of its owner, if it is shared.
+        :raises botocore.exceptions.ClientError: as AWS answered; ``fault_of`` says what it means.
+
+        See https://docs.aws.amazon.com/omics/latest/api/API_GetWorkflow.html
+        """
+        request = {"id": workflow_id, **_given(type=workflow_type, workflowOwnerId=owner_id)}
+        return dict(to_record(self._omics_client().get_workflow(**request)))
+
+    def get_workflow_version(
+        self,
+        workflow_id: str,
+        version_name: str,
+        *,
+        workflow_type: str | None = None,
+        owner_id: str | None = None,
+    ) -> dict[str, Any]:
+        """Return a version of a workflow, as plain JSON.
+
+        :param workflow_id: the workflow's id.
+        :param version_name: the name of the version.
+        :param workflow_type: ``READY2RUN`` for a workflow of AWS's own.
+        :param owner_id: the account of its owner, if it is shared.
+        :raises AttributeError: the installed botocore knows no versions; 1.38 does.
+        :raises botocore.exceptions.ClientError: as AWS answered; ``fault_of`` says what it means.
+
+        See https://docs.aws.amazon.com/omics/latest/api/API_GetWorkflowVersion.html
+        """
+        request = {
+            "workflowId": workflow_id,
+            "versionName": version_name,
+            **_given(type=workflow_type, workflowOwnerId=owner_id),
+        }
+        return dict(to_record(self._omics_client().get_workflow_version(**request)))
+
+    def provenance(
+        self, record: Mapping[str, Any], *, task: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Return the provenance manifest of a run: what made its outputs, as far as it is known.
+
+        One call asks for the workflow, or for its version, since GetRun names neither engine nor main file.
+        If it is denied, or the workflow is gone, the manifest says so in ``notes`` and lacks them.
+
+        :param record: the run's record, as GetRun gives it. What it lacks is named in ``incomplete``.
+        :param task: the task of Airflow that asks, if one does: its ``dag_id``, ``run_id``, ``task_id`` and
+            ``map_index``.
+        :return: plain JSON, see :func:`airflow_omics.provenance.provenance_of`.
+        :raises ValueError: ``record`` is no record of a run.
+        :raises botocore.exceptions.ClientError: an error that may pass, such as throttling. A manifest does
+            not depend on such an error, so that one made later is the same.
+        """
+        workflow_id, version = record.get("workflowId"), record.get("workflowVersionName")
+        if not isinstance(workflow_id, str):
+            return provenance_of(record, task=task)
+        named = {
+            "workflow_type": record.get("workflowType"),
+            "owner_id": record.get("workflowOwnerId"),
+        }
+        operation = "GetWorkflowVersion" if version else "GetWorkflow"
+        try:
+            if version:
+                workflow = self.get_workflow_version(workflow_id, version, **named)
+            else:
+                workflow = self.get_workflow(workflow_id, **named)
+        except AttributeError:
+            note = f"The installed botocore does not know {operation}: {_LEFT_OUT}"
+        except Exception as error:
+            fault = fault_of(error)
+            if fault is None or fault.kind in _PASSING:
+                raise
+            # Without AWS's own words: they have a request id, and the same manifest is made again.
+            note = f"{operation} {_SAID.get(fault.kind, 'was refused')}: {_LEFT_OUT}"
+        else:
+            return provenance_of(record, workflow=workflow, task=task)
+        return provenance_of(record, task=task, notes=[note])
+
+
+def _given(**members: str | None) -> dict[str, str]:
+    return {name: value for name, value in members.items() if value}
