@@ -46,6 +46,16 @@ _OPTIONS: dict[str, Any] = {
         "example": "production",
         "default": "",
     },
+    "lineage_run": {
+        "description": (
+            "Whether OpenLineage gets the HealthOmics run itself as well, as a child of the task: its start "
+            "and its end, with the run's own times. It has no effect without Airflow's OpenLineage provider."
+        ),
+        "version_added": "0.2.0",
+        "type": "boolean",
+        "example": None,
+        "default": "False",
+    },
     "log_tails": {
         "description": (
             "Whether the last lines of the logs of a failed run's tasks and of its engine "

@@ -1,0 +1,114 @@
+"""The run itself as a run of OpenLineage, beside the task that waited for it: ``[omics] lineage_run``."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Mapping
+from typing import Any, Final
+
+from airflow.providers.openlineage.extractors import OperatorLineage
+from airflow.providers.openlineage.plugins import macros as provided_macros
+from airflow.providers.openlineage.plugins.listener import get_openlineage_listener
+from openlineage.client.event_v2 import Job, Run, RunEvent, RunState
+from openlineage.client.facet_v2 import error_message_run, job_type_job, parent_run
+
+from airflow_omics._compat import conf
+from airflow_omics._lineage.facets import PRODUCER, text
+from airflow_omics.records import parse_time
+
+log = logging.getLogger(__name__)
+macros: Any = provided_macros  # which has no types
+
+_ENDS: Final = {"COMPLETED": RunState.COMPLETE, "FAILED": RunState.FAIL, "CANCELLED": RunState.ABORT}
+
+
+def is_wanted() -> bool:
+    """Return ``[omics] lineage_run`` of Airflow's configuration, False by default and if it is no boolean."""
+    try:
+        return bool(conf.getboolean("omics", "lineage_run", fallback=False))
+    except Exception as error:  # each Airflow raises its own
+        log.debug("[omics] lineage_run is taken for False, as it is neither True nor False: %s", error)
+        return False
+
+
+def emit(record: Mapping[str, Any], lineage: OperatorLineage[Any, Any], task_instance: Any) -> None:
+    """Send the start and the end of a run that has ended, with the times that the run itself has.
+
+    They have the run's ``uuid`` as the id of the run, so a second task on the same run says the same again.
+
+    :param record: as ``record_fields`` leaves it; if it lacks what an event needs, nothing is sent.
+    :param lineage: what is told of the run.
+    """
+    try:
+        events = _events(record, lineage, task_instance)
+        adapter = get_openlineage_listener().adapter
+        for event in events:
+            adapter.emit(event)
+    except Exception as error:
+        log.debug("OpenLineage gets no events of the run itself", exc_info=error)
+
+
+def _events(
+    record: Mapping[str, Any], lineage: OperatorLineage[Any, Any], task_instance: Any
+) -> list[RunEvent]:
+    end = _ENDS.get(str(record.get("status")))
+    if end is None:
+        return []
+    run_id = str(uuid.UUID(record["uuid"]))
+    started = parse_time(record.get("startTime") or record["creationTime"]).isoformat()
+    stopped = parse_time(record["stopTime"]).isoformat()
+    facets = {**lineage.run_facets, "parent": _parent(task_instance)}
+    job = _job(record)
+    reason = text(record.get("failureReason"))
+    message = error_message_run.ErrorMessageRunFacet(
+        message=reason or "", programmingLanguage="workflow", producer=PRODUCER
+    )
+    end_facets = {**facets, "errorMessage": message} if reason and end == RunState.FAIL else facets
+    start = RunEvent(
+        eventType=RunState.START,
+        eventTime=started,
+        run=Run(run_id, facets),
+        job=job,
+        inputs=lineage.inputs,
+        producer=PRODUCER,
+    )
+    stop = RunEvent(
+        eventType=end,
+        eventTime=stopped,
+        run=Run(run_id, end_facets),
+        job=job,
+        inputs=lineage.inputs,
+        outputs=lineage.outputs,
+        producer=PRODUCER,
+    )
+    return [start, stop]
+
+
+def _job(record: Mapping[str, Any]) -> Job:
+    """Return the workflow as a job, in the namespace of its account and Region."""
+    namespace, _, _ = record["arn"].rpartition(":")
+    kind = job_type_job.JobTypeJobFacet(
+        processingType="BATCH", integration="AWS_HEALTHOMICS", jobType="WORKFLOW", producer=PRODUCER
+    )
+    return Job(namespace, f"workflow/{record['workflowId']}", facets={"jobType": kind})
+
+
+def _parent(task_instance: Any) -> parent_run.ParentRunFacet:
+    namespace = macros.lineage_job_namespace()
+    return parent_run.ParentRunFacet(
+        run=parent_run.Run(macros.lineage_run_id(task_instance)),
+        job=parent_run.Job(namespace, macros.lineage_job_name(task_instance)),
+        root=_root(task_instance, namespace),
+        producer=PRODUCER,
+    )
+
+
+def _root(task_instance: Any, namespace: str) -> parent_run.Root:
+    named = getattr(macros, "lineage_root_job_namespace", None)
+    return parent_run.Root(
+        run=parent_run.RootRun(macros.lineage_root_run_id(task_instance)),
+        job=parent_run.RootJob(
+            named(task_instance) if named else namespace, macros.lineage_root_job_name(task_instance)
+        ),
+    )
