@@ -82,10 +82,12 @@ __all__ = [
     "Context",
     "PokeReturnValue",
     "TaskDeferralError",
+    "asset_classes",
     "conf",
     "first_reschedule_date",
     "has_listeners",
     "has_pages",
+    "has_partitions",
     "stats",
     "xcom_value",
 ]
@@ -131,12 +133,35 @@ def has_listeners() -> bool:
 @functools.cache
 def has_pages() -> bool:
     """Return whether this Airflow's UI can show pages of a provider: from 3.1 on."""
+    return _sdk_version() >= (1, 1)
+
+
+@functools.cache
+def has_partitions() -> bool:
+    """Return whether a task can name the partitions of its outlets' events: from 3.3 on."""
+    return _sdk_version() >= (1, 3)
+
+
+def _sdk_version() -> tuple[int, int]:
+    """Return the version of Airflow's SDK, 1.1 for Airflow 3.1 and so on; (0, 0) for Airflow 2.11."""
     try:
-        from airflow.sdk import __version__ as version  # 1.1 is that of Airflow 3.1
-    except ImportError:  # Airflow 2.11
-        return False
+        from airflow.sdk import __version__ as version
+    except ImportError:
+        return (0, 0)
     major, minor = version.split(".")[:2]
-    return (int(major), int(minor)) >= (1, 1)
+    return (int(major), int(minor))
+
+
+def asset_classes() -> tuple[type, tuple[type, ...], type]:
+    """Return the classes of outlets: an asset's, those that have an event of their own, and an alias's."""
+    try:
+        from airflow.sdk import Asset, AssetAlias
+        from airflow.sdk.definitions.asset import AssetRef
+    except ImportError:  # Airflow 2.11
+        from airflow.datasets import Dataset, DatasetAlias  # type: ignore[import-not-found]
+
+        return Dataset, (Dataset,), DatasetAlias
+    return Asset, (Asset, AssetRef), AssetAlias
 
 
 class _Stats:

@@ -133,6 +133,14 @@ _OPTIONS: dict[str, Any] = {
     },
 }
 
+_ASSET_URIS = [
+    {
+        "schemes": ["omics"],
+        "handler": "airflow_omics.assets.sanitize_uri",
+        "to_openlineage_converter": "airflow_omics.assets.convert_asset_to_openlineage",
+    }
+]
+
 
 def get_provider_info() -> dict[str, Any]:
     """Return the provider's metadata, as Airflow's provider manager expects it."""
@@ -162,6 +170,8 @@ def get_provider_info() -> dict[str, Any]:
             "airflow_omics.links.OmicsEngineLogLink",
         ],
         "notifications": ["airflow_omics.notifications.OmicsRunNotifier"],
+        "asset-uris": _ASSET_URIS,
+        "dataset-uris": _ASSET_URIS,  # the same, for Airflow 2.11
         "config": {
             "omics": {
                 "description": "Options of airflow-omics, for AWS HealthOmics.",

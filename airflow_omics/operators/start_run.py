@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import warnings
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from airflow_omics._task.checks import (
     is_known_now,
 )
 from airflow_omics._task.hidden import shown_value
+from airflow_omics._task.outlet_arguments import take_outlet_arguments
 from airflow_omics.links import RUN_LINKS
 from airflow_omics.records import RunRecord
 
@@ -91,6 +93,13 @@ class OmicsStartRunOperator(StartOperator):
     :param success_statuses: terminal statuses in which the task succeeds.
     :param record_fields: members of the record that reach XCom; ``id`` and ``status`` always stay. None
         keeps all of them.
+    :param asset_fields: members of the record that the event of each of the task's ``outlets`` has in its
+        ``extra``, ``id`` by the name ``omics_id``; no parameters, no tags, and nothing that ``record_fields``
+        leaves out. None for ``omics_id``, ``uuid``, ``arn``, ``status``, ``name``, ``runOutputUri``,
+        ``workflowId``, ``workflowVersionName``, ``digest``, ``startTime`` and ``stopTime``.
+    :param partition_outlets_by: a member of the record, such as ``"uuid"``, whose value is the partition of
+        those events: a DAG with a ``PartitionedAssetTimetable`` then gets one DAG run for each run. Needs
+        Airflow 3.3; an older one sends events without partitions, with one warning.
     :param retry_by_class: whether Airflow may retry a run that failed for a reason of this class, such as
         ``{"look inside": False}``. By default it may for every class except ``change``.
     :param rerun_with: settings of the next run, by ``failureReason``, such as
@@ -179,6 +188,8 @@ class OmicsStartRunOperator(StartOperator):
         name_suffix: bool = True,
         success_statuses: Collection[str] = ("COMPLETED",),
         record_fields: Collection[str] | None = None,
+        asset_fields: Collection[str] | None = None,
+        partition_outlets_by: str | None = None,
         retry_by_class: Mapping[str, bool] | None = None,
         rerun_with: Mapping[str, Mapping[str, Any]] | None = None,
         max_reruns: int = 1,
@@ -235,6 +246,9 @@ class OmicsStartRunOperator(StartOperator):
         self.verify = verify
         self.botocore_config = botocore_config
         self._check_now()
+        if warning := take_outlet_arguments(self, asset_fields, partition_outlets_by):
+            # In this module: Airflow adjusts stacklevel here only, to skip its own frames.
+            warnings.warn(warning, UserWarning, stacklevel=2)
 
     # -- the task --------------------------------------------------------------------------------------------
 

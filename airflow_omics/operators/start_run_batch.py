@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import warnings
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from airflow_omics._task.checks import (
     is_known_now,
 )
 from airflow_omics._task.hidden import shown_value
+from airflow_omics._task.outlet_arguments import take_outlet_arguments
 from airflow_omics.records import BatchRecord
 
 if TYPE_CHECKING:
@@ -104,6 +106,14 @@ class OmicsStartRunBatchOperator(StartOperator):
         ``{"look inside": False}``. By default every class but ``change`` is.
     :param record_fields: members of the record that reach XCom; ``id`` and ``status`` always stay. None
         keeps all of them.
+    :param asset_fields: members of the record that the event of each of the task's ``outlets`` has in its
+        ``extra``, ``id`` by the name ``omics_id``; no parameters, no tags, and nothing that ``record_fields``
+        leaves out. None for ``omics_id``, ``uuid``, ``arn``, ``status``, ``name``, ``totalRuns``,
+        ``completed``, ``failed``, ``cancelled``, ``deleted`` and ``notStarted`` of ``outcome``,
+        ``membersUri``, ``creationTime`` and ``processedTime``.
+    :param partition_outlets_by: a member of the record, such as ``"uuid"``, whose value is the partition of
+        those events: a DAG with a ``PartitionedAssetTimetable`` then gets one DAG run for each batch. Needs
+        Airflow 3.3; an older one sends events without partitions, with one warning.
     :param diagnose: find out why runs failed, by a GetRun for each of up to 200.
     :param aws_conn_id: id of an Airflow connection of type ``aws``. Templated.
     :param region_name: AWS Region; without it the connection's. Templated.
@@ -190,6 +200,8 @@ class OmicsStartRunBatchOperator(StartOperator):
         rerun_with: Mapping[str, Mapping[str, Any]] | None = None,
         retry_by_class: Mapping[str, bool] | None = None,
         record_fields: Collection[str] | None = None,
+        asset_fields: Collection[str] | None = None,
+        partition_outlets_by: str | None = None,
         diagnose: bool | str = True,
         aws_conn_id: str | None = "aws_default",
         region_name: str | None = None,
@@ -242,6 +254,9 @@ class OmicsStartRunBatchOperator(StartOperator):
         self.verify = verify
         self.botocore_config = botocore_config
         self._check_now()
+        if warning := take_outlet_arguments(self, asset_fields, partition_outlets_by):
+            # In this module: Airflow adjusts stacklevel here only, to skip its own frames.
+            warnings.warn(warning, UserWarning, stacklevel=2)
 
     # -- the task --------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_omics._task.checks import check_limits, check_names, check_spans, limits_of
+from airflow_omics._task.outlet_arguments import take_outlet_arguments
 from airflow_omics.links import RUN_LINKS
 from airflow_omics.sensors.deferring import DeferringSensor
 
@@ -36,6 +37,13 @@ class OmicsRunSensor(DeferringSensor):
         definition.
     :param record_fields: members of the record that reach XCom; ``id`` and ``status`` always stay. None
         keeps all of them.
+    :param asset_fields: members of the record that the event of each of the task's ``outlets`` has in its
+        ``extra``, ``id`` by the name ``omics_id``; no parameters, no tags, and nothing that ``record_fields``
+        leaves out. None for ``omics_id``, ``uuid``, ``arn``, ``status``, ``name``, ``runOutputUri``,
+        ``workflowId``, ``workflowVersionName``, ``digest``, ``startTime`` and ``stopTime``.
+    :param partition_outlets_by: a member of the record, such as ``"uuid"``, whose value is the partition of
+        those events: a DAG with a ``PartitionedAssetTimetable`` then gets one DAG run for each run. Needs
+        Airflow 3.3; an older one sends events without partitions, with one warning.
     :param diagnose: if the run ended badly, find out why, within 30 seconds, on a worker: the error's text
         is the report, and the diagnosis is the XCom ``diagnosis``, for notifiers and branches. What may not
         be read becomes a line of the report. ``"without logs"`` reads nothing of CloudWatch Logs: what
@@ -93,6 +101,8 @@ class OmicsRunSensor(DeferringSensor):
         stuck_after: float | datetime.timedelta | None = None,
         export: Collection[str] | None = None,
         record_fields: Collection[str] | None = None,
+        asset_fields: Collection[str] | None = None,
+        partition_outlets_by: str | None = None,
         diagnose: bool | str = True,
         deferrable: bool | None = None,
         start_from_trigger: bool = False,
@@ -121,10 +131,13 @@ class OmicsRunSensor(DeferringSensor):
         self.region_name = region_name
         self.verify = verify
         self.botocore_config = botocore_config
-        warning = self._take_modes(deferrable, start_from_trigger, end_from_trigger)
-        if warning:
-            # In this module: Airflow adjusts stacklevel here only, to skip its own frames.
-            warnings.warn(warning, UserWarning, stacklevel=2)
+        for warning in (
+            take_outlet_arguments(self, asset_fields, partition_outlets_by),
+            self._take_modes(deferrable, start_from_trigger, end_from_trigger),
+        ):
+            if warning:
+                # In this module: Airflow adjusts stacklevel here only, to skip its own frames.
+                warnings.warn(warning, UserWarning, stacklevel=2)
 
     def _trigger_arguments(self) -> dict[str, Any]:
         export = self.export and list(self.export)

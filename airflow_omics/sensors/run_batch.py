@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from airflow_omics._outcome import Tolerance
 from airflow_omics._resource import BATCH
 from airflow_omics._task.checks import check_spans, check_tolerance
+from airflow_omics._task.outlet_arguments import take_outlet_arguments
 from airflow_omics.records import DELETED_BATCH_STATUSES, IDENTITY_KEYS
 from airflow_omics.sensors.deferring import DeferringSensor
 
@@ -42,6 +43,14 @@ class OmicsRunBatchSensor(DeferringSensor):
     :param record_fields: members of the record that reach XCom, ``outcome`` and ``failures`` among them;
         ``id`` and ``status`` always stay. None keeps all of them, also ``defaultRunSetting``, which holds the
         parameters that the runs share.
+    :param asset_fields: members of the record that the event of each of the task's ``outlets`` has in its
+        ``extra``, ``id`` by the name ``omics_id``; no parameters, no tags, and nothing that ``record_fields``
+        leaves out. None for ``omics_id``, ``uuid``, ``arn``, ``status``, ``name``, ``totalRuns``,
+        ``completed``, ``failed``, ``cancelled``, ``deleted`` and ``notStarted`` of ``outcome``,
+        ``membersUri``, ``creationTime`` and ``processedTime``.
+    :param partition_outlets_by: a member of the record, such as ``"uuid"``, whose value is the partition of
+        those events: a DAG with a ``PartitionedAssetTimetable`` then gets one DAG run for each batch. Needs
+        Airflow 3.3; an older one sends events without partitions, with one warning.
     :param diagnose: if runs ended badly, find out why, on a worker: the error's text is a report by reason.
         ``"without logs"`` reads nothing of CloudWatch Logs: what programs print may name patients.
     :param deferrable: wait in the triggerer instead of in a worker, after one look; ``[operators]
@@ -93,6 +102,8 @@ class OmicsRunBatchSensor(DeferringSensor):
         success_statuses: Collection[str] = ("PROCESSED",),
         skip_statuses: Collection[str] = (),
         record_fields: Collection[str] | None = None,
+        asset_fields: Collection[str] | None = None,
+        partition_outlets_by: str | None = None,
         diagnose: bool | str = True,
         deferrable: bool | None = None,
         start_from_trigger: bool = False,
@@ -118,10 +129,13 @@ class OmicsRunBatchSensor(DeferringSensor):
         self.region_name = region_name
         self.verify = verify
         self.botocore_config = botocore_config
-        warning = self._take_modes(deferrable, start_from_trigger, end_from_trigger)
-        if warning:
-            # In this module: Airflow adjusts stacklevel here only, to skip its own frames.
-            warnings.warn(warning, UserWarning, stacklevel=2)
+        for warning in (
+            take_outlet_arguments(self, asset_fields, partition_outlets_by),
+            self._take_modes(deferrable, start_from_trigger, end_from_trigger),
+        ):
+            if warning:
+                # In this module: Airflow adjusts stacklevel here only, to skip its own frames.
+                warnings.warn(warning, UserWarning, stacklevel=2)
 
     if TYPE_CHECKING:  # what it returns is of another type than a run's sensor returns
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 import datetime
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, assert_type
+from urllib.parse import SplitResult, urlsplit
 
 from airflow.triggers.base import TriggerEvent
 
+from airflow_omics.assets import convert_asset_to_openlineage, sanitize_uri
 from airflow_omics.diagnosis import Diagnosis
 from airflow_omics.emulator import (
     LIFE_TAG,
@@ -91,6 +93,8 @@ def sensors(context: Any) -> None:
         stuck_after=7200,
         export=["DEFINITION"],
         record_fields=["runOutputUri"],
+        asset_fields=["runOutputUri"],
+        partition_outlets_by="omics_id",
         diagnose="without logs",
         deferrable=True,
         start_from_trigger=True,
@@ -116,6 +120,8 @@ def sensors(context: Any) -> None:
         success_statuses=("PROCESSED",),
         skip_statuses={"CANCELLED"},
         record_fields=["outcome"],
+        asset_fields=("completed",),
+        partition_outlets_by="omics_id",
         diagnose=False,
         deferrable=True,
         start_from_trigger=True,
@@ -169,6 +175,8 @@ def start(context: Any) -> None:
         name_suffix=False,
         success_statuses=["COMPLETED"],
         record_fields=("runOutputUri",),
+        asset_fields=["runOutputUri"],
+        partition_outlets_by="omics_id",
         retry_by_class={"retry": True},
         rerun_with={"OUT_OF_MEMORY_ERROR": {"storage_type": "DYNAMIC"}},
         max_reruns=2,
@@ -222,6 +230,8 @@ def start_batch(context: Any) -> None:
         rerun_with={"OUT_OF_MEMORY_ERROR": {"storage_type": "DYNAMIC"}},
         retry_by_class={"retry": True},
         record_fields=("outcome",),
+        asset_fields=("completed",),
+        partition_outlets_by="omics_id",
         diagnose=False,
         aws_conn_id="aws_default",
         region_name=None,
@@ -389,6 +399,8 @@ def refused(wrong: object) -> None:
         stuck_after=wrong,  # type: ignore[arg-type]
         export=wrong,  # type: ignore[arg-type]
         record_fields=wrong,  # type: ignore[arg-type]
+        asset_fields=wrong,  # type: ignore[arg-type]
+        partition_outlets_by=wrong,  # type: ignore[arg-type]
         diagnose=wrong,  # type: ignore[arg-type]
         deferrable=wrong,  # type: ignore[arg-type]
         start_from_trigger=wrong,  # type: ignore[arg-type]
@@ -427,6 +439,8 @@ def refused(wrong: object) -> None:
         name_suffix=wrong,  # type: ignore[arg-type]
         success_statuses=wrong,  # type: ignore[arg-type]
         record_fields=wrong,  # type: ignore[arg-type]
+        asset_fields=wrong,  # type: ignore[arg-type]
+        partition_outlets_by=wrong,  # type: ignore[arg-type]
         retry_by_class=wrong,  # type: ignore[arg-type]
         rerun_with=wrong,  # type: ignore[arg-type]
         max_reruns=wrong,  # type: ignore[arg-type]
@@ -787,6 +801,10 @@ def what_airflow_shows(ti_key: Any, context: Any) -> None:
     assert_type(policy.serialize(), dict[str, Any])
     assert_type(OmicsRetryPolicy.deserialize({}), OmicsRetryPolicy)
     OmicsRetryPolicy(delay=60)  # type: ignore[arg-type]
+    split = urlsplit("omics://123456789012.storage.us-east-1.amazonaws.com/1/reference/2")
+    assert_type(sanitize_uri(split), SplitResult)
+    sanitize_uri("omics://1")  # type: ignore[arg-type]
+    assert_type(convert_asset_to_openlineage(object(), None), Any)
 
 
 def emulator() -> None:
