@@ -30,6 +30,7 @@ _OF_A_WAIT: Final[Mapping[str, str]] = {
 
 
 _MEMBERS: Final = "which member has which run, and how it ended: for `members`, and for a rerun"
+_NAMES: Final = "the workflow's own names of its outputs, from `logs/outputs.json`"
 
 
 @dataclass(frozen=True)
@@ -172,6 +173,16 @@ USES: Final = (
         },
     ),
     Use(
+        "OmicsListRunOutputsOperator",
+        ("omics:GetRun", "s3:ListBucket"),
+        {"s3:GetObject": _NAMES},
+    ),
+    Use(
+        "OmicsListRunOutputsOperator(batch_id=...)",
+        ("omics:GetBatch", "omics:ListRuns", "omics:ListRunsInBatch", "omics:GetRun", "s3:ListBucket"),
+        {"s3:GetObject": _NAMES},
+    ),
+    Use(
         "OmicsDiagnoseRunOperator",
         ("omics:GetRun",),
         {
@@ -201,6 +212,7 @@ RESOURCES: Final[Mapping[str, tuple[str, ...]]] = {
     "omics:ListBatch": ("*",),
     "s3:PutObject": ("arn:aws:s3:::{bucket}/*",),
     "s3:GetObject": ("arn:aws:s3:::{bucket}/*",),
+    "s3:ListBucket": ("arn:aws:s3:::{bucket}",),
     "omics:GetRun": (_RUN,),
     "omics:GetBatch": (_BATCH,),
     "omics:CancelRun": (_RUN,),
@@ -235,7 +247,7 @@ def policy(
     :param region: the Region of the runs.
     :param account: the account of the runs, 12 digits.
     :param run_role: the name of the role that the runs assume.
-    :param bucket: where the settings of batches are kept.
+    :param bucket: where runs write to, and where the settings of batches are kept.
     """
     by_resources: dict[tuple[str, ...], list[str]] = {}
     wanted = dict.fromkeys(actions)

@@ -70,6 +70,7 @@ _ACTIONS = {
     "GetObject": "s3:GetObject",
     "GetProducts": "pricing:GetProducts",
     "HeadObject": "s3:GetObject",
+    "ListObjectsV2": "s3:ListBucket",
     "PutObject": "s3:PutObject",
 }
 # An answer to HEAD has no content, so S3 cannot say more than a status. 400 is usually an expired token.

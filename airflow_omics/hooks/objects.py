@@ -1,4 +1,4 @@
-"""The hook for objects in S3: the settings of a batch's runs, and the list of its members."""
+"""The hook for objects in S3: outputs of runs, settings of the runs of a batch, lists of its members."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from airflow_omics.exceptions import OmicsRequestError
 from airflow_omics.hooks.named import NamedConnectionHook
 from airflow_omics.hooks.responses import UnusableAnswerError, is_of_aws
 from airflow_omics.hooks.settings import with_defaults
+from airflow_omics.records import to_plain
 
 _DEFAULT_CONFIG: Mapping[str, Any] = {
     "connect_timeout": 10,
@@ -30,6 +31,32 @@ class StoredObject(NamedTuple):
 
     size: int
     etag: str
+
+
+class ListedObject(NamedTuple):
+    """An object in S3, as a list has it.
+
+    :param key: its name in its bucket.
+    :param size: bytes.
+    :param etag: without the quotation marks around it.
+    :param last_modified: ISO-8601 in UTC.
+    """
+
+    key: str
+    size: int
+    etag: str
+    last_modified: str
+
+
+class ListedPage(NamedTuple):
+    """One page of a list.
+
+    :param objects: at most 1,000.
+    :param next_token: what the next page is asked for with; None if this is the last one.
+    """
+
+    objects: list[ListedObject]
+    next_token: str | None
 
 
 class OmicsObjectsHook(NamedConnectionHook):
@@ -54,6 +81,31 @@ class OmicsObjectsHook(NamedConnectionHook):
             return merged
         # A bucket's name before the name of an endpoint of one's own leads nowhere.
         return with_defaults(merged, {"s3": {"addressing_style": "path"}})
+
+    def list_page(self, uri: str, token: str | None = None) -> ListedPage:
+        """Return a page of the objects whose names begin with the one given.
+
+        :param uri: such as ``s3://bucket/folder/``.
+        :param token: ``next_token`` of the page before; None for the first page.
+        :raises botocore.exceptions.ClientError: as AWS answered.
+
+        See https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
+        """
+        client: Any = self.conn
+        bucket, key = _named(uri).values()
+        request = {"Bucket": bucket, "Prefix": key}
+        if token is not None:
+            request["ContinuationToken"] = token
+        answer = client.list_objects_v2(**request)
+        if "KeyCount" not in answer and "Contents" not in answer:
+            raise UnusableAnswerError("S3 answered without a list of objects")
+        objects = [
+            ListedObject(
+                str(item["Key"]), int(item["Size"]), _etag(item), str(to_plain(item["LastModified"]))
+            )
+            for item in answer.get("Contents", ())
+        ]
+        return ListedPage(objects, answer.get("NextContinuationToken") if answer.get("IsTruncated") else None)
 
     def put_if_absent(self, uri: str, body: IO[bytes]) -> str:
         """Write an object, unless there is one of that name, and return the ETag of what is there then.

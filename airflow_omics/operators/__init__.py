@@ -9,6 +9,7 @@ from airflow_omics.operators.diagnose_run import OmicsDiagnoseRunOperator
 from airflow_omics.operators.estimate_run_cost import OmicsEstimateRunCostOperator
 from airflow_omics.operators.get_batch import OmicsGetBatchOperator
 from airflow_omics.operators.get_run import OmicsGetRunOperator
+from airflow_omics.operators.list_run_outputs import OmicsListRunOutputsOperator
 from airflow_omics.operators.list_run_tasks import OmicsListRunTasksOperator
 from airflow_omics.operators.list_runs_in_batch import OmicsListRunsInBatchOperator
 from airflow_omics.operators.start_run import OmicsStartRunOperator
@@ -23,6 +24,7 @@ __all__ = [
     "OmicsEstimateRunCostOperator",
     "OmicsGetBatchOperator",
     "OmicsGetRunOperator",
+    "OmicsListRunOutputsOperator",
     "OmicsListRunTasksOperator",
     "OmicsListRunsInBatchOperator",
     "OmicsStartRunBatchOperator",

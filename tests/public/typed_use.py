@@ -59,6 +59,7 @@ from airflow_omics.operators import (
     OmicsEstimateRunCostOperator,
     OmicsGetBatchOperator,
     OmicsGetRunOperator,
+    OmicsListRunOutputsOperator,
     OmicsListRunsInBatchOperator,
     OmicsListRunTasksOperator,
     OmicsStartRunBatchOperator,
@@ -312,6 +313,22 @@ def read(context: Any) -> None:
         botocore_config=CONFIG,
     )
     assert_type(tasks.execute(context), list[dict[str, Any]])
+    outputs = OmicsListRunOutputsOperator(
+        task_id="outputs",
+        run_id=ARN,
+        batch_id=None,
+        pattern=["out/*.vcf.gz", "*.tbi"],
+        require=2,
+        min_bytes=100,
+        chunk_size=50,
+        max_outputs=500,
+        provenance=False,
+        aws_conn_id="aws_default",
+        region_name="us-east-1",
+        verify=True,
+        botocore_config=CONFIG,
+    )
+    assert_type(outputs.execute(context), list[Any])
     cost = OmicsEstimateRunCostOperator(
         task_id="cost",
         run_id=ARN,
@@ -499,6 +516,20 @@ def refused(wrong: object) -> None:
         task_id="batch",
         batch_id="7654321",
         record_fields=wrong,  # type: ignore[arg-type]
+        aws_conn_id=wrong,  # type: ignore[arg-type]
+        region_name=wrong,  # type: ignore[arg-type]
+        verify=wrong,  # type: ignore[arg-type]
+        botocore_config=wrong,  # type: ignore[arg-type]
+    )
+    OmicsListRunOutputsOperator(
+        task_id="outputs",
+        run_id=ARN,
+        pattern=wrong,  # type: ignore[arg-type]
+        require=wrong,  # type: ignore[arg-type]
+        min_bytes=wrong,  # type: ignore[arg-type]
+        chunk_size=wrong,  # type: ignore[arg-type]
+        max_outputs=wrong,  # type: ignore[arg-type]
+        provenance=wrong,  # type: ignore[arg-type]
         aws_conn_id=wrong,  # type: ignore[arg-type]
         region_name=wrong,  # type: ignore[arg-type]
         verify=wrong,  # type: ignore[arg-type]

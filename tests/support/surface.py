@@ -49,6 +49,7 @@ PUBLIC: dict[str, list[str]] = {
         "OmicsEstimateRunCostOperator",
         "OmicsGetBatchOperator",
         "OmicsGetRunOperator",
+        "OmicsListRunOutputsOperator",
         "OmicsListRunTasksOperator",
         "OmicsListRunsInBatchOperator",
         "OmicsStartRunBatchOperator",
