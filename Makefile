@@ -28,7 +28,7 @@ DAYS ?= 7
 # (tests/support/slow.py).
 CHECKED := tests/public tests/unit tests/triggerer tests/emulator tests/scripts -m "not slow"
 
-.PHONY: help demo up check test lint docs matrix clients simulate contract screenshots chaos gates kills bench-emulator bench-parse bench-lines bench-pages bench-batch \
+.PHONY: help demo up check test lint docs matrix clients simulate contract screenshots chaos gates kills bench-emulator bench-parse bench-lines bench-pages bench-batch bench-events \
 	environment programs postgresql aws-cli schemas clean
 
 help: ## Show this list
@@ -98,6 +98,9 @@ bench-pages: environment ## Measure what the pages in Airflow's UI take to make,
 
 bench-batch: environment ## Measure what a batch of 100,000 runs costs a task, beside mapped starts (20 minutes)
 	@$(RUN) -m benchmarks.batch
+
+bench-events: environment ## Measure what 1,000 events cost a trigger that starts DAGs (four minutes)
+	@$(RUN) -m benchmarks.events
 
 environment:
 	@if [ -z "$(PYTHON)" ]; then \
