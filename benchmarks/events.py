@@ -27,9 +27,6 @@ from contextlib import aclosing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import boto3
-from botocore.config import Config
-
 import tests.support.environment  # noqa: F401  before anything imports Airflow
 from airflow_omics.emulator import EmulatorClient
 from airflow_omics.triggers import OmicsRunEventTrigger
@@ -58,6 +55,9 @@ class Queue:
     """A queue with a rule in front of it, and the runs whose events arrive there."""
 
     def __init__(self, endpoint_url: str) -> None:
+        import boto3
+        from botocore.config import Config
+
         def client(service: str) -> Any:
             config = Config(inject_host_prefix=False)
             return boto3.client(service, endpoint_url=endpoint_url, config=config, **KEYS)

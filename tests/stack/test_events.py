@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import collections
 import json
+import shutil
 import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ import pytest
 from botocore.config import Config
 
 from airflow_omics.emulator import EmulatorClient
-from scripts.stack import PARTS, Stack, running
+from scripts.stack import EXAMPLE_DAGS, PARTS, Stack, running
 from tests.support.started import until
 
 TRIGGERERS = ("triggerer", "triggerer-2")
@@ -29,7 +30,10 @@ OVER = 10_000
 
 
 @pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("dags")
+    for path in (EXAMPLE_DAGS / "start_on_events.py", Path(__file__).with_name("event_dags") / "events.py"):
+        shutil.copy(path, folder)
     settings = {
         # Seconds after which another triggerer takes over what a dead one has left.
         "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
@@ -42,11 +46,11 @@ def stack() -> Iterator[Stack]:
             settings=settings,
             database="postgresql",
             parts=(*PARTS, "triggerer-2"),
-            dags_folder=Path(__file__).with_name("event_dags"),
+            dags_folder=folder,
             prepare="tests.support.event_queues",
         )
     ) as stack:
-        until(stack, "the DAGs", lambda: stack.get("/api/v2/dags")["total_entries"] == 4)
+        until(stack, "the DAGs", lambda: stack.get("/api/v2/dags")["total_entries"] == 5)
         yield stack
 
 
@@ -84,6 +88,9 @@ class Service:
     def dag_runs(self, dag_id: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.stack.get(f"/api/v2/dags/{dag_id}/dagRuns")["dag_runs"]
         return found
+
+    def states(self, dag_id: str) -> list[str]:
+        return [dag_run["state"] for dag_run in self.dag_runs(dag_id)]
 
     def consumed(self, dag_id: str) -> list[dict[str, Any]]:
         """Return what the events of each DAG run carried."""
@@ -127,12 +134,23 @@ def chained(service: Service) -> str:
 
 
 @pytest.fixture(scope="module")
+def examples(stack: Stack, service: Service) -> list[str]:
+    """Two runs that the example DAG is for; they end together, with the batch."""
+    stack.patch("/api/v2/dags/start_on_events", {"is_paused": False})
+    return service.omics.start_runs(
+        2, "completed", events=True, outputUri="s3://results/example", workflowId="4444444"
+    )
+
+
+@pytest.fixture(scope="module")
 def batch(service: Service) -> dict[str, Any]:
     return service.begin_batch()
 
 
 @pytest.fixture(scope="module")
-def burst(stack: Stack, service: Service, chained: str, batch: dict[str, Any]) -> list[str]:
+def burst(
+    stack: Stack, service: Service, chained: str, examples: list[str], batch: dict[str, Any]
+) -> list[str]:
     """Sixty runs, with both triggerers killed while they hold events that no DAG run is for yet."""
     omics = service.omics
     run_ids = omics.start_runs(BURST, "pending-forever", events=True, name=MARKER, workflowId="1111111")
@@ -171,18 +189,25 @@ def test_each_run_of_a_burst_is_in_one_dag_run_though_both_triggerers_are_killed
 def test_a_run_that_ends_starts_a_dag_over_its_outputs_and_that_one_the_next(
     stack: Stack, service: Service, chained: str, burst: list[str]
 ) -> None:
-    def ended() -> bool:
-        dag_runs = service.dag_runs("ended") + service.dag_runs("published")
-        return len(dag_runs) == 2 and all(dag_run["state"] in ("success", "failed") for dag_run in dag_runs)
-
-    until(stack, "the end of both", ended, 120)
-    assert [dag_run["state"] for dag_run in service.dag_runs("published")] == ["success"]
+    until(stack, "the end of the last", lambda: service.states("published") == ["success"], 120)
+    assert service.states("ended") == ["success"]
     written = f"s3://results/chain/{chained}"
     [output] = service.value("ended", "outputs")
     assert output["uri"] == f"{written}/out/variants/sample.vcf"
     assert service.value("ended", "measure", 0) == f"{output['uri']} {output['bytes']}"
     told = service.value("published", "use")
     assert (told["omics_id"], told["status"], told["runOutputUri"]) == (chained, "COMPLETED", written)
+
+
+def test_the_example_maps_over_the_runs_of_its_events(
+    stack: Stack, service: Service, examples: list[str], burst: list[str]
+) -> None:
+    until(stack, "the end", lambda: service.states("start_on_events") == ["success"], 120)
+    listed = [run["id"] for run in service.value("start_on_events", "list_runs")]
+    assert sorted(listed) == sorted(examples)
+    assert [service.value("start_on_events", "use", index) for index in range(2)] == [
+        f"{run_id}: s3://results/example/{run_id}/out" for run_id in listed
+    ]
 
 
 def test_a_batch_that_is_processed_starts_a_dag(

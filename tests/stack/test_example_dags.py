@@ -166,11 +166,13 @@ EXAMPLES = [
 
 WITH_A_BATCH = {"cohort_from_a_sample_sheet", "batch_then_map"}
 """What test_example_dags_batch.py runs."""
+ON_EVENTS = {"start_on_events"}
+"""What test_events.py runs."""
 
 
 @pytest.mark.parametrize("dag_id", sorted(path.stem for path in EXAMPLE_DAGS.glob("*.py")))
 def test_an_example_has_a_case_here(dag_id: str) -> None:
-    assert dag_id in {example.dag_id for example in EXAMPLES} | WITH_A_BATCH
+    assert dag_id in {example.dag_id for example in EXAMPLES} | WITH_A_BATCH | ON_EVENTS
 
 
 @pytest.fixture(scope="module")

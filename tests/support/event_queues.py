@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import boto3
 
@@ -20,15 +21,26 @@ STACKS: dict[str, dict[str, str]] = {
 }
 
 
+def client(service: str) -> Any:
+    """Return a client with the keys of Airflow's connection."""
+    connection = json.loads(os.environ["AIRFLOW_CONN_AWS_DEFAULT"])
+    keys = {"aws_access_key_id": connection["login"], "aws_secret_access_key": connection["password"]}
+    return boto3.client(service, **keys, **connection["extra"])
+
+
+def make_the_queue_of_the_example() -> None:
+    """Make a queue of the name that start_on_events.py has, which the template would not give it."""
+    queue = client("sqs").create_queue(QueueName="healthomics-ended")["QueueUrl"]
+    attributes = client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
+    pattern = {"source": ["aws.omics"], "detail": {"status": ["COMPLETED"], "workflowId": ["4444444"]}}
+    client("events").put_rule(Name="example", EventPattern=json.dumps(pattern))
+    target = {"Id": "queue", "Arn": attributes["Attributes"]["QueueArn"]}
+    client("events").put_targets(Rule="example", Targets=[target])
+
+
 def main() -> None:
     """Deploy the template for each, and leave the URLs where the DAG files find them."""
-    connection = json.loads(os.environ["AIRFLOW_CONN_AWS_DEFAULT"])
-    cloudformation = boto3.client(
-        "cloudformation",
-        aws_access_key_id=connection["login"],
-        aws_secret_access_key=connection["password"],
-        **connection["extra"],
-    )
+    cloudformation = client("cloudformation")
     urls = {}
     for name, values in STACKS.items():
         cloudformation.create_stack(
@@ -40,6 +52,7 @@ def main() -> None:
         [stack] = cloudformation.describe_stacks(StackName=name)["Stacks"]
         urls[name] = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}["QueueUrl"]
     (Path(os.environ["AIRFLOW_HOME"]) / "queues.json").write_text(json.dumps(urls))
+    make_the_queue_of_the_example()
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ EXECUTED = {
     "cohort_from_a_sample_sheet",
     "batch_then_map",
     "cost_after_the_run",
+    "start_on_events",
 }
 QUICK = 1_000_000
 """Seconds of service time a second, with which a run is over by the time it is looked at."""
@@ -208,6 +209,19 @@ def test_a_run_is_run_again_from_a_cache(airflow: AirflowProcess, emulator: Emul
     record = report.results["rerun"]
     assert (record["id"], record["runId"], record["cacheId"]) == (again, run_id, "7654321")
     assert report.results["count_cached"] == "2 of 2"
+
+
+def test_runs_whose_events_were_lost_are_given_by_hand(airflow: AirflowProcess, emulator: Emulator) -> None:
+    """As Airflow 2.11 does always; how events start it is in tests/stack/test_events.py."""
+    run_ids = emulator.start_runs(2, "completed", outputUri="s3://results")
+    emulator.advance(FOREVER)
+    arns = [f"arn:aws:omics:us-east-1:123456789012:run/{run_id}" for run_id in run_ids]
+    report = airflow.run(EXAMPLE_DAGS / "start_on_events.py", {"runs": arns})
+    assert report.state == "success"
+    assert report.results["list_runs"] == arns
+    assert [report.results[f"use[{index}]"] for index in range(2)] == [
+        f"{run_id}: s3://results/{run_id}/out" for run_id in run_ids
+    ]
 
 
 HALF_AN_HOUR = (Stage("RUNNING", 1800), Stage("COMPLETED"))
