@@ -29,6 +29,7 @@ class DagRunReport:
     tasks: list[dict[str, Any]]
     xcoms: list[dict[str, Any]]
     rendered: list[dict[str, Any]]
+    asset_events: list[dict[str, Any]]
     log: str = field(repr=False)
 
     @property
@@ -50,6 +51,13 @@ class DagRunReport:
     def rendered_fields(self) -> dict[str, Any]:
         """Rendered template fields by task id."""
         return {_name(row): row["fields"] for row in self.rendered}
+
+    @property
+    def events(self) -> dict[tuple[str, str], Any]:
+        """The ``extra`` of the one event of each task and asset, by task id and URI."""
+        events = {(_name(row), row["uri"]): row["extra"] for row in self.asset_events}
+        assert len(events) == len(self.asset_events), self.asset_events
+        return events
 
 
 def _name(row: dict[str, Any]) -> str:
@@ -164,9 +172,19 @@ class AirflowProcess:
         return self._programs[name]
 
     def _migrate(self) -> None:
+        self._command("db", "migrate")
+
+    def register(self, path: Path) -> None:
+        """Tell Airflow of a DAG file, as the DAG processor does: its assets have events from then on."""
+        folder = self.home / "registered" / path.stem
+        folder.mkdir(parents=True)
+        (folder / path.name).symlink_to(path)
+        self._command("dags", "reserialize", AIRFLOW__CORE__DAGS_FOLDER=str(folder))
+
+    def _command(self, *arguments: str, **environment: str) -> None:
         done = subprocess.run(
-            [sys.executable, "-m", "airflow", "db", "migrate"],
-            env=self.environment,
+            [sys.executable, "-m", "airflow", *arguments],
+            env={**self.environment, **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -174,7 +192,7 @@ class AirflowProcess:
             timeout=300,
             check=False,
         )
-        assert done.returncode == 0, f"airflow db migrate failed:\n{done.stdout[-4000:]}"
+        assert done.returncode == 0, f"airflow {' '.join(arguments)} failed:\n{done.stdout[-4000:]}"
 
     def run(
         self,

@@ -36,8 +36,29 @@ def xcom_value(row: Any) -> Any:
     return row.deserialize_value(row) if type(row).__name__ == "XComModel" else row.value
 
 
+def asset_events(session: Any, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+    """Return the events of assets that the tasks of a DAG run have left."""
+    try:
+        from airflow.models.asset import AssetEvent, AssetModel
+    except ImportError:  # Airflow 2.11
+        from airflow.models.dataset import DatasetEvent as AssetEvent
+        from airflow.models.dataset import DatasetModel as AssetModel
+
+    uris = {asset.id: asset.uri for asset in session.query(AssetModel)}
+    return [
+        {
+            "task_id": event.source_task_id,
+            "map_index": event.source_map_index,
+            "uri": uris[getattr(event, "asset_id", None) or event.dataset_id],
+            "extra": event.extra,
+            "partition": getattr(event, "partition_key", None),
+        }
+        for event in session.query(AssetEvent).filter_by(source_dag_id=dag_id, source_run_id=run_id)
+    ]
+
+
 def report(dag_id: str, run_id: str) -> dict[str, Any]:
-    """Return the task states, XComs and rendered fields of a DAG run, as the database holds them."""
+    """Return the states, XComs, rendered fields and events of a DAG run, as the database holds them."""
     from airflow import settings
     from airflow.models.renderedtifields import RenderedTaskInstanceFields
     from airflow.models.taskinstance import TaskInstance
@@ -69,9 +90,10 @@ def report(dag_id: str, run_id: str) -> dict[str, Any]:
             {"task_id": row.task_id, "map_index": row.map_index, "fields": row.rendered_fields}
             for row in session.query(RenderedTaskInstanceFields).filter_by(dag_id=dag_id, run_id=run_id)
         ]
+        events = asset_events(session, dag_id, run_id)
     finally:
         settings.Session.remove()
-    return {"tasks": tasks, "xcoms": xcoms, "rendered": rendered}
+    return {"tasks": tasks, "xcoms": xcoms, "rendered": rendered, "asset_events": events}
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
