@@ -14,8 +14,9 @@ from openlineage.client.event_v2 import Job, Run, RunEvent, RunState
 from openlineage.client.facet_v2 import error_message_run, job_type_job, parent_run
 
 from airflow_omics._compat import conf
-from airflow_omics._lineage.facets import PRODUCER, text
-from airflow_omics.records import parse_time
+from airflow_omics._lineage.facets import PRODUCER, run_facets, text
+from airflow_omics._resource import RUN
+from airflow_omics.records import IDENTITY_KEYS, parse_time
 
 log = logging.getLogger(__name__)
 macros: Any = provided_macros  # which has no types
@@ -52,37 +53,43 @@ def emit(record: Mapping[str, Any], lineage: OperatorLineage[Any, Any], task_ins
 def _events(
     record: Mapping[str, Any], lineage: OperatorLineage[Any, Any], task_instance: Any
 ) -> list[RunEvent]:
-    end = _ENDS.get(str(record.get("status")))
+    status = str(record.get("status"))
+    end = _ENDS.get(status)
     if end is None:
         return []
     run_id = str(uuid.UUID(record["uuid"]))
-    started = parse_time(record.get("startTime") or record["creationTime"]).isoformat()
-    stopped = parse_time(record["stopTime"]).isoformat()
-    facets = {**lineage.run_facets, "parent": _parent(task_instance)}
-    job = _job(record)
-    reason = text(record.get("failureReason"))
-    message = error_message_run.ErrorMessageRunFacet(
-        message=reason or "", programmingLanguage="workflow", producer=PRODUCER
-    )
-    end_facets = {**facets, "errorMessage": message} if reason and end == RunState.FAIL else facets
-    start = RunEvent(
+    start = record.get("startTime")
+    if start is None and status != "COMPLETED":  # a run that ended before it started
+        start = record["creationTime"]
+    job, parent = _job(record), {"parent": _parent(task_instance)}
+    identity = {key: record[key] for key in IDENTITY_KEYS if key in record}
+    started = RunEvent(
         eventType=RunState.START,
-        eventTime=started,
-        run=Run(run_id, facets),
+        eventTime=parse_time(str(start)).isoformat(),
+        run=Run(run_id, {**run_facets(identity, RUN), **parent}),
         job=job,
-        inputs=lineage.inputs,
         producer=PRODUCER,
     )
-    stop = RunEvent(
+    ended = RunEvent(
         eventType=end,
-        eventTime=stopped,
-        run=Run(run_id, end_facets),
+        eventTime=parse_time(record["stopTime"]).isoformat(),
+        run=Run(run_id, {**lineage.run_facets, **parent, **_reason(record, end)}),
         job=job,
         inputs=lineage.inputs,
         outputs=lineage.outputs,
         producer=PRODUCER,
     )
-    return [start, stop]
+    return [started, ended]
+
+
+def _reason(record: Mapping[str, Any], end: RunState) -> dict[str, Any]:
+    reason = text(record.get("failureReason"))
+    if end != RunState.FAIL or reason is None:
+        return {}
+    facet = error_message_run.ErrorMessageRunFacet(
+        message=reason, programmingLanguage="unknown", producer=PRODUCER
+    )
+    return {"errorMessage": facet}
 
 
 def _job(record: Mapping[str, Any]) -> Job:

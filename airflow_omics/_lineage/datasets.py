@@ -6,6 +6,7 @@ https://openlineage.io/docs/spec/naming
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
@@ -16,10 +17,13 @@ from openlineage.client.facet_v2 import dataset_version_dataset
 from airflow_omics._lineage.facets import PRODUCER, text
 from airflow_omics._resource import BATCH, Resource
 
+log = logging.getLogger(__name__)
+
 MOST_INPUTS: Final = 1_000
 """Backends refuse events that are too large; a joint call may read ten thousand files."""
 
 _S3: Final = "s3://"
+_ETAG: Final = "etag:"
 
 
 class Resources(NamedTuple):
@@ -42,7 +46,7 @@ class Resources(NamedTuple):
             if not isinstance(name, str) or not name:
                 continue
             if name.startswith(_S3):
-                inputs[name] = digest if isinstance(digest, str) else ""
+                inputs[name] = digest.removeprefix(_ETAG).strip('"') if isinstance(digest, str) else ""
             elif "://" not in name and isinstance(digest, str):
                 images[name] = digest
         return cls(inputs, images)
@@ -53,7 +57,7 @@ class Resources(NamedTuple):
         for uri in sorted(self.inputs):
             namespace, name = split(uri)
             if namespace and name:
-                found.append(InputDataset(namespace, name, facets=_version(self.inputs[uri].strip('"'))))
+                found.append(InputDataset(namespace, name, facets=_version(self.inputs[uri])))
             if len(found) == MOST_INPUTS:
                 break
         return found
@@ -106,14 +110,23 @@ def with_declared(
     """
     if not lineage.inputs and not lineage.outputs:
         return lineage
+    try:
+        declared = _declared(task, task_instance)
+    except Exception as error:
+        log.debug("OpenLineage gets no inlets and outlets of the task", exc_info=error)
+        return lineage
+    lineage.inputs.extend(_others(declared.inputs, lineage.inputs))
+    lineage.outputs.extend(_others(declared.outputs, lineage.outputs))
+    return lineage
+
+
+def _declared(task: Any, task_instance: Any) -> OperatorLineage[Any, Any]:
     declared: OperatorLineage[Any, Any] = OperatorLineage()
     manager: Any = ExtractorManager
     extract = manager().extract_inlets_and_outlets
     takes_instance = len(inspect.signature(extract).parameters) > 2
     extract(declared, task, *([task_instance] if takes_instance else []))
-    lineage.inputs.extend(_others(declared.inputs, lineage.inputs))
-    lineage.outputs.extend(_others(declared.outputs, lineage.outputs))
-    return lineage
+    return declared
 
 
 def _others(declared: list[Any], known: list[Any]) -> list[Any]:

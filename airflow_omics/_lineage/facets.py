@@ -95,7 +95,10 @@ _OF_SETTING: Final = ("workflowId", "workflowOwnerId", "workflowType", "workflow
 
 
 def run_facets(
-    record: Mapping[str, Any], resource: Resource, images: Mapping[str, str], input_count: int | None
+    record: Mapping[str, Any],
+    resource: Resource,
+    images: Mapping[str, str] | None = None,
+    input_count: int | None = None,
 ) -> dict[str, Any]:
     """Return the facets of a run or batch, by their names in an event.
 
@@ -103,7 +106,7 @@ def run_facets(
     :param images: the digests of container images.
     :param input_count: how many inputs there are; None if it is not known.
     """
-    facets: dict[str, Any] = {"omics_run": _omics_run(record, resource, images, input_count)}
+    facets: dict[str, Any] = {"omics_run": _omics_run(record, resource, images or {}, input_count)}
     if arn := text(record.get("arn")):
         facets["externalQuery"] = external_query_run.ExternalQueryRunFacet(
             externalQueryId=arn, source=SOURCE, producer=PRODUCER

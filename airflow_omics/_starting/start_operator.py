@@ -13,7 +13,7 @@ from airflow_omics._compat import BaseOperator, Context
 from airflow_omics._starting.rendering import render_argument
 from airflow_omics._task.base import RunTaskMixin
 from airflow_omics._task.fields import Renderer
-from airflow_omics._task.hidden import Hidden, hidden, shown_value
+from airflow_omics._task.hidden import Hidden, shown_value
 from airflow_omics._task.publishing import PublishingMixin
 
 if TYPE_CHECKING:
@@ -23,40 +23,10 @@ if TYPE_CHECKING:
 class StartOperator(PublishingMixin, RunTaskMixin, BaseOperator):
     """An operator that starts something; its arguments, and what one try does, belong to the subclass."""
 
-    hidden_fields: tuple[str, ...] = ()
-    """The arguments that may hold patient data or secrets: their values are shown nowhere."""
-
     def __init__(self, **kwargs: Any) -> None:
         # Without a constructor of its own, Airflow takes BaseOperator's for it, and each task that is mapped
         # gets the defaults of that one: None for its inlets and outlets.
         super().__init__(**kwargs)
-
-    # -- what may hold patient data --------------------------------------------------------------------------
-
-    def kept(self, name: str, value: Any) -> Any:
-        """Return what a field keeps of an assigned ``value``; what may hold patient data is hidden."""
-        return self._hidden(name, value) if name in self.hidden_fields else super().kept(name, value)
-
-    @classmethod
-    def partial(cls, **kwargs: Any) -> Any:
-        """Return a task to map, as Airflow does, with everything hidden that may hold patient data."""
-        return super().partial(**cls._with_hidden(kwargs))
-
-    def _hook_apply_defaults(self, **kwargs: Any) -> tuple[tuple[()], dict[str, Any]]:
-        # Airflow keeps the arguments of a task as well as the task's own attributes.
-        return (), self._with_hidden(kwargs)
-
-    @classmethod
-    def _with_hidden(cls, kwargs: dict[str, Any]) -> dict[str, Any]:
-        return {
-            name: cls._hidden(name, value) if name in cls.hidden_fields else value
-            for name, value in kwargs.items()
-        }
-
-    @staticmethod
-    def _hidden(name: str, value: Any) -> Any:
-        # The keys of run_settings are samples, and may be patients; those of others are names of parameters.
-        return hidden(value, shows_keys=name != "run_settings")
 
     def render_field(self, name: str, value: Any, render: Renderer) -> Any:
         """Return the rendered value of one field; what may hold patient data is returned hidden."""

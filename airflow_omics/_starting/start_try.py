@@ -312,7 +312,5 @@ class StartTry(ABC):
 
     @property
     def _aws_arguments(self) -> AwsArguments:
-        operator = self._operator
-        return AwsArguments(
-            operator.aws_conn_id, operator.region_name, operator.verify, operator.botocore_config
-        )
+        arguments: AwsArguments = self._operator._given_aws_arguments
+        return arguments

@@ -13,6 +13,7 @@ from airflow_omics._identity import KnownResource, Target
 from airflow_omics._resource import RUN, Resource
 from airflow_omics._task.checks import is_known_now
 from airflow_omics._task.fields import TaskFields
+from airflow_omics._task.hidden import Hidden, hidden, shown_value
 from airflow_omics.records import BatchRecord, RunRecord
 
 if TYPE_CHECKING:
@@ -36,16 +37,55 @@ class RunTaskMixin(TaskFields):
     verify: bool | str | None
     botocore_config: dict[str, Any] | None
     text_fields = frozenset({"aws_conn_id", "region_name"})
+    hidden_fields: tuple[str, ...] = ("botocore_config",)  # its proxies may have passwords
     _region_is_checked = False
+
+    # -- what may hold patient data or secrets ---------------------------------------------------------------
+
+    def kept(self, name: str, value: Any) -> Any:
+        """Return what a field keeps of an assigned ``value``; what may hold patient data is hidden."""
+        return self._hidden(name, value) if name in self.hidden_fields else super().kept(name, value)
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> Any:
+        """Return a task to map, as Airflow does, with everything hidden that may hold patient data."""
+        return super().partial(**cls._with_hidden(kwargs))
+
+    def _hook_apply_defaults(self, **kwargs: Any) -> tuple[tuple[()], dict[str, Any]]:
+        # Airflow keeps the arguments of a task as well as the task's own attributes.
+        return (), self._with_hidden(kwargs)
+
+    @classmethod
+    def _with_hidden(cls, kwargs: dict[str, Any]) -> dict[str, Any]:
+        return {
+            name: cls._hidden(name, value) if name in cls.hidden_fields else value
+            for name, value in kwargs.items()
+        }
+
+    @staticmethod
+    def _hidden(name: str, value: Any) -> Any:
+        # The keys of run_settings are samples, and may be patients; those of others are names of parameters.
+        return hidden(value, shows_keys=name != "run_settings")
+
+    # -- AWS, and what the task is about ---------------------------------------------------------------------
+
+    @property
+    def _given_aws_arguments(self) -> AwsArguments:
+        """The four AWS arguments.
+
+        :raises ValueError: one of them can't be right.
+        """
+        from airflow_omics._connection import AwsArguments
+
+        config: Any = self.botocore_config
+        config = config.value if isinstance(config, Hidden) else shown_value(config)
+        return AwsArguments(self.aws_conn_id, self.region_name, self.verify, config)
 
     def _check_aws_arguments(self) -> None:
         """Refuse at parse time what cannot be handed to a trigger, or is never rendered."""
         if self.botocore_config is None:
             return
-        from airflow_omics._connection import AwsArguments
-
-        AwsArguments(self.aws_conn_id, self.region_name, self.verify, self.botocore_config)
-        for key, value in self.botocore_config.items():
+        for key, value in (self._given_aws_arguments.botocore_config or {}).items():
             if not is_known_now(value):
                 raise ValueError(f"botocore_config[{key!r}] is a template; botocore_config is not templated.")
 
@@ -70,11 +110,10 @@ class RunTaskMixin(TaskFields):
 
     def _aws_arguments(self, target: Target) -> AwsArguments:
         """Return the AWS arguments, in the Region of the target's ARN if no Region was given."""
-        from airflow_omics._connection import AwsArguments
         from airflow_omics.exceptions import OmicsRequestError
 
         try:
-            arguments = AwsArguments(self.aws_conn_id, self.region_name, self.verify, self.botocore_config)
+            arguments = self._given_aws_arguments
         except ValueError as error:
             raise OmicsRequestError(str(error)) from None
         return arguments.in_region(target.region)

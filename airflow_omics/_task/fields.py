@@ -54,6 +54,9 @@ class TaskFields(_Task):
     run_fields: frozenset[str] = frozenset({"run_id", "batch_id"})
     """Fields that take a run or batch; of a record they keep only what identifies it."""
 
+    hidden_fields: tuple[str, ...] = ()
+    """The arguments that may hold patient data or secrets: their values are shown nowhere."""
+
     _field: str | None = None
     _as_text = False
 
@@ -70,7 +73,8 @@ class TaskFields(_Task):
         return value if made_of_mapped else reduce_to_identity(value)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        super().__setattr__(name, self.kept(name, value) if name in self.template_fields else value)
+        is_kept = name in self.template_fields or name in self.hidden_fields
+        super().__setattr__(name, self.kept(name, value) if is_kept else value)
 
     def _do_render_template_fields(
         self,

@@ -147,7 +147,7 @@ class OmicsStartRunOperator(StartOperator):
         "region_name",
         "verify",
     )
-    hidden_fields = _HIDDEN
+    hidden_fields = (*_HIDDEN, *StartOperator.hidden_fields)
     template_fields_renderers = dict.fromkeys(_HIDDEN, "py")
     text_fields = frozenset({*TEXT_ARGUMENTS, *RunTaskMixin.text_fields})
     run_fields = frozenset({"rerun_of"})

@@ -129,7 +129,7 @@ class OmicsStartRunBatchOperator(StartOperator):
     """
 
     resource = BATCH
-    hidden_fields = _HIDDEN
+    hidden_fields = (*_HIDDEN, *StartOperator.hidden_fields)
     template_fields: Sequence[str] = (
         "workflow_id",
         "role_arn",

@@ -36,9 +36,7 @@ class DeferringSensor(WaitingSensor):
         """Return what Airflow starts the trigger with if no worker does; the triggerer renders templates."""
         from airflow.triggers.base import StartTriggerArgs
 
-        from airflow_omics._connection import AwsArguments
-
-        as_given = AwsArguments(self.aws_conn_id, self.region_name, self.verify, self.botocore_config)
+        as_given = self._given_aws_arguments
         # Airflow stores these in the DAG, and a triggerer reads a copy of the DAG for each gate in it: so the
         # trigger's defaults stay out. A connection that is None is not the default, and must be stored.
         arguments = {**self._trigger_arguments(), **as_given.serialize()}.items()

@@ -158,11 +158,15 @@ def test_what_is_imported_is_declared_and_nothing_else() -> None:
     emulator = sorted((package / "emulator").rglob("*.py"))
     # Only an API server loads the pages, and Airflow has made it of these.
     pages = sorted((package / "plugin").rglob("*.py"))
-    product = [path for path in package.rglob("*.py") if path not in (*emulator, *pages)]
+    # Only Airflow's OpenLineage provider has these loaded, and it brings the client.
+    lineage = sorted((package / "_lineage").rglob("*.py"))
+    product = [path for path in package.rglob("*.py") if path not in (*emulator, *pages, *lineage)]
     needed = declared(project["dependencies"])
     of_airflow = {"fastapi", "sqlalchemy", "starlette"}
     tops = {module.partition(".")[0] for module in imports(pages)}
     assert tops - sys.stdlib_module_names - {"__future__"} == of_airflow | {"airflow", "airflow_omics"}
+    tops = {module.partition(".")[0] for module in imports(lineage)}
+    assert tops - sys.stdlib_module_names == {"airflow", "airflow_omics", "attr", "openlineage"}
     # The Amazon provider's hook imports aiobotocore for us when it makes an asynchronous client.
     assert distributions(imports(product)) | {"aiobotocore"} == needed
     # Who names the pytest plugin has pytest, and moto brings boto3.

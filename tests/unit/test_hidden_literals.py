@@ -6,6 +6,7 @@ A state that a person or the scheduler sets hands Airflow's listeners a task tha
 from __future__ import annotations
 
 import copy
+import inspect
 import json
 import os
 import pickle
@@ -16,7 +17,9 @@ from typing import Any
 
 import pytest
 
+from airflow_omics import operators, sensors
 from airflow_omics.operators import OmicsStartRunOperator
+from airflow_omics.sensors import OmicsRunSensor
 from tests.support.start_batches import make as make_batch
 from tests.support.start_operators import make
 
@@ -25,6 +28,12 @@ try:
 except ImportError:  # Airflow 2.11
     from airflow import DAG
 
+TASKS = [
+    getattr(module, name)
+    for module in (operators, sensors)
+    for name in module.__all__
+    if name != "SampleSheet"
+]
 MARKER = "patient-4711-marker"
 POLICY = json.dumps({"Version": "2012-10-17", "Sid": MARKER})
 GIVEN: dict[str, Any] = {
@@ -78,6 +87,36 @@ def test_no_attribute_of_a_task_that_starts_a_batch_holds_a_literal_in_the_open(
     assert MARKER not in repr(task) + str(task) + repr(attributes)
     shown = {**SHOWN, **COHORT_SHOWN}
     assert {name: str(getattr(task, name)) for name in shown} == shown
+
+
+PROXY = {"proxies": {"https": f"http://user:{MARKER}@proxy:3128"}}
+
+
+@pytest.mark.parametrize("state", [lambda task: task, rendered], ids=["unrendered", "rendered"])
+@pytest.mark.parametrize("task_class", TASKS)
+def test_no_attribute_of_any_task_holds_a_proxy_s_password_in_the_open(task_class: Any, state: Any) -> None:
+    least = {
+        "run_id": "1234567",
+        "batch_id": "1234567",
+        "workflow_id": "1",
+        "role_arn": "arn:aws:iam::123456789012:role/omics-run",
+        "output_uri": "s3://bucket/out",
+        "run_settings": [{"runSettingId": "s1"}],
+    }
+    names = inspect.signature(task_class.__init__).parameters
+    given = {name: value for name, value in least.items() if name in names}
+    task = state(task_class(task_id="task", botocore_config=PROXY, **given))
+    assert MARKER not in sent(vars(task)) + repr(vars(task))
+    assert task.botocore_config == PROXY
+    assert task._given_aws_arguments.botocore_config == PROXY
+
+
+def test_a_mapped_task_holds_no_proxy_s_password_in_the_open() -> None:
+    with DAG("a_dag", schedule=None):
+        output = OmicsRunSensor.partial(task_id="gate", botocore_config=PROXY).expand(run_id=["1", "2"])
+    mapped: Any = getattr(output, "operator", output)
+    assert MARKER not in sent(mapped.partial_kwargs) + repr(mapped.partial_kwargs)
+    assert mapped.partial_kwargs["botocore_config"] == PROXY
 
 
 def test_what_is_mapped_over_nothing_of_its_own_is_hidden_in_the_mapped_task() -> None:
