@@ -187,7 +187,9 @@ class OmicsListRunOutputsOperator(RunTaskMixin, BaseOperator):
         # The lists name a batch by its id alone, and ids are reused.
         record: BatchRecord = self._checked(target, calls.call(lambda: hook.get_batch(target.id)))
         self._check_ended(target, record)
-        members = [member for page in BatchMembers(calls, record).pages(("COMPLETED",)) for member in page]
+        # Which sample a run is of is not asked for, so one list is enough whatever the runs' names are.
+        pages = BatchMembers(calls, record, named=True).pages(("COMPLETED",))
+        members = [member for page in pages for member in page]
         if self.require:
             self._check_number(target, len(members), "runs have completed")
         outputs: list[Output] = []

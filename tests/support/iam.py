@@ -7,6 +7,7 @@ from typing import Any
 
 import aiobotocore.client
 import botocore.client
+import botocore.exceptions
 import pytest
 
 from airflow_omics._iam import USES
@@ -18,6 +19,9 @@ WITH_START_RUN = {
     "iam:PassRole": "arn:aws:iam::123456789012:role/omics-run",
     "omics:TagResource": "arn:aws:omics:us-east-1:123456789012:run/*",
 }
+# What an S3 operation is allowed by, where its name does not say it: to ask for an object's size is to be
+# allowed to read it.
+_OF_S3 = {"HeadObject": "s3:GetObject", "ListObjectsV2": "s3:ListBucket"}
 REQUIRED = {use.name: use.required for use in USES}
 OPTIONAL = {use.name: tuple(use.optional) for use in USES}
 
@@ -36,6 +40,27 @@ def allow_only(omics: Any, actions: Iterable[str]) -> None:
                 omics.fault(operation, "access-denied", message=denial(action, resource))
 
 
+def action_of(service: str, operation: str) -> str:
+    """Return the action that a call needs."""
+    return _OF_S3.get(operation, f"{service}:{operation}") if service == "s3" else f"{service}:{operation}"
+
+
+def allow_only_in_s3(monkeypatch: pytest.MonkeyPatch, actions: Iterable[str]) -> None:
+    """Deny every other action of S3, as S3 does; moto's S3 allows everything."""
+    allowed, made = set(actions), botocore.client.BaseClient._make_api_call
+
+    def make(self: Any, operation: str, parameters: Any) -> Any:
+        service = self.meta.service_model.service_name
+        if service == "s3" and action_of(service, operation) not in allowed:
+            code = "403" if operation.startswith("Head") else "AccessDenied"
+            metadata = {"HTTPStatusCode": 403, "HTTPHeaders": {"x-amz-request-id": "REQ1"}}
+            error = {"Error": {"Code": code, "Message": "Access Denied"}, "ResponseMetadata": metadata}
+            raise botocore.exceptions.ClientError(error, operation)
+        return made(self, operation, parameters)
+
+    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", make)
+
+
 def denial(action: str, resource: str) -> str:
     return (
         "User: arn:aws:sts::123456789012:assumed-role/airflow/session is not authorized to perform: "
@@ -50,8 +75,7 @@ class Asked:
         self.actions: set[str] = set()
 
     def record(self, service: str, operation: str, parameters: dict[str, Any]) -> None:
-        # To ask for an object's size is to be allowed to read it.
-        self.actions.add("s3:GetObject" if operation == "HeadObject" else f"{service}:{operation}")
+        self.actions.add(action_of(service, operation))
         if operation == "StartRunBatch":
             self.actions.add("omics:StartRun")
         if operation in ("StartRun", "StartRunBatch"):

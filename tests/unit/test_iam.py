@@ -29,13 +29,14 @@ from airflow_omics.operators import (
     OmicsEstimateRunCostOperator,
     OmicsGetBatchOperator,
     OmicsGetRunOperator,
+    OmicsListRunOutputsOperator,
     OmicsListRunsInBatchOperator,
     OmicsListRunTasksOperator,
 )
 from airflow_omics.sensors import OmicsRunSensor
 from tests.support.batches import needs_batches, settings, start_batch
 from tests.support.fixtures import Output
-from tests.support.iam import OPTIONAL, REQUIRED, Asked, allow_only
+from tests.support.iam import OPTIONAL, REQUIRED, Asked, allow_only, allow_only_in_s3
 from tests.support.sensors import ONE_ATTEMPT, Clock, Gate, TaskInstance, context_of
 from tests.support.start_operators import Task
 
@@ -58,11 +59,11 @@ def _clock(clock: Clock) -> None:
 def _batch(omics: Any, request: pytest.FixtureRequest) -> None:
     """Start a batch, before anything is denied, that a batch's operator has all to do with."""
     name = getattr(request.node, "callspec", None) and request.node.callspec.params.get("name")
-    if "Batch" in str(name):
+    if "batch" in str(name).lower():
         life = "running-forever" if "Cancel" in name else "completed"
         of_one = {"cancel_failures": ["sample-2"], "delete_failures": ["sample-2"]}
         BATCH["record"] = start_batch(omics, settings([(life, 3)]), seconds=20_000, **of_one)
-        if "List" in name:
+        if "ListRunsInBatch" in name:
             [first, *_] = OmicsHook().list_runs(batch_id=BATCH["record"]["id"])
             omics.vanish(first["id"])
 
@@ -153,6 +154,12 @@ def of_the_batch(operator: Callable[..., Any], **arguments: Any) -> Callable[[An
     return lambda omics, clock: execute(operator, batch_id=BATCH["record"], **arguments)
 
 
+def outputs_of_the_batch(omics: Any, clock: Clock) -> str:
+    reported = of_the_batch(OmicsListRunOutputsOperator)(omics, clock)
+    omics.fault("ListRuns", "ValidationException")  # it does not take a batch's id
+    return reported + of_the_batch(OmicsListRunOutputsOperator)(omics, clock)
+
+
 USED: dict[str, Callable[[Any, Clock], str]] = {
     "OmicsRunSensor": gate,
     "OmicsStartRunOperator": start,
@@ -170,9 +177,17 @@ USED: dict[str, Callable[[Any, Clock], str]] = {
         OmicsDeleteRunBatchOperator, runs=False, batch=True
     ),
     "OmicsEstimateRunCostOperator": estimate,
+    "OmicsListRunOutputsOperator": of_a_run(OmicsListRunOutputsOperator, "completed"),
+    "OmicsListRunOutputsOperator(batch_id=...)": outputs_of_the_batch,
     "OmicsDiagnoseRunOperator": diagnose,
 }
-WITH_BATCHES = [pytest.param(name, marks=needs_batches if "Batch" in name else (), id=name) for name in USED]
+
+
+def marks_of(name: str) -> Any:
+    return needs_batches if "batch" in name.lower() else ()
+
+
+WITH_BATCHES = [pytest.param(name, marks=marks_of(name), id=name) for name in USED]
 # Those that list runs only if it is in doubt whose account answers, which the last test brings about.
 ONLY_IN_DOUBT = ("OmicsRunSensor", "OmicsCancelRunOperator", "OmicsDeleteRunOperator")
 IN_TEST_IAM_BATCH = ("OmicsRunBatchSensor", "OmicsStartRunBatchOperator")
@@ -190,8 +205,11 @@ def test_every_operator_and_sensor_is_in_the_table() -> None:
 
 
 @pytest.mark.parametrize("name", WITH_BATCHES)
-def test_the_required_actions_are_enough(omics: Any, clock: Clock, name: str) -> None:
+def test_the_required_actions_are_enough(
+    omics: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     allow_only(omics, REQUIRED[name])
+    allow_only_in_s3(monkeypatch, REQUIRED[name])
     USED[name](omics, clock)
 
 
@@ -207,16 +225,13 @@ def test_every_action_of_the_table_is_asked_for_and_no_other(
 
 @pytest.mark.parametrize(
     ("name", "action"),
-    [
-        pytest.param(name, action, marks=needs_batches if "Batch" in name else ())
-        for name in USED
-        for action in REQUIRED[name]
-    ],
+    [pytest.param(name, action, marks=marks_of(name)) for name in USED for action in REQUIRED[name]],
 )
 def test_without_a_required_action_it_fails_and_names_it(
-    omics: Any, clock: Clock, name: str, action: str
+    omics: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch, name: str, action: str
 ) -> None:
     allow_only(omics, set(REQUIRED[name]) - {action})
+    allow_only_in_s3(monkeypatch, set(REQUIRED[name]) - {action})
     with pytest.raises(OmicsAccessError, match=f"Allow {action} to the caller"):
         USED[name](omics, clock)
 
@@ -224,16 +239,17 @@ def test_without_a_required_action_it_fails_and_names_it(
 @pytest.mark.parametrize(
     ("name", "action"),
     [
-        (name, action)
+        pytest.param(name, action, marks=marks_of(name))
         for name in USED
         for action in OPTIONAL[name]
         if not (name in ONLY_IN_DOUBT and action == "omics:ListRuns")
     ],
 )
 def test_without_an_optional_action_it_does_its_work_and_names_it(
-    omics: Any, clock: Clock, output: Output, name: str, action: str
+    omics: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch, output: Output, name: str, action: str
 ) -> None:
     allow_only(omics, {*REQUIRED[name], *OPTIONAL[name]} - {action})
+    allow_only_in_s3(monkeypatch, {*REQUIRED[name], *OPTIONAL[name]} - {action})
     reported = USED[name](omics, clock) + output()
     assert f"Allow {action} to the caller" in reported
 
