@@ -97,6 +97,7 @@ class OmicsHook(OmicsOperations, NamedConnectionHook):
         """Read the connection again at the next call, with a new client."""
         super().forget()
         self._forget_homes()
+        self._last_workflow = None
 
     def _forget_homes(self) -> None:
         self.homes, self.own_home = set(), None

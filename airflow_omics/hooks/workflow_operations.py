@@ -18,6 +18,8 @@ _SAID: Final = {FaultKind.DENIED: "was denied", FaultKind.NOT_FOUND: "found no s
 class OmicsWorkflowOperations:
     """What :class:`~airflow_omics.hooks.OmicsHook` can ask HealthOmics for about workflows."""
 
+    _last_workflow: tuple[Any, tuple[dict[str, Any] | None, list[str]]] | None = None
+
     def _omics_client(self, *, retried: bool = True) -> Any:
         """Return the botocore client of the service."""
         raise NotImplementedError
@@ -83,30 +85,36 @@ class OmicsWorkflowOperations:
         :raises botocore.exceptions.ClientError: an error that may pass, such as throttling. A manifest does
             not depend on such an error, so that one made later is the same.
         """
+        workflow, notes = self._workflow_of(record)
+        return provenance_of(record, workflow=workflow, task=task, notes=notes)
+
+    def _workflow_of(self, record: Mapping[str, Any]) -> tuple[dict[str, Any] | None, list[str]]:
+        """Return the workflow of a run, or why it is not known. Runs of a batch share one call."""
         workflow_id, version = record.get("workflowId"), record.get("workflowVersionName")
         if not isinstance(workflow_id, str):
-            return provenance_of(record, task=task)
-        named = {
-            "workflow_type": record.get("workflowType"),
-            "owner_id": record.get("workflowOwnerId"),
-        }
+            return None, []
+        named = {"workflow_type": record.get("workflowType"), "owner_id": record.get("workflowOwnerId")}
+        asked = (workflow_id, version, *named.values())
+        if self._last_workflow is None or self._last_workflow[0] != asked:
+            self._last_workflow = (asked, self._ask_for_workflow(workflow_id, version, named))
+        return self._last_workflow[1]
+
+    def _ask_for_workflow(
+        self, workflow_id: str, version: str | None, named: Mapping[str, Any]
+    ) -> tuple[dict[str, Any] | None, list[str]]:
         operation = "GetWorkflowVersion" if version else "GetWorkflow"
+        if not hasattr(self._omics_client(), "get_workflow_version" if version else "get_workflow"):
+            return None, [f"The installed botocore does not know {operation}: {_LEFT_OUT}"]
         try:
             if version:
-                workflow = self.get_workflow_version(workflow_id, version, **named)
-            else:
-                workflow = self.get_workflow(workflow_id, **named)
-        except AttributeError:
-            note = f"The installed botocore does not know {operation}: {_LEFT_OUT}"
+                return self.get_workflow_version(workflow_id, version, **named), []
+            return self.get_workflow(workflow_id, **named), []
         except Exception as error:
             fault = fault_of(error)
             if fault is None or fault.kind in _PASSING:
                 raise
-            # Without AWS's own words: they have a request id, and the same manifest is made again.
-            note = f"{operation} {_SAID.get(fault.kind, 'was refused')}: {_LEFT_OUT}"
-        else:
-            return provenance_of(record, workflow=workflow, task=task)
-        return provenance_of(record, task=task, notes=[note])
+            # Without AWS's own words, which have a request id: the same manifest is made again.
+            return None, [f"{operation} {_SAID.get(fault.kind, 'was refused')}: {_LEFT_OUT}"]
 
 
 def _given(**members: str | None) -> dict[str, str]:

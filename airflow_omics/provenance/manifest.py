@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from airflow_omics.provenance.text import SCHEMA, at, parameters_digest
-from airflow_omics.records import TERMINAL_STATUSES, to_plain
+from airflow_omics.records import TERMINAL_STATUSES
 
 _FIRST: Final = ("arn", "creationTime", "outputUri", "roleArn", "workflowId")
 """Members that GetRun has returned from the beginning: a record without one of them was narrowed."""
@@ -116,8 +116,23 @@ def _check_record(record: Any) -> None:
 
 
 def _members(record: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    found = {name: to_plain(record.get(member)) for name, member in names.items()}
-    return {name: value for name, value in found.items() if isinstance(value, str | int) and value != ""}
+    """Return the members that are there and have their own form, by their names in the manifest."""
+    found = {name: record.get(member) for name, member in names.items()}
+    return {name: value for name, value in found.items() if value and _FORM.get(name, _is_text)(value)}
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_time(value: Any) -> bool:
+    return isinstance(value, str) and re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T", value) is not None
+
+
+_FORM: Final[Mapping[str, Callable[[Any], bool]]] = {
+    "capacity": lambda value: type(value) is int,
+    **dict.fromkeys(_PARTS["times"], _is_time),
+}
 
 
 def _made_by(record: Mapping[str, Any], workflow: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from airflow_omics.records import to_plain
 
-SCHEMA: Final = "urn:airflow-omics:schema:provenance-1"
+SCHEMA: Final = "urn:airflow-omics:schema:provenance:1"
 """The ``$id`` of the schema that a manifest follows, and its member ``schema``."""
 
 
