@@ -243,7 +243,17 @@ def _redact() -> Any:
     raise ImportError("This Airflow has no secrets masker in any place that airflow-omics knows.")
 
 
+def has_event_triggers() -> bool:
+    """Return whether this Airflow has triggers for an ``AssetWatcher``: from 3.0 on."""
+    from airflow.triggers import base
+
+    return hasattr(base, "BaseEventTrigger")
+
+
 def __getattr__(name: str) -> Any:
+    if name == "BaseEventTrigger":
+        base = importlib.import_module("airflow.triggers.base")
+        return getattr(base, name, base.BaseTrigger)  # Airflow 2.11 has none
     # Only DAG files that name a notifier pay for importing it.
     if name != "BaseNotifier":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -126,6 +126,15 @@ USES: Final = (
         ("omics:GetBatch",),
         {"omics:CancelRunBatch": "cancelling the batch when a person ends the task"},
     ),
+    Use(
+        "OmicsRunEventTrigger",
+        ("sqs:ReceiveMessage", "sqs:DeleteMessage"),
+        {
+            "sqs:ChangeMessageVisibility": "handing back at once what was not handled at the triggerer's end",
+            "sqs:GetQueueAttributes": "whether messages that are no events may go to a dead-letter queue; "
+            "without it they stay until the queue's retention period ends",
+        },
+    ),
     Use("OmicsGetRunOperator", ("omics:GetRun",)),
     Use(
         "OmicsCancelRunOperator",
@@ -201,6 +210,7 @@ USES: Final = (
 _RUN: Final = "arn:aws:omics:{region}:{account}:run/*"
 _BATCH: Final = "arn:aws:omics:{region}:{account}:runBatch/*"
 _LOGS: Final = "arn:aws:logs:{region}:{account}:log-group:/aws/omics/WorkflowLog:*"
+_QUEUE: Final = "arn:aws:sqs:{region}:{account}:{queue}"
 RESOURCES: Final[Mapping[str, tuple[str, ...]]] = {
     "omics:StartRun": (
         _RUN,
@@ -226,6 +236,10 @@ RESOURCES: Final[Mapping[str, tuple[str, ...]]] = {
     "omics:DeleteBatch": (_BATCH,),
     "omics:ListRunsInBatch": ("*",),
     "pricing:GetProducts": ("*",),
+    "sqs:ReceiveMessage": (_QUEUE,),
+    "sqs:DeleteMessage": (_QUEUE,),
+    "sqs:ChangeMessageVisibility": (_QUEUE,),
+    "sqs:GetQueueAttributes": (_QUEUE,),
     "logs:GetLogEvents": (_LOGS,),
     "logs:DescribeLogStreams": (_LOGS,),
     "iam:PassRole": ("arn:aws:iam::{account}:role/{run_role}",),
@@ -240,6 +254,7 @@ def policy(
     account: str,
     run_role: str = "omics-run",
     bucket: str = "omics-outputs",
+    queue: str = "ended-runs",
 ) -> dict[str, Any]:
     """Return an IAM policy that allows these actions, a statement for each kind of resource.
 
@@ -248,6 +263,7 @@ def policy(
     :param account: the account of the runs, 12 digits.
     :param run_role: the name of the role that the runs assume.
     :param bucket: where runs write to, and where the settings of batches are kept.
+    :param queue: the name of the queue that events go to.
     """
     by_resources: dict[tuple[str, ...], list[str]] = {}
     wanted = dict.fromkeys(actions)
@@ -258,7 +274,13 @@ def policy(
         by_resources.setdefault(resources, []).append(action)
     statements: list[dict[str, Any]] = []
     for resources, allowed in by_resources.items():
-        names = {"region": region, "account": account, "run_role": run_role, "bucket": bucket}
+        names = {
+            "region": region,
+            "account": account,
+            "run_role": run_role,
+            "bucket": bucket,
+            "queue": queue,
+        }
         named = [part.format(**names) for part in resources]
         statement: dict[str, Any] = {
             "Effect": "Allow",

@@ -65,13 +65,17 @@ _NO_CONNECTION = (
 # S3 answers these with status 400: the connection was idle, or ended, while it waited for the content.
 _TRANSIENT_CODES = frozenset(("IncompleteBody", "RequestTimeout"))
 _ACTIONS = {
+    "ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility",
+    "DeleteMessageBatch": "sqs:DeleteMessage",
     "DescribeLogStreams": "logs:DescribeLogStreams",
     "GetLogEvents": "logs:GetLogEvents",
     "GetObject": "s3:GetObject",
     "GetProducts": "pricing:GetProducts",
+    "GetQueueAttributes": "sqs:GetQueueAttributes",
     "HeadObject": "s3:GetObject",
     "ListObjectsV2": "s3:ListBucket",
     "PutObject": "s3:PutObject",
+    "ReceiveMessage": "sqs:ReceiveMessage",
 }
 # An answer to HEAD has no content, so S3 cannot say more than a status. 400 is usually an expired token.
 _CODES_OF_HEAD = {400: "ExpiredToken", 403: "AccessDenied"}

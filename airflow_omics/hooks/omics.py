@@ -125,7 +125,7 @@ class OmicsHook(OmicsOperations, NamedConnectionHook):
         if deferrable:
             # The Amazon provider shares its loader only among sessions without a role; others take 18 MB.
             session.register_component("data_loader", LOADER)
-            _refresh_in_a_thread(session)
+            refresh_in_a_thread(session)
         core = getattr(session, "_session", session)  # boto3's has one of botocore inside
         core.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_parse_time)
         return session
@@ -164,7 +164,7 @@ def _parse_time(value: Any) -> datetime.datetime:
         return parsed
 
 
-def _refresh_in_a_thread(session: Any) -> None:
+def refresh_in_a_thread(session: Any) -> None:
     """Let a role's credentials be refreshed in a thread: the Amazon provider's refresh is a blocking call."""
     refresh = getattr(getattr(session, "_credentials", None), "_refresh_using", None)
     if refresh is not None and not asyncio.iscoroutinefunction(refresh):

@@ -65,6 +65,7 @@ PUBLIC: dict[str, list[str]] = {
         "OmicsRunBatchEvent",
         "OmicsRunBatchTrigger",
         "OmicsRunEvent",
+        "OmicsRunEventTrigger",
         "OmicsRunTrigger",
         "OmicsStartedRunBatchTrigger",
         "OmicsStartedRunTrigger",

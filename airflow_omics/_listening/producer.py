@@ -1,0 +1,66 @@
+"""The reader of a queue as Airflow 3.3 drives it: each message is deleted once its event is stored."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Hashable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_omics._listening.events import Ended
+from airflow_omics._listening.queue_reader import Batch, QueueReader
+from airflow_omics._listening.readers import Readers
+
+if TYPE_CHECKING:
+    from airflow.triggers.shared_stream import AdvanceItem, SharedStreamProducer
+
+    _Base = SharedStreamProducer
+else:
+    _Base = object  # Airflow's own class is younger than some that are supported
+
+log = logging.getLogger(__name__)
+
+
+def producer(queue_url: str, readers: Readers) -> SharedStreamProducer:
+    """Return what reads a queue for all triggers that read it.
+
+    :param readers: those triggers.
+    """
+    from airflow.triggers.shared_stream import SharedStreamProducer
+
+    SharedStreamProducer.register(_QueueProducer)
+    return _QueueProducer(queue_url, readers)
+
+
+class _QueueProducer(_Base):
+    """Yields batches, and deletes the messages of each that every trigger has handled."""
+
+    def __init__(self, queue_url: str, readers: Readers) -> None:
+        self._reader = QueueReader(queue_url, readers)
+
+    async def open_stream(self) -> AsyncIterator[tuple[list[Ended], Batch]]:
+        """Yield what has ended, and the batch as :meth:`advance` needs it."""
+        async for batch in self._reader.batches():
+            yield batch.ended, batch
+
+    async def advance(self, batch: Sequence[AdvanceItem]) -> None:
+        """Delete the messages of what is stored, and let be received again what is not.
+
+        It never raises: Airflow would end every trigger of the stream.
+        """
+        for item in batch:
+            messages = item.broker_payload.messages
+            try:
+                if item.outcome.is_clean:
+                    await self._reader.delete(messages)
+                else:
+                    await self._reader.hand_back(messages)
+            except Exception:
+                log.exception("Messages of a queue could not be put away; they come again")
+
+    def get_advance_lane(self, broker_payload: Any) -> Hashable:
+        """Return a lane for each batch: none waits for another."""
+        return id(broker_payload)
+
+    async def aclose(self) -> None:
+        """Hand back what was received and never fired."""
+        await self._reader.close()
