@@ -8,7 +8,7 @@ from __future__ import annotations
 import fnmatch
 import itertools
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 LOGS: Final = "logs"
@@ -93,9 +93,6 @@ class Patterns:
 
     def __init__(self, value: Any) -> None:
         self.all = tuple(Pattern(text) for text in texts_of(value))
-
-    def __iter__(self) -> Iterator[Pattern]:
-        return iter(self.all)
 
     @property
     def prefix(self) -> str:

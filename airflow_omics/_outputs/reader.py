@@ -199,7 +199,7 @@ class OutputsReader:
     ) -> Iterator[str]:
         if not self._require:
             return
-        for pattern in self._patterns or (None,):
+        for pattern in self._patterns.all or (None,):
             met = [
                 output
                 for output in outputs
@@ -214,10 +214,12 @@ class OutputsReader:
                 yield f"{name} is not there: its file is {root}{paths[0]}, by {SUMMARIES[0]}"
 
     def _too_few(self, count: int, pattern: str | None, root: str) -> str:
-        what = "no output" if count == 0 else f"only {count:,} of {self._require:,} outputs"
-        matches = "is there" if pattern is None else f"matches {pattern!r}"
         of_bytes = f" of at least {self._min_bytes:,} bytes" if self._min_bytes > 1 else ""
-        return f"{what}{of_bytes} {matches} in {root}"
+        if count == 0:
+            matches = "is there" if pattern is None else f"matches {pattern!r}"
+            return f"no output{of_bytes} {matches} in {root}"
+        match = "are there" if pattern is None else f"match {pattern!r}"
+        return f"only {count:,} of {self._require:,} outputs{of_bytes} {match} in {root}"
 
     def _too_small(self, outputs: Sequence[Output]) -> Iterator[str]:
         """Yield what was asked for and is too small: by a pattern, or by the workflow."""

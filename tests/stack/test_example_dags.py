@@ -162,6 +162,17 @@ EXAMPLES = [
         logs={"cost": "HealthOmics run <0> costs"},
         links={"gate": "<0>", "cost": "<0>"},
     ),
+    Example(
+        "map_over_outputs",
+        endings=("COMPLETED",),
+        conf={"omics_run_id": "<0>"},
+        states={"gate": "success", "outputs": "success", "use[0]": "success"},
+        life="completed",
+        statuses={"gate": "COMPLETED"},
+        returns={"use[0]": "s3://results/<0>/out/variants/sample.vcf has 60 bytes"},
+        logs={"outputs": "run <0>: outputs listed: 1, 60 bytes"},
+        links={"gate": "<0>", "outputs": "<0>"},
+    ),
 ]
 
 WITH_A_BATCH = {"cohort_from_a_sample_sheet", "batch_then_map"}
@@ -225,7 +236,7 @@ class Service:
         self._before = set(self._ids())
 
     def start(self, count: int) -> list[str]:
-        return self._omics.start_runs(count, outputUri="s3://results")
+        return self._omics.start_runs(count, logs=True, outputUri="s3://results")
 
     def started_by_dag(self, number: int) -> str:
         """Wait until the DAG has started the example's ``number``-th run, from 0; return the run's id."""

@@ -24,6 +24,7 @@ EXECUTED = {
     "batch_then_map",
     "cost_after_the_run",
     "start_on_events",
+    "map_over_outputs",
 }
 QUICK = 1_000_000
 """Seconds of service time a second, with which a run is over by the time it is looked at."""
@@ -244,6 +245,30 @@ def test_a_run_that_has_ended_says_what_it_cost(airflow: AirflowProcess, emulato
     total, *advice = report.results["report"]
     assert total == f"run {run_id} is FAILED: {cost['total']:.4f} USD"
     assert advice == ["Align: omics.c.xlarge would do, not omics.m.4xlarge"]
+
+
+def test_each_output_of_a_run_has_a_task_of_its_own(airflow: AirflowProcess, emulator: Emulator) -> None:
+    files = {"out/a.vcf": "12", "out/deep/b.vcf": "123", "out/c.bam": "1"}
+    emulator.add_life(Life("leaves", stages=(Stage("PENDING", 1), Stage("COMPLETED")), outputs=files))
+    [run_id] = emulator.start_runs(1, "leaves", logs=True, outputUri="s3://results/cohort")
+    emulator.advance(FOREVER)
+    report = airflow.run(EXAMPLE_DAGS / "map_over_outputs.py", {"omics_run_id": run_id})
+    assert report.states == dict.fromkeys(("gate", "outputs", "use[0]", "use[1]"), "success")
+    assert [report.results[f"use[{index}]"] for index in (0, 1)] == [
+        f"s3://results/cohort/{run_id}/out/a.vcf has 2 bytes",
+        f"s3://results/cohort/{run_id}/out/deep/b.vcf has 3 bytes",
+    ]
+
+
+def test_a_run_without_the_output_that_is_asked_for_stops_the_pipeline(
+    airflow: AirflowProcess, emulator: Emulator
+) -> None:
+    [run_id] = emulator.start_runs(1, "completed", logs=True, outputUri="s3://results/cohort")
+    emulator.advance(FOREVER)
+    conf = {"omics_run_id": run_id, "pattern": "out/*.bcf"}
+    report = airflow.run(EXAMPLE_DAGS / "map_over_outputs.py", conf)
+    assert report.states == {"gate": "success", "outputs": "failed", "use": "upstream_failed"}
+    assert f"no output matches 'out/*.bcf' in s3://results/cohort/{run_id}/" in report.log
 
 
 # What they do is in test_example_dags_batch.py; here, that the oldest AWS libraries know no batches.
