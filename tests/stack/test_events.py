@@ -8,10 +8,11 @@ from __future__ import annotations
 import collections
 import json
 import shutil
+import time
 import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import boto3
 import pytest
@@ -35,8 +36,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     for path in (EXAMPLE_DAGS / "start_on_events.py", Path(__file__).with_name("event_dags") / "events.py"):
         shutil.copy(path, folder)
     settings = {
-        # Seconds after which another triggerer takes over what a dead one has left.
-        "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
+        # Seconds after which another triggerer takes over what a dead one has left: 30 by default. If it is
+        # as short as a busy one may be late, triggers go back and forth between the two.
+        "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "20",
+        "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
         "AIRFLOW__CORE__DEFAULT_TASK_RETRIES": "0",
     }
     with running(
@@ -47,7 +50,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             database="postgresql",
             parts=(*PARTS, "triggerer-2"),
             dags_folder=folder,
-            prepare="tests.support.event_queues",
+            prepare="tests.support.queues_by_template",
         )
     ) as stack:
         until(stack, "the DAGs", lambda: stack.get("/api/v2/dags")["total_entries"] == 5)
@@ -60,7 +63,7 @@ class Service:
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
         self.omics = EmulatorClient(stack.endpoint_url)
-        self._queues = json.loads((stack.folder / "airflow" / "queues.json").read_text())
+        self.queues: dict[str, str] = json.loads((stack.folder / "airflow" / "queues.json").read_text())
         self._sqs = self.client("sqs")
 
     def client(self, service: str) -> Any:
@@ -76,7 +79,7 @@ class Service:
     def messages(self, name: str) -> tuple[int, int]:
         """Return how many messages wait in a queue, and how many have been received and not deleted."""
         counts = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
-        answer = self._sqs.get_queue_attributes(QueueUrl=self._queues[name], AttributeNames=list(counts))
+        answer = self._sqs.get_queue_attributes(QueueUrl=self.queues[name], AttributeNames=list(counts))
         waiting, held = (int(answer["Attributes"][count]) for count in counts)
         return waiting, held
 
@@ -147,47 +150,64 @@ def batch(service: Service) -> dict[str, Any]:
     return service.begin_batch()
 
 
+class Burst(NamedTuple):
+    """Runs that end while both triggerers are killed.
+
+    :param run_ids: all of them.
+    :param stored: those of which Airflow had an event when the triggerers were dead.
+    :param undeleted: how many of these had a message then that was not deleted yet.
+    """
+
+    run_ids: list[str]
+    stored: set[str]
+    undeleted: int
+
+
 @pytest.fixture(scope="module")
-def burst(
-    stack: Stack, service: Service, chained: str, examples: list[str], batch: dict[str, Any]
-) -> list[str]:
-    """Sixty runs, with both triggerers killed while they hold events that no DAG run is for yet."""
+def burst(stack: Stack, service: Service, chained: str, examples: list[str], batch: dict[str, Any]) -> Burst:
     omics = service.omics
     run_ids = omics.start_runs(BURST, "pending-forever", events=True, name=MARKER, workflowId="1111111")
     omics.advance(OVER)
     first, rest = run_ids[: BURST // 2], run_ids[BURST // 2 :]
     for run_id in first:
         omics.move(run_id, "COMPLETED")
-    # What has become an event is deleted, so that nothing of it can be received once more.
-    until(stack, "events of all", lambda: all(service.events(name) for name in ("burst", "chain", "batches")))
-    until(stack, "an end of those", lambda: service.messages("burst") == (0, 0))
+    assets = ("burst", "chain", "batches", "healthomics_ended")
+    until(stack, "an event of each", lambda: all(service.events(name) for name in assets))
+    until(stack, "the end of those", lambda: all(service.messages(name) == (0, 0) for name in service.queues))
     for run_id in rest:
         omics.move(run_id, "COMPLETED")
-    until(stack, "events that are held", lambda: service.messages("burst")[1] >= 10)
+    deadline = time.monotonic() + 60
+    while service.messages("burst")[1] == 0:  # no pause: what was received is with Airflow a second later
+        assert time.monotonic() < deadline
     for triggerer in TRIGGERERS:
         stack.kill(triggerer)
+    stored = {run["id"] for event in service.events("burst") for run in event["extra"]["payload"]["runs"]}
+    undeleted = len(stored) + sum(service.messages("burst")) - BURST
     for triggerer in TRIGGERERS:
         stack.restart(triggerer)
     until(stack, "the end of the burst", lambda: service.messages("burst") == (0, 0), 120)
-    return run_ids
+    return Burst(run_ids, stored, undeleted)
 
 
-def test_each_run_of_a_burst_is_in_one_dag_run_though_both_triggerers_are_killed(
-    stack: Stack, service: Service, burst: list[str]
+def test_a_kill_of_both_triggerers_amid_a_burst_loses_no_run_and_doubles_only_what_was_not_deleted_yet(
+    stack: Stack, service: Service, burst: Burst
 ) -> None:
+    """Airflow has no way to store an event and delete its message in one step; in between, a kill doubles."""
+
     def consumed() -> list[str]:
         return [run["id"] for payload in service.consumed("burst") for run in payload["runs"]]
 
-    until(stack, "a DAG run for each", lambda: set(consumed()) >= set(burst))
-    twice = {run_id: times for run_id, times in collections.Counter(consumed()).items() if times != 1}
-    # They were killed before anything was handed to Airflow that had not been deleted.
-    assert twice == {}
-    assert set(consumed()) == set(burst)
+    until(stack, "a DAG run for each", lambda: set(consumed()) >= set(burst.run_ids))
+    times = collections.Counter(consumed())
+    assert set(times) == set(burst.run_ids)
+    twice = {run_id for run_id, count in times.items() if count == 2}
+    assert (len(twice), max(times.values()) <= 2) == (burst.undeleted, True)
+    assert twice <= burst.stored
     assert len(service.dag_runs("burst")) < BURST / 4
 
 
 def test_a_run_that_ends_starts_a_dag_over_its_outputs_and_that_one_the_next(
-    stack: Stack, service: Service, chained: str, burst: list[str]
+    stack: Stack, service: Service, chained: str, burst: Burst
 ) -> None:
     until(stack, "the end of the last", lambda: service.states("published") == ["success"], 120)
     assert service.states("ended") == ["success"]
@@ -200,7 +220,7 @@ def test_a_run_that_ends_starts_a_dag_over_its_outputs_and_that_one_the_next(
 
 
 def test_the_example_maps_over_the_runs_of_its_events(
-    stack: Stack, service: Service, examples: list[str], burst: list[str]
+    stack: Stack, service: Service, examples: list[str], burst: Burst
 ) -> None:
     until(stack, "the end", lambda: service.states("start_on_events") == ["success"], 120)
     listed = [run["id"] for run in service.value("start_on_events", "list_runs")]
@@ -211,7 +231,7 @@ def test_the_example_maps_over_the_runs_of_its_events(
 
 
 def test_a_batch_that_is_processed_starts_a_dag(
-    stack: Stack, service: Service, batch: dict[str, Any], burst: list[str]
+    stack: Stack, service: Service, batch: dict[str, Any], burst: Burst
 ) -> None:
     until(stack, "a DAG run", lambda: service.dag_runs("batches"))
     [payload] = service.consumed("batches")
@@ -221,9 +241,11 @@ def test_a_batch_that_is_processed_starts_a_dag(
 
 
 def test_the_triggerers_write_ids_and_statuses_into_their_logs_and_no_names(
-    stack: Stack, service: Service, burst: list[str]
+    stack: Stack, service: Service, burst: Burst
 ) -> None:
     assert {run["name"] for payload in service.consumed("burst") for run in payload["runs"]} == {MARKER}
     written = {path: path.read_text(errors="replace") for path in stack.folder.rglob("*.log")}
-    assert any(burst[0] in text for path, text in written.items() if path.name.startswith("triggerer"))
+    assert any(
+        burst.run_ids[0] in text for path, text in written.items() if path.name.startswith("triggerer")
+    )
     assert [path for path, text in written.items() if path.name != "emulator.log" and MARKER in text] == []

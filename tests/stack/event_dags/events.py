@@ -1,6 +1,6 @@
 """DAGs that events start: one that notes what came, a chain of two, and one for batches.
 
-The queues are those that tests/support/event_queues.py has made before Airflow starts.
+The queues are those that tests/support/queues_by_template.py has made before Airflow starts.
 """
 
 from __future__ import annotations
