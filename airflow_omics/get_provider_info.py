@@ -25,6 +25,9 @@ METRICS = {
         "XComs that a triggerer has written for the pages in Airflow's UI.",
     ),
     "omics.snapshots.lost": ("counter", "Those that it could not write."),
+    "omics.events.fired": ("counter", "Runs and batches that `OmicsRunEventTrigger` has fired for."),
+    "omics.events.copies": ("counter", "Events that it dropped, since it had fired for a copy of them."),
+    "omics.events.ignored": ("counter", "Messages that were for no trigger, or no events at all."),
     "omics.batch.completed": ("counter", "Members of batches that completed, as a task judges their batch."),
     "omics.batch.bad": (
         "counter",

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 _TYPES: Final = {"Run Status Change": "run", "RunBatch Status Change": "batch"}
-_ARN: Final = re.compile(
-    r"arn:aws[a-z-]*:omics:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12}):(?P<type>run|runBatch)/(?P<id>[0-9]{1,18})"
+_ARN: Final = (
+    r"arn:aws[a-z-]*:omics:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12}):(?P<type>run|runBatch)/"
+    r"(?P<id>[0-9]{1,18})"
 )
 _KIND_OF_ARN: Final = {"run": "run", "runBatch": "batch"}
 _TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
@@ -82,7 +83,7 @@ def ended_of(body: str) -> Ended | NotForUs:
     if not isinstance(detail, Mapping):
         return GARBAGE
     arn, status = detail.get("arn"), detail.get("status")
-    match = _ARN.fullmatch(arn) if isinstance(arn, str) else None
+    match = re.fullmatch(_ARN, arn) if isinstance(arn, str) else None
     if match is None or _KIND_OF_ARN[match["type"]] != kind or not _is_text(status):
         return GARBAGE
     members = _members(kind, match, event, detail)

@@ -20,7 +20,7 @@ from airflow_omics._words import about
 from airflow_omics.exceptions import FaultKind
 
 if TYPE_CHECKING:
-    from airflow_omics.hooks.queue import OmicsQueueClient
+    from airflow_omics.hooks.queue import Message, OmicsQueueClient
 
 log = logging.getLogger(__name__)
 
@@ -28,42 +28,20 @@ _FIRST_REMINDER: Final = 300.0  # seconds from the first warning of a fault to t
 _LAST_REMINDER: Final = 6 * 3600.0
 _REBUILD_AFTER: Final = 3  # transient errors in a row: perhaps the connection has been edited
 
+_DOING: Final = {
+    "receive": "Receiving events from",
+    "delete": "Deleting events that were handled from",
+    "hand_back": "Handing back events to",
+    "has_dead_letters": "Reading whether there is a dead-letter queue for",
+}
+
+_CHANGES: Final = ("delete", "hand_back")  # an answer to these may hold failures of single messages
+
 T = TypeVar("T")
 
 
-class _Trouble:
-    """What goes on failing, and when it is said next."""
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-        self.failures = 0
-        self._since = self._say_at = 0.0
-        self._pause = _FIRST_REMINDER
-
-    def note(self, text: str) -> None:
-        """Note a failure; say so if it is the first, or enough time has passed."""
-        self.failures += 1
-        now = _clock.monotonic()
-        if self.failures == 1:
-            self._since, self._pause = now, _FIRST_REMINDER
-            log.warning("%s: %s. It is tried again, at growing distance.", self._what, text)
-        elif now >= self._say_at:
-            self._pause = min(2 * self._pause, _LAST_REMINDER)
-            log.warning("%s for %s now: %s", self._what, about(now - self._since), text)
-        else:
-            log.debug("%s: %s", self._what, text)
-            return
-        self._say_at = now + self._pause
-
-    def over(self) -> None:
-        """Note that it works."""
-        if self.failures:
-            log.info("%s no more, after %s.", self._what, about(_clock.monotonic() - self._since))
-        self.failures = 0
-
-
 class QueueClient:
-    """Calls of one queue. None of them raises.
+    """Calls of one queue. None of them raises: what fails is logged, and the caller gets None or False.
 
     :param arguments: returns how the queue is reached; it is asked whenever a client is built.
     :param queue_url: the queue.
@@ -75,47 +53,46 @@ class QueueClient:
         self._client: OmicsQueueClient | None = None
         self._building = asyncio.Lock()
         self._closed = False
-        self._troubles: dict[str, _Trouble] = {}
+        self._troubles = {name: _Trouble(f"{doing} {queue_url}") for name, doing in _DOING.items()}
 
-    async def call(
-        self, what: str, request: Callable[[OmicsQueueClient], Awaitable[T]], *, otherwise: T
-    ) -> T:
-        """Return what ``request`` returns, or ``otherwise`` if it fails.
+    async def receive(self, most: int, *, wait: int, hidden: int) -> list[Message] | None:
+        """Return messages as :meth:`OmicsQueueClient.receive` does, or None if that fails."""
+        return await self._call("receive", lambda client: client.receive(most, wait=wait, hidden=hidden))
 
-        :param what: what cannot be done then, for the log.
-        """
-        trouble = self._trouble(what)
-        client: OmicsQueueClient | None = None
-        try:
-            client = await self._current()
-            answer = await request(client)
-        except Exception as error:
-            await self._note(trouble, error, client)
-            return otherwise
-        trouble.over()
-        return answer
+    async def has_dead_letters(self) -> bool | None:
+        """Return whether there is a queue for dead letters, or None if nobody may say."""
+        return await self._call("has_dead_letters", lambda client: client.has_dead_letters())
 
-    async def change(self, what: str, method: Literal["delete", "hand_back"], handles: Sequence[str]) -> None:
-        """Delete messages or hand them back, 10 at most.
+    async def change(self, method: Literal["delete", "hand_back"], handles: Sequence[str]) -> bool:
+        """Delete messages or hand them back, 10 at most; return whether that request was answered."""
+        reasons: list[str] | None = await self._call(method, lambda client: getattr(client, method)(handles))
+        if reasons:  # AWS's, for single messages
+            self._troubles[method].note(", ".join(reasons))
+        elif reasons is not None:
+            self._troubles[method].over()
+        return reasons is not None
 
-        :param what: what cannot be done if that fails, for the log.
-        """
-        failed: list[str] = []
-        reasons = await self.call(what, lambda client: getattr(client, method)(handles), otherwise=failed)
-        if reasons:  # AWS's, for single messages of a request that did not fail itself
-            self._trouble(what).note(", ".join(reasons))
-
-    def pause(self, what: str) -> float:
-        """Return the seconds to wait before ``what`` is tried again, from half a second to a minute."""
-        return backoff(max(1, self._trouble(what).failures))
+    def pause(self) -> float:
+        """Return the seconds to wait before the next ``receive``, from half a second to a minute."""
+        return backoff(max(1, self._troubles["receive"].failures))
 
     async def close(self) -> None:
         """Close the client; no call may follow."""
         self._closed = True
         await self._drop(self._client)
 
-    def _trouble(self, what: str) -> _Trouble:
-        return self._troubles.setdefault(what, _Trouble(f"{what} {self._queue_url}"))
+    async def _call(self, name: str, request: Callable[[OmicsQueueClient], Awaitable[T]]) -> T | None:
+        trouble = self._troubles[name]
+        client: OmicsQueueClient | None = None
+        try:
+            client = await self._current()
+            answer = await request(client)
+        except Exception as error:
+            await self._note(trouble, error, client)
+            return None
+        if name not in _CHANGES:
+            trouble.over()
+        return answer
 
     async def _note(self, trouble: _Trouble, error: Exception, client: OmicsQueueClient | None) -> None:
         from airflow_omics.hooks.faults import fault_of
@@ -142,10 +119,44 @@ class QueueClient:
     async def _current(self) -> OmicsQueueClient:
         async with self._building:
             if self._closed:
-                raise RuntimeError("the reader of this queue was closed")
+                raise RuntimeError("this reader of the queue has ended")
             if self._client is None:
                 self._client = await _Opening(self._arguments(), self._queue_url).client()
             return self._client
+
+
+class _Trouble:
+    """What goes on failing, and when it is said next.
+
+    :param doing: what fails, for the log.
+    """
+
+    def __init__(self, doing: str) -> None:
+        self._doing = doing
+        self.failures = 0
+        self._since = self._say_at = 0.0
+        self._pause = _FIRST_REMINDER
+
+    def note(self, text: str) -> None:
+        """Note a failure; say so if it is the first, or enough time has passed."""
+        self.failures += 1
+        now = _clock.monotonic()
+        if self.failures == 1:
+            self._since, self._pause = now, _FIRST_REMINDER
+            log.warning("%s fails, and is tried again: %s.", self._doing, text)
+        elif now >= self._say_at:
+            self._pause = min(2 * self._pause, _LAST_REMINDER)
+            log.warning("%s has failed for %s now: %s.", self._doing, about(now - self._since), text)
+        else:
+            log.debug("%s fails: %s.", self._doing, text)
+            return
+        self._say_at = now + self._pause
+
+    def over(self) -> None:
+        """Note that it works."""
+        if self.failures:
+            log.info("%s works again, after %s.", self._doing, about(_clock.monotonic() - self._since))
+        self.failures = 0
 
 
 class _Opening:

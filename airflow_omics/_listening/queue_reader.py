@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from itertools import islice
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from airflow_omics import _clock
+from airflow_omics._compat import stats
 from airflow_omics._listening.events import Ended, ended_of
 from airflow_omics._listening.queue_client import QueueClient
 from airflow_omics._listening.readers import Readers
+from airflow_omics._listening.remembered import Remembered
 
 if TYPE_CHECKING:
     from airflow_omics.hooks.queue import Message
@@ -28,22 +30,18 @@ _SLACK: Final = 40.0  # seconds that a message stays hidden beyond what it is he
 _GATHERING: Final = 2.0  # seconds in which the first of a burst waits for the others
 _LONG_POLL: Final = 20
 _A_REQUEST: Final = 10  # messages that SQS takes in one request
-_REMEMBERED: Final = 10_000
+_MOST_HELD: Final = 4 * MOST
 _ASK_AGAIN: Final = 600.0  # seconds for which it stands whether there is a queue for dead letters
-
-_RECEIVE: Final = "No events can be received from"
-_DELETE: Final = "Events that were handled cannot be deleted from"
-_HAND_BACK: Final = "Events that were not handled cannot be handed back to"
-_DEAD_LETTERS: Final = "It cannot be read whether there is a dead-letter queue for"
+_LAST_CALLS: Final = 5.0  # seconds for handing back when all ends
 
 
 class _Held:
-    """A message that was received and is not deleted yet."""
+    """A message that was received and is neither deleted nor handed back yet."""
 
-    __slots__ = ("ended", "handle", "id")
+    __slots__ = ("ended", "handle", "message_id")
 
-    def __init__(self, id: str, handle: str, ended: Ended) -> None:
-        self.id, self.handle, self.ended = id, handle, ended
+    def __init__(self, message: Message, ended: Ended) -> None:
+        self.message_id, self.handle, self.ended = message.id, message.handle, ended
 
 
 class Batch(NamedTuple):
@@ -60,6 +58,9 @@ class Batch(NamedTuple):
 class QueueReader:
     """Receives the messages of a queue, and keeps them until somebody says what became of them.
 
+    Between two batches nothing is received: what waits is in the queue, and a process that is killed holds
+    nothing but what it has just received and what it has fired.
+
     :param queue_url: the queue.
     :param readers: the triggers that read it.
     """
@@ -70,8 +71,9 @@ class QueueReader:
         self._client = QueueClient(readers.arguments, queue_url)
         self._held: dict[str, _Held] = {}  # by message id
         self._unfired: list[_Held] = []
-        self._gone: dict[str, None] = {}  # ids of messages that are handled, in the order of that
-        self._warned: dict[str, None] = {}  # ids of messages that are garbage
+        self._room = asyncio.Event()
+        self._handled = Remembered()  # ids of messages to delete if they are received again
+        self._warned = Remembered()  # ids of messages that are no events
         self._fired_at: float | None = None
         self._late: set[asyncio.Task[None]] = set()
         self._dead_letters: tuple[float, bool | None] | None = None
@@ -82,36 +84,31 @@ class QueueReader:
         while True:
             if self._fired_at is not None:
                 await asyncio.sleep(self._fired_at + self._readers.spacing - _clock.monotonic())
+            while len(self._held) >= _MOST_HELD:
+                self._room.clear()
+                await self._room.wait()
             await self._gather()
-            batch, self._unfired = self._unfired, []
+            messages, self._unfired = self._unfired, []
+            ended = sorted((held.ended for held in messages), key=lambda one: one.members.get("time", ""))
             self._fired_at = _clock.monotonic()
-            yield Batch(
-                sorted((held.ended for held in batch), key=lambda ended: ended.members.get("time", "")), batch
-            )
+            yield Batch(ended, messages)
 
-    async def delete(self, messages: Iterable[_Held]) -> None:
+    async def delete(self, messages: Sequence[_Held]) -> None:
         """Delete messages. One that can't be deleted is deleted when it is received again."""
-        handles = []
+        handles = self._let_go(messages)
         for held in messages:
-            self._held.pop(held.id, None)
-            _remember(self._gone, held.id)
-            handles.append(held.handle)
-        await self._delete(handles)
+            self._handled.is_first(held.message_id)
+        await self._change("delete", handles)
 
-    def delete_late(self, batch: Batch) -> None:
-        """Delete a batch's messages once its event must be stored, unless this process ends before."""
-        task = asyncio.create_task(self._delete_late(batch.messages))
+    def delete_late(self, messages: Sequence[_Held]) -> None:
+        """Delete messages once their event must be stored, unless this process ends before."""
+        task = asyncio.create_task(self._delete_late(messages))
         self._late.add(task)
         task.add_done_callback(self._late.discard)
 
-    async def hand_back(self, messages: Iterable[_Held]) -> None:
+    async def hand_back(self, messages: Sequence[_Held]) -> None:
         """Let messages be received again, by anybody, at once."""
-        handles = []
-        for held in messages:
-            self._held.pop(held.id, None)
-            handles.append(held.handle)
-        for chunk in _chunks(handles):
-            await self._client.change(_HAND_BACK, "hand_back", chunk)
+        await self._change("hand_back", self._let_go(messages))
 
     async def close(self) -> None:
         """Hand back what was received and never fired, and close the client."""
@@ -120,57 +117,63 @@ class QueueReader:
         self._closed = True
         for task in self._late:
             task.cancel()
+        await asyncio.gather(*self._late, return_exceptions=True)
         unfired, self._unfired = self._unfired, []
-        await self.hand_back(unfired)
-        await self._client.close()
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LAST_CALLS):
+                    await self.hand_back(unfired)
+        finally:
+            await self._client.close()
 
     async def _gather(self) -> None:
         """Receive messages until there is something to fire, and what comes with it."""
-        begun = 0.0
+        begun: float | None = None
         while True:
-            waited = _LONG_POLL if not self._unfired else 1
-            count = await self._receive(min(_A_REQUEST, MOST - len(self._unfired)), waited)
+            count = await self._receive()
             if count is None:
                 if self._unfired:
-                    return
-                await asyncio.sleep(self._client.pause(_RECEIVE))
+                    return  # it must not wait for the queue to work again
+                await asyncio.sleep(self._client.pause())
                 continue
             if not self._unfired:
                 continue
-            begun = begun or _clock.monotonic()
-            passed, spacing = _clock.monotonic() - begun, self._readers.spacing
-            full = count == _A_REQUEST and passed < max(spacing, _GATHERING)
-            early = count > 0 and passed < min(spacing, _GATHERING)
-            if len(self._unfired) >= MOST or not spacing or not (full or early):
+            now, spacing = _clock.monotonic(), self._readers.spacing
+            begun = now if begun is None else begun
+            # A burst comes in full answers; stragglers get two seconds.
+            longest = max(spacing, _GATHERING) if count == _A_REQUEST else min(spacing, _GATHERING)
+            if not count or not spacing or len(self._unfired) >= MOST or now - begun >= longest:
                 return
 
-    async def _receive(self, most: int, wait: int) -> int | None:
+    async def _receive(self) -> int | None:
         """Receive messages once; return how many, or None if that failed."""
+        most = min(_A_REQUEST, MOST - len(self._unfired))
         hidden = round(self._readers.spacing + LATE + _SLACK)
-        none: list[Message] | None = None
-        messages = await self._client.call(
-            _RECEIVE, lambda client: client.receive(most, wait=wait, hidden=hidden), otherwise=none
-        )
+        messages = await self._client.receive(most, wait=1 if self._unfired else _LONG_POLL, hidden=hidden)
         if messages is None:
             return None
-        unwanted: list[Message] = []
-        again: list[str] = []
-        garbage: list[Message] = []
+        handles: list[str] = []
+        foreign, garbage = 0, []
         for message in messages:
-            if message.id in self._gone:
-                again.append(message.handle)
+            if message.id in self._handled:
+                handles.append(message.handle)
             elif message.id in self._held:
                 self._held[message.id].handle = message.handle
-            elif not isinstance(said := ended_of(message.body), Ended):
-                (garbage if said.garbage else unwanted).append(message)
-            elif not self._readers.want(said):
-                unwanted.append(message)
-            else:
-                held = self._held[message.id] = _Held(message.id, message.handle, said)
+            elif isinstance(said := ended_of(message.body), Ended) and self._readers.want(said):
+                self._held[message.id] = held = _Held(message, said)
                 self._unfired.append(held)
-        if unwanted:
-            log.debug("%d messages in %s are for nobody and are deleted", len(unwanted), self._queue_url)
-        await self._delete([*again, *(message.handle for message in unwanted)])
+            elif not isinstance(said, Ended) and said.garbage:
+                garbage.append(message)
+            else:
+                foreign += 1
+                handles.append(message.handle)
+        if foreign:
+            log.debug(
+                "%d messages of %s are not for this trigger: they are deleted", foreign, self._queue_url
+            )
+        if foreign or garbage:
+            stats().incr("omics.events.ignored", foreign + len(garbage))
+        await self._change("delete", handles)
         await self._put_aside(garbage)
         return len(messages)
 
@@ -178,49 +181,42 @@ class QueueReader:
         """Leave what is no event for the queue of dead letters, or delete it if there is none."""
         if not garbage:
             return
-        kept = await self._has_dead_letters() is not False
+        kept = await self._has_dead_letters()
+        becomes = {
+            True: "it goes to the dead-letter queue",
+            False: "it is deleted, since there is no dead-letter queue",
+            None: "it stays there, until it goes to a dead-letter queue or is too old",
+        }[kept]
         for message in garbage:
-            if message.id in self._warned:
-                continue
-            _remember(self._warned, message.id)
-            becomes = (
-                "is left for the dead-letter queue" if kept else "is deleted: there is no dead-letter queue"
-            )
-            log.warning(
-                "The message %s in %s is no event of HealthOmics, and %s.",
-                message.id,
-                self._queue_url,
-                becomes,
-            )
-        if not kept:
-            await self._delete([message.handle for message in garbage])
+            if self._warned.is_first(message.id):
+                log.warning(
+                    "The message %s of %s is no event of HealthOmics: %s.",
+                    message.id,
+                    self._queue_url,
+                    becomes,
+                )
+        if kept is False:
+            await self._change("delete", [message.handle for message in garbage])
 
     async def _has_dead_letters(self) -> bool | None:
         """Return whether there is a queue for dead letters; None if nobody may say."""
         now = _clock.monotonic()
         if self._dead_letters is None or now - self._dead_letters[0] > _ASK_AGAIN:
-            unknown: bool | None = None
-            found = await self._client.call(
-                _DEAD_LETTERS, lambda client: client.has_dead_letters(), otherwise=unknown
-            )
-            self._dead_letters = (now, found)
+            self._dead_letters = (now, await self._client.has_dead_letters())
         return self._dead_letters[1]
 
-    async def _delete(self, handles: Sequence[str]) -> None:
-        for chunk in _chunks(handles):
-            await self._client.change(_DELETE, "delete", chunk)
+    def _let_go(self, messages: Sequence[_Held]) -> list[str]:
+        """Hold messages no longer; return what they are deleted or handed back with."""
+        for held in messages:
+            self._held.pop(held.message_id, None)
+        self._room.set()
+        return [held.handle for held in messages]
 
-    async def _delete_late(self, messages: list[_Held]) -> None:
+    async def _change(self, method: Literal["delete", "hand_back"], handles: Sequence[str]) -> None:
+        for start in range(0, len(handles), _A_REQUEST):
+            if not await self._client.change(method, handles[start : start + _A_REQUEST]):
+                return  # the others would wait for their turn to fail
+
+    async def _delete_late(self, messages: Sequence[_Held]) -> None:
         await asyncio.sleep(LATE)
         await self.delete(messages)
-
-
-def _chunks(handles: Sequence[str]) -> Iterator[list[str]]:
-    for start in range(0, len(handles), _A_REQUEST):
-        yield list(handles[start : start + _A_REQUEST])
-
-
-def _remember(ids: dict[str, None], id: str) -> None:
-    ids[id] = None
-    while len(ids) > _REMEMBERED:
-        del ids[next(islice(ids, 1))]

@@ -7,10 +7,13 @@ import logging
 from collections.abc import Iterator
 from typing import Final, Protocol
 
+from airflow_omics import _clock
 from airflow_omics._connection import AwsArguments
 from airflow_omics._listening.events import Ended
 
 log = logging.getLogger(__name__)
+
+_REPLACING: Final = 60.0  # seconds for which a trigger and that of an edited DAG file may both be there
 
 
 class Reader(Protocol):
@@ -40,21 +43,30 @@ class Readers:
         self._first = first
         self._now: list[Reader] = []
         self._turn = 0
+        self._joined_at = 0.0
+        self._warned = False
 
     @contextlib.contextmanager
     def joined_by(self, reader: Reader) -> Iterator[None]:
         """Note a reader as long as the context lasts."""
         self._now.append(reader)
-        if len(self._now) == 2:
-            log.warning(
-                "Several triggers read the queue %s. Each message goes to one triggerer, so events are lost "
-                "if these triggers are not on the same one: give each trigger a queue of its own.",
-                self._queue_url,
-            )
+        self._joined_at = _clock.monotonic()
         try:
             yield
         finally:
             self._now.remove(reader)
+
+    def warn_of_several(self) -> None:
+        """Warn once if several read the queue, and not only while one replaces another."""
+        if len(self._now) < 2 or self._warned or _clock.monotonic() - self._joined_at < _REPLACING:
+            return
+        self._warned = True
+        log.warning(
+            "%d triggers read the queue %s. A message goes to one of them, or to those on one triggerer, so "
+            "events may be lost: give each trigger a queue of its own.",
+            len(self._now),
+            self._queue_url,
+        )
 
     def __bool__(self) -> bool:
         """Return whether anybody reads."""

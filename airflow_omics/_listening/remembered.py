@@ -1,4 +1,4 @@
-"""What was fired, so that a copy of an event fires nothing."""
+"""The latest keys of a kind, so that what comes twice is known."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ _MOST: Final = 10_000
 
 
 class Remembered:
-    """The keys of the latest 10,000 that were fired."""
+    """The latest 10,000 keys."""
 
     def __init__(self) -> None:
         self._keys: dict[Hashable, None] = {}
+
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._keys
 
     def is_first(self, key: Hashable) -> bool:
         """Return whether a key is met for the first time, and remember it."""

@@ -10,23 +10,25 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow.triggers.base import TriggerEvent
 
-from airflow_omics._compat import BaseEventTrigger, has_event_triggers
+from airflow_omics._compat import BaseEventTrigger, has_event_triggers, stats
 from airflow_omics._connection import AwsArguments
-from airflow_omics._listening.events import Ended
-from airflow_omics._listening.queue_reader import QueueReader
-from airflow_omics._listening.readers import Readers, readers_of
-from airflow_omics._listening.remembered import Remembered
 from airflow_omics._resource import BATCH, RUN
 from airflow_omics._task.checks import check_one_of, check_statuses
 
 if TYPE_CHECKING:
     from airflow.triggers.shared_stream import SharedStreamProducer
 
+    from airflow_omics._listening.events import Ended
+    from airflow_omics._listening.queue_reader import QueueReader
+    from airflow_omics._listening.remembered import Remembered
+
+_DEFAULT: Final = ("COMPLETED",)
 _RESOURCES: Final = {"run": RUN, "batch": BATCH}
 _LISTS: Final = {"run": "runs", "batch": "batches"}
 _LONGEST_SPACING: Final = 3600.0
 _QUEUE_URL: Final = r"https?://[^/\s?#{}]+(/[^/\s?#{}]+)*/[A-Za-z0-9_-]{1,80}(\.fifo)?"
-_REGION_OF_HOST: Final = r"(?:^|[.])(?:sqs(?:-fips)?[.])?([a-z]{2,}(?:-[a-z]+)+-[0-9]+)[.]"
+_REGION: Final = r"([a-z]{2,}(?:-[a-z]+)+-[0-9]+)"
+_REGION_OF_HOST: Final = rf"(?:^|[.])sqs(?:-fips)?[.]{_REGION}[.]|^{_REGION}[.]queue[.]"
 _SHOWN: Final = 20  # runs in an event's printed form
 
 
@@ -79,7 +81,7 @@ class OmicsRunEventTrigger(BaseEventTrigger):  # type: ignore[misc]
     def __init__(
         self,
         queue_url: str,
-        statuses: Collection[str] = ("COMPLETED",),
+        statuses: Collection[str] = _DEFAULT,
         workflow_id: str | int | Collection[str | int] | None = None,
         kind: str = "run",
         spacing: float = 10.0,
@@ -103,7 +105,12 @@ class OmicsRunEventTrigger(BaseEventTrigger):  # type: ignore[misc]
         self.verify = verify
         self.botocore_config = botocore_config
         self.aws_arguments()  # refuses what can't be right
-        self._remembered = Remembered()
+        of_url = _region_of(self.queue_url)
+        if region_name and of_url and region_name != of_url:
+            raise ValueError(
+                f"region_name is {region_name!r}, but queue_url names a queue in {of_url!r}; leave "
+                "region_name out."
+            )
         self._reader: QueueReader | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -137,16 +144,22 @@ class OmicsRunEventTrigger(BaseEventTrigger):  # type: ignore[misc]
 
         Nobody says there when an event is stored, so its messages are deleted a while later.
         """
-        readers = Readers(self.queue_url, self)
-        self._reader = reader = QueueReader(self.queue_url, readers)
+        from airflow_omics._listening.queue_reader import QueueReader
+        from airflow_omics._listening.readers import Readers, readers_of
+        from airflow_omics._listening.remembered import Remembered
+
+        alone, fired = Readers(self.queue_url, self), Remembered()
+        all_readers = readers_of(self.queue_url, self)
+        self._reader = reader = QueueReader(self.queue_url, alone)
         try:
-            with readers.joined_by(self):
+            with alone.joined_by(self), all_readers.joined_by(self):
                 async for batch in reader.batches():
-                    event = self._event(batch.ended)
+                    all_readers.warn_of_several()
+                    event = self._event(batch.ended, fired)
                     if event is None:
                         await reader.delete(batch.messages)
                     else:
-                        reader.delete_late(batch)
+                        reader.delete_late(batch.messages)
                         yield event
         finally:
             await reader.close()
@@ -164,19 +177,28 @@ class OmicsRunEventTrigger(BaseEventTrigger):  # type: ignore[misc]
 
         :param kwargs: the arguments of one of them.
         """
-        from airflow_omics._listening.producer import producer
+        from airflow_omics._listening.readers import readers_of
+        from airflow_omics.triggers.queue_producer import QueueProducer
 
         first = cls(**kwargs)
-        return producer(first.queue_url, readers_of(first.queue_url, first))
+        return QueueProducer(first.queue_url, readers_of(first.queue_url, first))
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Any]) -> AsyncIterator[TriggerEvent]:
         """Yield an event for each batch in which there is anything for this trigger.
 
-        :param shared_stream: batches, as :func:`create_shared_stream_producer` reads them.
+        What was fired is remembered here and not in the trigger: Airflow ends this stream if an event could
+        not be stored, and then its messages come again.
+
+        :param shared_stream: batches, as :meth:`create_shared_stream_producer` reads them.
         """
-        with readers_of(self.queue_url, self).joined_by(self):
-            async for ended in shared_stream:
-                if (event := self._event(ended)) is not None:
+        from airflow_omics._listening.readers import readers_of
+        from airflow_omics._listening.remembered import Remembered
+
+        readers, fired = readers_of(self.queue_url, self), Remembered()
+        with readers.joined_by(self):
+            async for batch in shared_stream:
+                readers.warn_of_several()
+                if (event := self._event(batch, fired)) is not None:
                     yield event
 
     async def cleanup(self) -> None:
@@ -185,14 +207,16 @@ class OmicsRunEventTrigger(BaseEventTrigger):  # type: ignore[misc]
             with contextlib.suppress(Exception):
                 await self._reader.close()
 
-    def _event(self, batch: Sequence[Ended]) -> OmicsEndedEvent | None:
+    def _event(self, batch: Sequence[Ended], fired: Remembered) -> OmicsEndedEvent | None:
         """Return the event for what this trigger wants of a batch and has not fired for; None for nothing."""
-        members = [
-            ended.members
-            for ended in batch
-            if self.wants(ended) and self._remembered.is_first((ended.kind, *ended.key))
-        ]
-        return OmicsEndedEvent(payload={_LISTS[self.kind]: members}) if members else None
+        wanted = [ended for ended in batch if self.wants(ended)]
+        members = [ended.members for ended in wanted if fired.is_first((ended.kind, *ended.key))]
+        if len(wanted) > len(members):
+            stats().incr("omics.events.copies", len(wanted) - len(members))
+        if not members:
+            return None
+        stats().incr("omics.events.fired", len(members))
+        return OmicsEndedEvent(payload={_LISTS[self.kind]: members})
 
 
 def _checked_url(url: Any) -> str:
@@ -212,10 +236,9 @@ def _checked_url(url: Any) -> str:
 
 
 def _checked_statuses(statuses: Any, kind: str) -> list[str]:
-    resource = _RESOURCES[kind]
-    if kind == "batch" and tuple(statuses) == ("COMPLETED",):
+    if kind == "batch" and statuses == _DEFAULT:
         return [BATCH.terminal[0]]
-    checked = check_statuses("statuses", statuses, resource)
+    checked = check_statuses("statuses", statuses, _RESOURCES[kind])
     if not checked:
         raise ValueError(f"statuses is {statuses!r}; without any status the trigger would never fire.")
     return list(dict.fromkeys(checked))
@@ -246,6 +269,5 @@ def _checked_spacing(value: Any) -> float:
 
 def _region_of(queue_url: str) -> str | None:
     """Return the Region that a queue's URL names; None for an endpoint of one's own."""
-    host = queue_url.split("/")[2]
-    found = re.search(_REGION_OF_HOST, host)
-    return found[1] if found else None
+    found = re.search(_REGION_OF_HOST, queue_url.split("/")[2])
+    return (found[1] or found[2]) if found else None

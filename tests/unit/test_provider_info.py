@@ -167,6 +167,9 @@ def test_every_metric_that_is_sent_is_in_the_table_with_its_kind() -> None:
         ("omics.watcher.detection_delay", "timing, in milliseconds"),
         ("omics.snapshots.written", "counter"),
         ("omics.snapshots.lost", "counter"),
+        ("omics.events.fired", "counter"),
+        ("omics.events.copies", "counter"),
+        ("omics.events.ignored", "counter"),
         ("omics.batch.completed", "counter"),
         ("omics.batch.bad", "counter"),
     }

@@ -6,33 +6,24 @@ import logging
 from collections.abc import AsyncIterator, Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow.triggers.shared_stream import SharedStreamProducer
+
 from airflow_omics._listening.events import Ended
 from airflow_omics._listening.queue_reader import Batch, QueueReader
 from airflow_omics._listening.readers import Readers
 
 if TYPE_CHECKING:
-    from airflow.triggers.shared_stream import AdvanceItem, SharedStreamProducer
-
-    _Base = SharedStreamProducer
-else:
-    _Base = object  # Airflow's own class is younger than some that are supported
+    from airflow.triggers.shared_stream import AdvanceItem
 
 log = logging.getLogger(__name__)
 
 
-def producer(queue_url: str, readers: Readers) -> SharedStreamProducer:
-    """Return what reads a queue for all triggers that read it.
+class QueueProducer(SharedStreamProducer):
+    """Yields batches, and deletes the messages of each that every trigger has handled.
 
-    :param readers: those triggers.
+    :param queue_url: the queue.
+    :param readers: the triggers that read it.
     """
-    from airflow.triggers.shared_stream import SharedStreamProducer
-
-    SharedStreamProducer.register(_QueueProducer)
-    return _QueueProducer(queue_url, readers)
-
-
-class _QueueProducer(_Base):
-    """Yields batches, and deletes the messages of each that every trigger has handled."""
 
     def __init__(self, queue_url: str, readers: Readers) -> None:
         self._reader = QueueReader(queue_url, readers)

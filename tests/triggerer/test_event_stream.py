@@ -1,0 +1,337 @@
+"""OmicsRunEventTrigger on Airflow 3.3's own shared streams: a message is deleted once its event is stored."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from airflow_omics._listening import queue_reader
+from airflow_omics.emulator import Emulator, EmulatorServer
+from airflow_omics.hooks.queue import OmicsQueueClient
+from airflow_omics.triggers import OmicsRunEventTrigger
+from tests.support.event_queues import Queue, event, runs, triggerer, until
+from tests.support.triggers import run_loop
+
+
+@pytest.fixture
+def queue(server: EmulatorServer, omics: Emulator) -> Queue:
+    return Queue(server)
+
+
+@pytest.fixture
+def soon_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message that was received can be received again after a second."""
+    monkeypatch.setattr(queue_reader, "LATE", 0.2)
+    monkeypatch.setattr(queue_reader, "_SLACK", 0.8)
+
+
+@pytest.fixture
+def kill(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Returns a function after which no request of this process changes the queue, and one that ends that."""
+    patch = pytest.MonkeyPatch()
+
+    async def never(self: Any, handles: Any) -> Any:
+        raise ConnectionError("this process is dead")
+
+    class Kill:
+        def __enter__(self) -> None:
+            for name in ("delete", "hand_back"):
+                patch.setattr(OmicsQueueClient, name, never)
+
+        def __exit__(self, *_: Any) -> None:
+            patch.undo()
+
+    yield Kill()
+    patch.undo()
+
+
+def trigger(queue: Queue, **arguments: Any) -> OmicsRunEventTrigger:
+    return OmicsRunEventTrigger(queue.url, **{"spacing": 0, **arguments})
+
+
+def test_a_run_that_ends_is_an_event_with_what_healthomics_says_of_it(omics: Emulator, queue: Queue) -> None:
+    queue.listen()
+    [good] = omics.start_runs(1, life="completed", events=True, name="NA12878")
+    omics.start_runs(1, life="failed-out-of-memory-error", events=True)
+    omics.advance(20_000)
+
+    async def body() -> list[Any]:
+        async with triggerer() as running:
+            fired = running.start(trigger(queue))
+            await fired.fires(1)
+            await queue.holds(0, 0)
+            return fired.events
+
+    [payload] = run_loop(body)
+    [run] = payload["runs"]
+    assert len(run.pop("uuid")) == 36
+    assert run.pop("time").endswith("Z")
+    assert run == {
+        "id": good["id"] if isinstance(good, dict) else good,
+        "arn": f"arn:aws:omics:us-east-1:123456789012:run/{good}",
+        "status": "COMPLETED",
+        "name": "NA12878",
+        "runOutputUri": f"s3://airflow-omics-emulator/runs/{good}",
+        "workflowId": "1234567",
+        "account": "123456789012",
+        "region": "us-east-1",
+    }
+
+
+def test_a_message_is_deleted_once_its_event_is_stored_and_not_before(queue: Queue) -> None:
+    queue.send(event(1))
+
+    async def body() -> None:
+        async with triggerer(stores=False) as running:
+            fired = running.start(trigger(queue))
+            await fired.fires(1)
+            queue.send(event(2))
+            await fired.fires(2)
+            await queue.holds(0, 2)
+            running.store(fired)
+            # The window of the second is open until a third is received.
+            queue.send(event(3))
+            await fired.fires(3)
+            await queue.holds(0, 1)
+            assert fired.ids == ["1", "2", "3"]
+
+    run_loop(body)
+
+
+def test_an_event_that_is_never_stored_is_fired_again(queue: Queue) -> None:
+    queue.send(event(1))
+
+    async def body() -> None:
+        async with triggerer(stores=False, ack_timeout=0.5) as running:
+            fired = running.start(trigger(queue))
+            await fired.fires(1)
+            await until(lambda: fired.error is not None)
+            await running.stop(fired)
+            await queue.holds(1, 0)
+            again = running.start(trigger(queue))
+            await again.fires(1)
+            running.store(again)
+            await queue.holds(0, 0)
+
+    run_loop(body)
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_what_a_killed_triggerer_had_not_deleted_is_fired_by_the_next(
+    queue: Queue, soon_again: None, kill: Any, stored: bool
+) -> None:
+    # Killed after the event was stored, it is a double: nobody knows that it was.
+    queue.send(event(1), event(2))
+
+    async def body() -> None:
+        async with triggerer() as running:
+            with kill:
+                async with triggerer(stores=stored) as killed:
+                    fired = killed.start(trigger(queue))
+                    await fired.fires(2)
+            again = running.start(trigger(queue))
+            await again.fires(2)
+            assert sorted(again.ids) == ["1", "2"]
+            await queue.holds(0, 0)
+
+    run_loop(body)
+
+
+def test_what_was_received_and_never_fired_can_be_received_at_once_when_a_triggerer_stops(
+    queue: Queue,
+) -> None:
+    # The first answer is full: more may come, and it waits for that.
+    queue.send(*(event(number) for number in range(1, 11)))
+
+    async def body() -> None:
+        async with triggerer() as running:
+            fired = running.start(trigger(queue, spacing=60))
+            await queue.holds(0, 10)
+            await running.stop(fired)
+            assert fired.ids == []
+            await queue.holds(10, 0)
+
+    run_loop(body)
+
+
+def test_runs_that_end_together_are_one_event(queue: Queue) -> None:
+    queue.send(*(event(number) for number in range(1, 301)))
+
+    async def body() -> None:
+        async with triggerer() as running:
+            fired = running.start(trigger(queue, spacing=60))  # the emulator takes a while for so many
+            await fired.fires(300, timeout=60)
+            assert len(fired.events) == 1
+            assert sorted(fired.ids, key=int) == runs(range(1, 301))
+            await queue.holds(0, 0)
+
+    run_loop(body, 90)
+
+
+def test_an_event_holds_no_more_than_so_many(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue_reader, "MOST", 25)
+    queue.send(*(event(number) for number in range(1, 61)))
+
+    async def body() -> None:
+        async with triggerer() as running:
+            fired = running.start(trigger(queue, spacing=1))
+            await fired.fires(60)
+            assert [len(one["runs"]) for one in fired.events] == [25, 25, 10]
+
+    run_loop(body)
+
+
+def test_events_are_so_far_apart_and_what_comes_meanwhile_shares_one(queue: Queue) -> None:
+    queue.send(event(1))
+
+    async def body() -> None:
+        async with triggerer() as running:
+            fired = running.start(trigger(queue, spacing=3))
+            await fired.fires(1)
+            for number in range(2, 7):
+                queue.send(event(number))
+            await fired.fires(6)
+            assert [len(one["runs"]) for one in fired.events] == [1, 5]
+            assert fired.moments[1] - fired.moments[0] >= 3
+
+    run_loop(body)
+
+
+def test_each_of_two_triggers_has_what_it_wants_and_a_message_stays_until_both_are_done(queue: Queue) -> None:
+    async def body() -> None:
+        async with triggerer(stores=False) as running:
+            ended = running.start(trigger(queue, statuses=["COMPLETED", "FAILED"]))
+            failed = running.start(trigger(queue, statuses=["FAILED"], workflow_id=["7654321"]))
+            queue.send(event(1), event(2, "FAILED"), event(3, "FAILED", detail={"workflowId": "8"}))
+            queue.send(event(4, "CANCELLED"))
+            await ended.fires(3)
+            await failed.fires(1)
+            queue.send(event(5, "FAILED"))
+            await ended.fires(4)
+            await failed.fires(2)
+            # Nobody wanted the cancelled one, and nothing else is stored yet.
+            await queue.holds(0, 4)
+            running.store(ended)
+            await until(lambda: True)
+            assert queue.counts[1] >= 2
+            running.store(failed)
+            queue.send(event(6, "FAILED"))
+            await ended.fires(5)
+            await failed.fires(3)
+            await queue.holds(0, 1)
+            assert sorted(ended.ids) == ["1", "2", "3", "5", "6"]
+            assert sorted(failed.ids) == ["2", "5", "6"]
+
+    run_loop(body)
+
+
+def test_the_largest_spacing_of_two_triggers_holds_for_both(queue: Queue) -> None:
+    async def body() -> None:
+        async with triggerer() as running:
+            quick = running.start(trigger(queue, spacing=0))
+            running.start(trigger(queue, spacing=3, statuses=["FAILED"]))
+            queue.send(event(1))
+            await quick.fires(1)
+            queue.send(event(2))
+            await quick.fires(2)
+            assert quick.moments[1] - quick.moments[0] >= 3
+
+    run_loop(body)
+
+
+def test_a_copy_of_an_event_fires_nothing_and_is_deleted(queue: Queue) -> None:
+    queue.send(
+        event(1), event(1, id="another"), event(1, detail={"uuid": event(1)["detail"]["uuid"].upper()})
+    )
+
+    async def body() -> None:
+        async with triggerer() as running:
+            fired = running.start(trigger(queue))
+            await fired.fires(1)
+            queue.send(event(1), event(2))
+            await fired.fires(2)
+            await queue.holds(0, 0)
+            assert fired.ids == ["1", "2"]
+
+    run_loop(body)
+
+
+def test_a_run_whose_events_come_out_of_order_has_both(queue: Queue) -> None:
+    queue.send(event(1, "DELETED", time="2026-01-15T13:00:00Z"), event(1, "COMPLETED"))
+
+    async def body() -> None:
+        async with triggerer() as running:
+            fired = running.start(trigger(queue, statuses=["COMPLETED", "DELETED"], spacing=1))
+            await fired.fires(2)
+            statuses = [run["status"] for one in fired.events for run in one["runs"]]
+            assert statuses == ["COMPLETED", "DELETED"]
+
+    run_loop(body)
+
+
+def test_a_message_that_is_received_again_while_its_event_is_not_stored_yet_fires_once(
+    queue: Queue, soon_again: None
+) -> None:
+    queue.send(event(1))
+
+    async def body() -> None:
+        async with triggerer(stores=False) as running:
+            fired = running.start(trigger(queue))
+            await fired.fires(1)
+            await queue.holds(1, 0)  # it may be received again
+            await queue.holds(0, 1)  # and was
+            running.store(fired)
+            queue.send(event(2))
+            await fired.fires(2)
+            running.store(fired)
+            await queue.holds(0, 1, timeout=5)
+            assert fired.ids == ["1", "2"]
+
+    run_loop(body)
+
+
+def test_a_message_that_cannot_be_deleted_fires_once_and_is_deleted_later(
+    queue: Queue, soon_again: None, kill: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    queue.send(event(1))
+
+    async def body() -> None:
+        async with triggerer() as running:
+            with kill:
+                fired = running.start(trigger(queue))
+                await fired.fires(1)
+                await queue.holds(1, 0)
+            await queue.holds(0, 0)
+            assert fired.ids == ["1"]
+
+    caplog.set_level(logging.INFO, logger="airflow_omics")
+    run_loop(body)
+    said = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert [text for text in said if text.startswith("Deleting events that were handled from")] == [
+        f"Deleting events that were handled from {queue.url} fails, and is tried again: ConnectionError: "
+        "this process is dead (in us-east-1, through the connection 'aws_default')."
+    ]
+    assert f"Deleting events that were handled from {queue.url} works again" in caplog.text
+
+
+def test_no_more_is_received_than_so_much_that_is_not_stored(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue_reader, "_MOST_HELD", 20)
+    queue.send(*(event(number) for number in range(1, 61)))
+
+    async def body() -> None:
+        async with triggerer(stores=False) as running:
+            fired = running.start(trigger(queue))
+            await fired.fires(20)
+            await queue.holds(40, 20)
+            while len(fired.ids) < 60:
+                before = len(fired.ids)
+                running.store(fired)
+                await fired.fires(before + 10)
+            assert sorted(fired.ids, key=int) == runs(range(1, 61))
+
+    run_loop(body)
