@@ -163,7 +163,7 @@ def test_without_a_prefix_outputs_lie_where_output_uri_says(
         f"{prefix}{key}" for key in ("logs/engine.log", "logs/outputs.json", "out/variants/sample.vcf")
     ]
     text = to_come("s3").get_object(Bucket=bucket, Key=f"{prefix}logs/outputs.json")["Body"].read()
-    assert json.loads(text) == {"sample.vcf": f"{shown}/out/variants/sample.vcf"}
+    assert json.loads(text) == {"emulated.variants": f"{shown}/out/variants/sample.vcf"}
 
 
 def test_the_prefix_that_the_service_defines_is_the_run_s_id(to_come: Callable[[str], Any]) -> None:

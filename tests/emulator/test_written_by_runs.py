@@ -140,7 +140,7 @@ def test_a_completed_run_leaves_its_outputs_in_s3(client: Any, emulator: Emulato
         f"{folder}/out/variants/sample.vcf",
     ]
     text = s3.get_object(Bucket="omics-outputs", Key=f"{folder}/logs/outputs.json")["Body"].read()
-    assert json.loads(text) == {"sample.vcf": f"s3://omics-outputs/{folder}/out/variants/sample.vcf"}
+    assert json.loads(text) == {"emulated.variants": f"s3://omics-outputs/{folder}/out/variants/sample.vcf"}
 
 
 def test_a_bucket_that_is_missing_is_made(

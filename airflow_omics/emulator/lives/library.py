@@ -50,6 +50,21 @@ _OUTPUTS = {
 }
 
 
+_SEVERAL_OUTPUTS = {
+    "out/merged_bam/sample.bam": "BAM\1 stands for many reads\n",
+    "out/merged_bam_index/sample.bam.bai": "BAI\1\n",
+    **{
+        f"out/shards/{number}/shard-{number}.vcf": f"##fileformat=VCFv4.2\n##shard={number}\n"
+        for number in range(3)
+    },
+    "out/stats/mapping.txt": "reads 100000\n",
+}
+# More than a page of S3 has.
+_MANY_OUTPUTS = {
+    f"out/shards/{number}/shard-{number:04}.vcf": f"##shard={number}\n" for number in range(1200)
+}
+
+
 def _completed(name: str, description: str, **changes: Any) -> Life:
     values: dict[str, Any] = {
         "stages": (_PENDING, _STARTING, _RUNNING, _STOPPING, Stage("COMPLETED")),
@@ -123,6 +138,31 @@ _BASIC = (
             dataclasses.replace(_ALIGN, cpus=8, memory=32, gpus=1, instance_type="omics.g5.2xlarge"),
             _CALL,
         ),
+    ),
+    _completed(
+        "completed-with-several-outputs",
+        "COMPLETED with a BAM and its index, an array of three VCFs, and a text.",
+        outputs=_SEVERAL_OUTPUTS,
+    ),
+    _completed(
+        "completed-with-many-outputs",
+        "COMPLETED with an array of 1,200 VCFs, more than a page of S3 has.",
+        outputs=_MANY_OUTPUTS,
+    ),
+    _completed(
+        "completed-with-empty-output",
+        "COMPLETED, and its VCF has no bytes.",
+        outputs=dict.fromkeys(_OUTPUTS, ""),
+    ),
+    _completed(
+        "completed-with-missing-output",
+        "COMPLETED, and the VCF that its `outputs.json` names is not there.",
+        outputs=dict.fromkeys(_OUTPUTS),
+    ),
+    _completed(
+        "completed-without-outputs",
+        "COMPLETED, and nothing but its engine log is in S3.",
+        outputs={},
     ),
     _completed(
         "completed-after-queueing",

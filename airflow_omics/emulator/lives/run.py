@@ -35,6 +35,7 @@ class Run:
         "gone",
         "history",
         "id",
+        "inputs",
         "life",
         "members",
         "most",
@@ -86,6 +87,8 @@ class Run:
         """Whether it has no events."""
         self.uses = uses
         """What it uses of what was made here, such as a workflow; lives know nothing of it."""
+        self.inputs: Mapping[str, str] = {}
+        """ETags of the objects in S3 that its parameters name, by URI; of those that were there."""
         self.written: dict[str, int] = {}
         self.most = math.inf
         """Seconds that it may spend in RUNNING, by its run group."""

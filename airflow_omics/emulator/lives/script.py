@@ -113,7 +113,9 @@ class Life:
     :param status_message: ``statusMessage``, shown once the run has ended.
     :param tasks: its tasks.
     :param engine_log: lines of the engine log, spread over the running time.
-    :param outputs: files written below ``runOutputUri`` on COMPLETED: relative key to text.
+    :param outputs: files written below ``runOutputUri`` on COMPLETED: relative key to text; None for one that
+        the run's summary names, and that is not there. ``out/<name>/<file>`` is the workflow's output
+        ``<name>``, and ``out/<name>/0/<file>`` the first of an array.
     :param cancel_seconds: service seconds in STOPPING after a CancelRun.
     :param next_life: the life of the run that takes the id over at ``REUSED``.
     :param storage_gib: ``storageCapacity`` of a DYNAMIC run once it has ended; ``None`` leaves it out.
@@ -127,7 +129,7 @@ class Life:
     status_message: str | None = None
     tasks: tuple[Task, ...] = ()
     engine_log: tuple[str, ...] = ()
-    outputs: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, str | None] = field(default_factory=dict)
     cancel_seconds: float = 60.0
     next_life: str = "completed"
     storage_gib: int | None = None

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from airflow_omics.emulator.lives.run import Run
 from airflow_omics.emulator.lives.tasks import TaskState, scripted_running_seconds
+from airflow_omics.emulator.other_services import output_summary
 from airflow_omics.emulator.other_services.manifest import manifest_lines
 from airflow_omics.emulator.service import run_tasks, runs_record
 from airflow_omics.emulator.service.common.backend import backends
@@ -164,11 +165,9 @@ def _write_outputs(place: Place, run: Run) -> None:
     if engine and run.members["logLevel"] != "OFF":
         objects["logs/engine.log"] = "\n".join(engine) + "\n"
     if ended.status == "COMPLETED":
-        objects.update(run.life.outputs)
-        if run.life.outputs:
-            uri = runs_record.output_uri(run)
-            located = {key.rpartition("/")[2]: f"{uri}/{key}" for key in run.life.outputs}
-            objects["logs/outputs.json"] = json.dumps(located, indent=2) + "\n"
+        objects.update({key: text for key, text in run.life.outputs.items() if text is not None})
+        if (names := output_summary.summary(run)) is not None:
+            objects["logs/outputs.json"] = names
     if objects:
         contents = {f"{prefix}/{key}".lstrip("/"): text.encode() for key, text in objects.items()}
         moto_stores.put_objects(place, bucket, contents, ended.reported)

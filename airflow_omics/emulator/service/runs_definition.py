@@ -28,6 +28,11 @@ def source(run: Run) -> tuple[str | None, str | None]:
     return definition.engine, definition.main
 
 
+def workflow_name(run: Run) -> str | None:
+    """Return the name that the WDL of a run's workflow gives it; None for another language."""
+    return _definition(run).workflow_name
+
+
 def url(backend: OmicsBackend, run: Run, host: str, moment: float) -> str:
     """Return a URL of a run's definition that needs no keys, as a presigned one does not.
 

@@ -13,7 +13,7 @@ from typing import Any
 from airflow_omics.emulator.lives.run import Entry, Run
 from airflow_omics.emulator.lives.script import TERMINAL
 from airflow_omics.emulator.service.configurations import VPC_ID
-from airflow_omics.emulator.service.runs_uses import uses_of
+from airflow_omics.emulator.service.runs_uses import input_uris, uses_of
 from airflow_omics.emulator.wire import names
 from airflow_omics.emulator.wire.model import service_model
 from airflow_omics.emulator.wire.names import Place
@@ -100,20 +100,13 @@ def started_run(place: Place, run: Run) -> dict[str, Any]:
 
 
 def resource_digests(place: Place, run: Run) -> dict[str, str]:
-    """Return the digests of inputs and images, as the service records them when it imports."""
+    """Return the digests of inputs and images, as the service records them when it imports.
+
+    An input that is in the emulator's S3 when the run starts has its ETag; that of another is made up.
+    """
     digests: dict[str, str] = {}
-
-    def walk(value: Any) -> None:
-        if isinstance(value, dict):
-            for inner in value.values():
-                walk(inner)
-        elif isinstance(value, list):
-            for inner in value:
-                walk(inner)
-        elif isinstance(value, str) and value.startswith("s3://") and not value.endswith("/"):
-            digests[value] = names.etag(value)
-
-    walk(run.members.get("parameters"))
+    for uri in input_uris(run.members.get("parameters")):
+        digests[uri] = f"etag:{run.inputs[uri]}" if uri in run.inputs else names.etag(uri)
     for task in run.life.tasks:
         image = names.image_uri(place, task.image)
         digests[image] = names.sha256(image)

@@ -93,7 +93,9 @@ class Runs:
         return self._put(run)
 
     def _new(self, **fields: Any) -> Run:
-        return Run(arn=self._table.arn(fields["id"]), **fields)
+        run = Run(arn=self._table.arn(fields["id"]), **fields)
+        run.inputs = runs_uses.etags_of_inputs(self.backend, run.members)
+        return run
 
     def _put(self, run: Run) -> Run:
         self._table.put(run.id, run)

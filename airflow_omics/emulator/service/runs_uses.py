@@ -1,11 +1,13 @@
 """What a run uses of what was made here: its workflow, a version of it, a configuration.
 
-It is looked up once, when the run starts, so that a run still knows it when it is deleted.
+It is looked up once, when the run starts, so that a run still knows it when it is deleted. So are the ETags
+of the objects in S3 that its parameters name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from airflow_omics.emulator.lives.run import Run
@@ -13,6 +15,7 @@ from airflow_omics.emulator.service.common.backend import OmicsBackend, backend_
 from airflow_omics.emulator.service.configurations import Configuration, configurations_of
 from airflow_omics.emulator.service.workflows_state import READY2RUN, Workflow, named, ready2run, workflows_of
 from airflow_omics.emulator.wire.exceptions import validation
+from airflow_omics.emulator.world import moto_stores
 from airflow_omics.emulator.world.shared import WORLD
 
 
@@ -61,6 +64,27 @@ def found(backend: OmicsBackend, members: Mapping[str, Any]) -> Uses:
 def _owner(backend: OmicsBackend, members: Mapping[str, Any]) -> OmicsBackend:
     owner = members.get("workflowOwnerId", backend.account_id)
     return backend if owner == backend.account_id else backend_for(owner, backend.region_name)
+
+
+def input_uris(parameters: Any) -> Iterator[str]:
+    """Yield the URIs of objects in S3 that parameters name, however deep; folders are none."""
+    if isinstance(parameters, Mapping):
+        for value in parameters.values():
+            yield from input_uris(value)
+    elif isinstance(parameters, list):
+        for value in parameters:
+            yield from input_uris(value)
+    elif isinstance(parameters, str) and parameters.startswith("s3://") and not parameters.endswith("/"):
+        yield parameters
+
+
+def etags_of_inputs(backend: OmicsBackend, members: Mapping[str, Any]) -> dict[str, str]:
+    """Return the ETags of those objects that a run's parameters name and that are in the emulator's S3."""
+    # Without it nobody has put an object, and importing it takes its time.
+    if "moto.s3.models" not in sys.modules:
+        return {}
+    found = {uri: moto_stores.etag_of(backend, uri) for uri in input_uris(members.get("parameters"))}
+    return {uri: etag for uri, etag in found.items() if etag is not None}
 
 
 def prepare(backend: OmicsBackend, members: dict[str, Any]) -> None:

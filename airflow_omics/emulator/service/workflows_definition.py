@@ -66,6 +66,14 @@ class Definition:
     parameters: Mapping[str, Any] | None = None
 
     @property
+    def workflow_name(self) -> str | None:
+        """The name that the WDL gives the workflow; None if it is not WDL, or gives none."""
+        if self.content is None or self.main is None or self.engine not in ("WDL", "WDL_LENIENT"):
+            return None
+        found = re.search(r"^[ \t]*workflow[ \t]+(\w+)", _text(self.content, self.main), re.MULTILINE)
+        return None if found is None else found[1]
+
+    @property
     def digest(self) -> str | None:
         """The digest of the zip."""
         return None if self.content is None else "sha256:" + hashlib.sha256(self.content).hexdigest()
