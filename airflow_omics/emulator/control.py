@@ -10,6 +10,7 @@ from moto.moto_api import state_manager
 
 from airflow_omics.emulator.control_table import Control, control
 from airflow_omics.emulator.controls.faults import FaultControls
+from airflow_omics.emulator.controls.queues import QueueControls
 from airflow_omics.emulator.controls.resources import ResourceControls
 from airflow_omics.emulator.controls.runs import RunControls
 from airflow_omics.emulator.lives.script import Life
@@ -19,7 +20,7 @@ from airflow_omics.emulator.service.batches import new_rate
 from airflow_omics.emulator.world.shared import STATE_MODEL, WORLD
 
 
-class Emulator(RunControls, ResourceControls, FaultControls):
+class Emulator(RunControls, ResourceControls, QueueControls, FaultControls):
     """A handle on the emulator of this process; every handle controls the same one.
 
     :class:`airflow_omics.emulator.EmulatorClient` has the same methods for an emulator in another process. A

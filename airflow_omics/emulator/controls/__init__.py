@@ -2,6 +2,6 @@
 
 Floor: above ``other_services``, below ``control``.
 
-Doors: ``runs`` (RunControls), ``resources`` (ResourceControls) and ``faults`` (FaultControls). Each control
-is a marked method, see ``control_table``.
+Doors: ``runs`` (RunControls), ``resources`` (ResourceControls), ``queues`` (QueueControls) and ``faults``
+(FaultControls). Each control is a marked method, see ``control_table``.
 """
