@@ -33,6 +33,11 @@ def queue(sqs: Any) -> str:
     return make(sqs, "queue")
 
 
+@pytest.fixture
+def _nobody_looks_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queues, "_NO_RULE_SECONDS", 30.0)
+
+
 def make(sqs: Any, name: str, **attributes: str) -> str:
     return str(sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"])
 
@@ -127,6 +132,7 @@ def test_no_message_is_with_two_readers_at_once(sqs: Any, queue: str, together: 
     assert counts == {str(n): 1 for n in range(200)}
 
 
+@pytest.mark.usefixtures("_nobody_looks_again")
 def test_a_message_comes_again_when_its_time_is_over(sqs: Any, queue: str) -> None:
     sqs.send_message(QueueUrl=queue, MessageBody="one")
     [first] = receive(sqs, queue, VisibilityTimeout=1)
@@ -140,6 +146,7 @@ def test_a_message_comes_again_when_its_time_is_over(sqs: Any, queue: str) -> No
     assert second["Attributes"][COUNT] == "2"
 
 
+@pytest.mark.usefixtures("_nobody_looks_again")
 def test_a_reader_that_waits_gets_at_once_what_another_hands_back(
     sqs: Any, queue: str, together: ThreadPoolExecutor
 ) -> None:
@@ -154,6 +161,7 @@ def test_a_reader_that_waits_gets_at_once_what_another_hands_back(
     assert second["MessageId"] == first["MessageId"]
 
 
+@pytest.mark.usefixtures("_nobody_looks_again")
 def test_a_reader_that_waits_gets_at_once_what_is_sent(
     sqs: Any, queue: str, together: ThreadPoolExecutor
 ) -> None:
@@ -172,6 +180,7 @@ def test_a_reader_that_waits_in_vain_waits_as_long_as_it_asked_for(sqs: Any, que
     assert 0.9 < time.monotonic() - began < 2.5
 
 
+@pytest.mark.usefixtures("_nobody_looks_again")
 def test_a_delayed_message_comes_when_its_delay_is_over(sqs: Any, queue: str) -> None:
     sqs.send_message(QueueUrl=queue, MessageBody="one", DelaySeconds=1)
     assert receive(sqs, queue) == []
