@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +22,11 @@ from tests.support.imports import REPOSITORY
 from tests.support.sensors import ONE_ATTEMPT, TaskInstance, context_of
 from tests.support.start_batches import StartBatch, cohort
 from tests.support.start_operators import StartTask
+
+try:
+    from airflow.sdk import Asset
+except ImportError:  # Airflow 2.11
+    from airflow.datasets import Dataset as Asset
 
 SCHEMA = json.loads((REPOSITORY / "docs/reference/schemas/omics-run-facet.json").read_text())
 PARAMETERS = {"sample": "NA12878", "reads": ["s3://reads/a.fastq.gz", "s3://reads/deep/b 1.fastq.gz"]}
@@ -138,7 +144,7 @@ def test_the_facet_has_what_the_record_says_of_the_run(omics: Any, read: Any) ->
     members = facet(told(sensor))
     images = {name: d for name, d in record["resourceDigests"].items() if "dkr.ecr" in name}
     assert images
-    same = ("id", "uuid", "arn", "status", "name", "workflowId", "workflowUuid", "digest", "storageType")
+    same = ("id", "uuid", "arn", "status", "name", "workflowId", "digest", "storageType")
     times = ("creationTime", "startTime", "stopTime")
     assert {name: members[name] for name in same + times} == {n: record[n] for n in same + times}
     assert members["runOutputUri"] == record["runOutputUri"]
@@ -280,6 +286,11 @@ def test_an_outlet_that_is_where_the_run_writes_is_one_output() -> None:
     assert datasets(told(task)["outputs"]) == [("s3://bucket", "cohort", UUID)]
 
 
+def test_an_asset_that_is_where_the_run_writes_is_one_output() -> None:
+    task = gate(RECORD, outlets=[Asset("s3://bucket/cohort")])
+    assert datasets(told(task)["outputs"]) == [("s3://bucket", "cohort", UUID)]
+
+
 def test_they_are_told_once_by_whatever_is_told_of_the_run() -> None:
     narrowed = {"id": "1234567", "status": "COMPLETED"}
     for state, record in (("running", None), ("success", narrowed), ("failed", RECORD)):
@@ -350,3 +361,13 @@ def test_the_schema_has_the_members_of_the_facet_and_no_others() -> None:
     assert list(properties["outcome"]["properties"]) == list(COUNTS)
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     assert all(member["description"] for member in properties.values())
+
+
+def test_the_page_says_what_each_member_means_and_has_no_others() -> None:
+    page = (REPOSITORY / "docs/use/lineage.md").read_text()
+    table = page.partition("## The facet")[2].partition("## ")[0]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    named = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    properties = SCHEMA["$defs"]["OmicsRunFacet"]["allOf"][1]["properties"]
+    assert sorted(named) == sorted(properties)
+    assert SCHEMA["$id"] in page
