@@ -7,8 +7,10 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, Final
 
+from airflow.providers.openlineage.conf import namespace as namespace_of_jobs
 from airflow.providers.openlineage.extractors import OperatorLineage
 from airflow.providers.openlineage.plugins import macros as provided_macros
+from airflow.providers.openlineage.plugins.adapter import OpenLineageAdapter
 from airflow.providers.openlineage.plugins.listener import get_openlineage_listener
 from openlineage.client.event_v2 import Job, Run, RunEvent, RunState
 from openlineage.client.facet_v2 import error_message_run, job_type_job, parent_run
@@ -102,20 +104,32 @@ def _job(record: Mapping[str, Any]) -> Job:
 
 
 def _parent(task_instance: Any) -> parent_run.ParentRunFacet:
-    namespace = macros.lineage_job_namespace()
+    """Return the task as a parent, by the id that the provider's listener makes for it."""
+    namespace: str = namespace_of_jobs()
+    dag_run = getattr(task_instance, "dag_run", None) or task_instance.get_template_context()["dag_run"]
+    dag_id, task_id = task_instance.dag_id, task_instance.task_id
+    run_id = OpenLineageAdapter.build_task_instance_run_id(
+        dag_id=dag_id,
+        task_id=task_id,
+        try_number=task_instance.try_number,
+        logical_date=dag_run.logical_date or dag_run.run_after,
+        map_index=task_instance.map_index,
+    )
     return parent_run.ParentRunFacet(
-        run=parent_run.Run(macros.lineage_run_id(task_instance)),
-        job=parent_run.Job(namespace, macros.lineage_job_name(task_instance)),
+        run=parent_run.Run(run_id),
+        job=parent_run.Job(namespace, f"{dag_id}.{task_id}"),
         root=_root(task_instance, namespace),
         producer=PRODUCER,
     )
 
 
-def _root(task_instance: Any, namespace: str) -> parent_run.Root:
+def _root(task_instance: Any, namespace: str) -> parent_run.Root | None:
+    """Return what started it all: the DAG run, or what its ``conf`` names; None if the provider can't say."""
     named = getattr(macros, "lineage_root_job_namespace", None)
-    return parent_run.Root(
-        run=parent_run.RootRun(macros.lineage_root_run_id(task_instance)),
-        job=parent_run.RootJob(
-            named(task_instance) if named else namespace, macros.lineage_root_job_name(task_instance)
-        ),
-    )
+    try:
+        run_id, name = macros.lineage_root_run_id(task_instance), macros.lineage_root_job_name(task_instance)
+        namespace = named(task_instance) if named else namespace
+        return parent_run.Root(parent_run.RootRun(run_id), parent_run.RootJob(namespace, name))
+    except Exception as error:  # an older provider on Airflow 3
+        log.debug("The events of the run itself have no root", exc_info=error)
+        return None

@@ -108,6 +108,21 @@ def test_its_parent_is_the_task_by_the_id_that_the_provider_gives_the_task(clien
         assert parent["root"]["job"]["name"] == "dag"
 
 
+def test_a_provider_that_cannot_name_the_root_keeps_nothing_else_back(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(task_instance: Any) -> Any:
+        raise UnboundLocalError("dag_run")  # as 2.3.0 does on Airflow 3
+
+    expected = macros.lineage_run_id(TASK_INSTANCE)  # type: ignore[no-untyped-call]
+    for name in ("lineage_run_id", "lineage_root_run_id"):
+        monkeypatch.setattr(macros, name, fail)
+    complete(RECORD)
+    parents = [event["run"]["facets"]["parent"] for event in client.events]
+    assert [parent["run"]["runId"] for parent in parents] == [expected, expected]
+    assert not any("root" in parent for parent in parents)
+
+
 @pytest.mark.parametrize(("status", "kind"), [("FAILED", "FAIL"), ("CANCELLED", "ABORT")])
 def test_a_run_that_ended_badly_has_its_end_its_reason_and_no_output(
     client: Client, status: str, kind: str
