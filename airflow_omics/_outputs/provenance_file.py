@@ -67,16 +67,13 @@ def write(objects_hook: OmicsObjectsHook, record: Mapping[str, Any], provenance:
 
 
 def _content(objects_hook: OmicsObjectsHook, uri: str) -> bytes:
-    """Return what is kept there; what is too large for a manifest is cut."""
-    content = bytearray()
+    """Return what is kept there; nothing of what is too large for a manifest."""
     found = objects_hook.head(uri)
     if found is None:
         raise UnusableAnswerError(f"S3 answered that {uri} is there, and then that it is not")
-    for chunk in objects_hook.read(uri, etag=found.etag) if found.size else ():
-        content += chunk
-        if len(content) > _LARGEST:
-            break
-    return bytes(content)
+    if not 0 < found.size <= _LARGEST:
+        return b""
+    return b"".join(objects_hook.read(uri, etag=found.etag))
 
 
 def _more(there: bytes, provenance: Mapping[str, Any]) -> str | None:
@@ -86,6 +83,9 @@ def _more(there: bytes, provenance: Mapping[str, Any]) -> str | None:
         difference = compare(kept, provenance)
     except (ValueError, RecursionError):
         return "is no manifest of this form"
+    uuids = [(manifest.get("run") or {}).get("uuid") for manifest in (kept, provenance)]
+    if None not in uuids and uuids[0] != uuids[1]:
+        return "is of another run, which had the same id"
     if difference.differences:
         # Without the names of inputs: these are values of parameters.
         kinds = dict.fromkeys(name.partition(" ")[0] for name in difference.differences)

@@ -67,13 +67,13 @@ def compare(one: Mapping[str, Any], other: Mapping[str, Any]) -> Comparison:
 
 
 def _checked(manifest: Any, which: str) -> Mapping[str, Any]:
-    if (
-        isinstance(manifest, Mapping)
-        and manifest.get("schema") == SCHEMA
-        and isinstance(manifest.get("madeBy"), Mapping)
-        and isinstance(manifest.get("incomplete"), list)
-    ):
-        return manifest
+    if isinstance(manifest, Mapping) and manifest.get("schema") == SCHEMA:
+        made_by, incomplete = manifest.get("madeBy"), manifest.get("incomplete")
+        objects = [manifest.get(part, {}) for part in ("run", "workflow")]
+        if isinstance(made_by, Mapping):
+            objects += [made_by.get(part, {}) for part in ("definition", "engine", "inputs", "images")]
+            if isinstance(incomplete, list) and all(isinstance(part, Mapping) for part in objects):
+                return manifest
     raise ValueError(
         f"{which} is no manifest of the schema {SCHEMA}; give what provenance_of has returned, or "
         "json.load of its file."
