@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from airflow_omics.exceptions import FaultKind
 from airflow_omics.hooks.faults import fault_of
 from airflow_omics.provenance import provenance_of
+from airflow_omics.provenance.manifest import IF_ANY, may_have_a_version
 from airflow_omics.records import to_record
 
 _PASSING: Final = (FaultKind.TRANSIENT, FaultKind.CREDENTIALS)
@@ -85,14 +86,20 @@ class OmicsWorkflowOperations:
         :raises botocore.exceptions.ClientError: an error that may pass, such as throttling. A manifest does
             not depend on such an error, so that one made later is the same.
         """
-        workflow, notes = self._workflow_of(record)
-        return provenance_of(record, workflow=workflow, task=task, notes=notes)
+        members = self._omics_client().meta.service_model.operation_model("GetRun").output_shape.members
+        unread = [member for member in IF_ANY.values() if member not in members]
+        workflow, notes = self._workflow_of(record, unread)
+        return provenance_of(record, workflow=workflow, task=task, notes=notes, unread=unread)
 
-    def _workflow_of(self, record: Mapping[str, Any]) -> tuple[dict[str, Any] | None, list[str]]:
+    def _workflow_of(
+        self, record: Mapping[str, Any], unread: Collection[str]
+    ) -> tuple[dict[str, Any] | None, list[str]]:
         """Return the workflow of a run, or why it is not known. Runs of a batch share one call."""
         workflow_id, version = record.get("workflowId"), record.get("workflowVersionName")
         if not isinstance(workflow_id, str):
             return None, []
+        if may_have_a_version(record, unread):
+            return None, [f"It is not known which version of its workflow the run had: {_LEFT_OUT}"]
         named = {"workflow_type": record.get("workflowType"), "owner_id": record.get("workflowOwnerId")}
         asked = (workflow_id, version, *named.values())
         if self._last_workflow is None or self._last_workflow[0] != asked:
@@ -103,7 +110,7 @@ class OmicsWorkflowOperations:
         self, workflow_id: str, version: str | None, named: Mapping[str, Any]
     ) -> tuple[dict[str, Any] | None, list[str]]:
         operation = "GetWorkflowVersion" if version else "GetWorkflow"
-        if not hasattr(self._omics_client(), "get_workflow_version" if version else "get_workflow"):
+        if version and not hasattr(self._omics_client(), "get_workflow_version"):
             return None, [f"The installed botocore does not know {operation}: {_LEFT_OUT}"]
         try:
             if version:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from airflow_omics.provenance.text import SCHEMA, at, parameters_digest
@@ -55,14 +55,15 @@ _ALWAYS: Final = (
 )
 """What can be said of every run."""
 _ONCE_COMPLETED: Final = ("times.startTime", "times.stopTime")
-_IF_ANY: Final = (
-    "accelerators",
-    "engine.settingsDigest",
-    "engine.version",
-    "networkingMode",
-    "workflow.versionName",
-)
-"""What GetRun leaves out if there is none. If a record was narrowed, its absence says nothing."""
+IF_ANY: Final[Mapping[str, str]] = {
+    "accelerators": "accelerators",
+    "engine.settingsDigest": "engineSettings",
+    "engine.version": "engineVersion",
+    "networkingMode": "networkingMode",
+    "workflow.versionName": "workflowVersionName",
+}
+"""What GetRun leaves out if there is none, and its member of the record. If the record was narrowed, or
+botocore did not know the member, its absence says nothing."""
 
 
 def provenance_of(
@@ -71,6 +72,7 @@ def provenance_of(
     workflow: Mapping[str, Any] | None = None,
     task: Mapping[str, Any] | None = None,
     notes: Iterable[str] = (),
+    unread: Collection[str] = (),
 ) -> dict[str, Any]:
     """Return the provenance manifest of a run. No call is made: ``OmicsHook.provenance`` makes them.
 
@@ -81,6 +83,7 @@ def provenance_of(
     :param task: the task of Airflow that asks, if one does: ``dag_id``, ``run_id``, ``task_id``,
         ``map_index``, ``try_number`` and ``deployment`` are taken from it, and nothing else.
     :param notes: sentences for the member ``notes``.
+    :param unread: members of GetRun's answer that botocore was too old for when the record was read.
     :return: plain JSON of the schema docs/reference/schemas/provenance-1.json.
     :raises ValueError: ``record`` is no record of a run.
 
@@ -100,7 +103,7 @@ def provenance_of(
         **{part: members for part, members in manifest.items() if members},
         "schema": SCHEMA,
         "madeBy": made_by,
-        "incomplete": sorted(_unknown(record, {**manifest, **made_by})),
+        "incomplete": sorted(_unknown(record, {**manifest, **made_by}, unread)),
         "notes": sorted({*said, *_notes(record, made_by)}),
     }
 
@@ -213,11 +216,19 @@ def _is_narrow(record: Mapping[str, Any]) -> bool:
     return record.get("source") == "manifest" or any(record.get(key) is None for key in _FIRST)
 
 
-def _unknown(record: Mapping[str, Any], parts: Mapping[str, Any]) -> Iterator[str]:
+def may_have_a_version(record: Mapping[str, Any], unread: Collection[str]) -> bool:
+    """Return whether a run may be of a version of its workflow that its record does not name."""
+    if record.get("workflowVersionName"):
+        return False
+    return _is_narrow(record) or "workflowVersionName" in unread
+
+
+def _unknown(record: Mapping[str, Any], parts: Mapping[str, Any], unread: Collection[str]) -> Iterator[str]:
     """Yield what a manifest would have if the record told more."""
     status = record.get("status")
     paths = [*_ALWAYS, *(_ONCE_COMPLETED if status == "COMPLETED" else ())]
-    paths += _IF_ANY if _is_narrow(record) else ()
+    narrow = _is_narrow(record)
+    paths += [path for path, member in IF_ANY.items() if narrow or member in unread]
     if at(parts, "engine.name") == "NEXTFLOW":
         paths.append("engine.version")
     yield from {path for path in paths if at(parts, path) is None}
