@@ -192,6 +192,14 @@ USES: Final = (
         {"s3:GetObject": _NAMES},
     ),
     Use(
+        "OmicsListRunOutputsOperator(provenance=True)",
+        ("omics:GetRun", "s3:ListBucket", "s3:GetObject", "s3:PutObject"),
+        {
+            "omics:GetWorkflow": "the engine, the main file and the workflow's own digest",
+            "omics:GetWorkflowVersion": "the same, of a run of one version of its workflow",
+        },
+    ),
+    Use(
         "OmicsDiagnoseRunOperator",
         ("omics:GetRun",),
         {
@@ -208,13 +216,14 @@ USES: Final = (
 """
 
 _RUN: Final = "arn:aws:omics:{region}:{account}:run/*"
+_WORKFLOW: Final = "arn:aws:omics:{region}:{account}:workflow/*"
 _BATCH: Final = "arn:aws:omics:{region}:{account}:runBatch/*"
 _LOGS: Final = "arn:aws:logs:{region}:{account}:log-group:/aws/omics/WorkflowLog:*"
 _QUEUE: Final = "arn:aws:sqs:{region}:{account}:{queue}"
 RESOURCES: Final[Mapping[str, tuple[str, ...]]] = {
     "omics:StartRun": (
         _RUN,
-        "arn:aws:omics:{region}:{account}:workflow/*",
+        _WORKFLOW,
         "arn:aws:omics:{region}:{account}:runGroup/*",
     ),
     "omics:StartRunBatch": (_BATCH,),
@@ -225,6 +234,8 @@ RESOURCES: Final[Mapping[str, tuple[str, ...]]] = {
     "s3:ListBucket": ("arn:aws:s3:::{bucket}",),
     "omics:GetRun": (_RUN,),
     "omics:GetBatch": (_BATCH,),
+    "omics:GetWorkflow": (_WORKFLOW,),
+    "omics:GetWorkflowVersion": (_WORKFLOW,),
     "omics:CancelRun": (_RUN,),
     "omics:DeleteRun": (_RUN,),
     "omics:ListRunTasks": (_RUN,),

@@ -12,7 +12,6 @@ from airflow_omics._task.checks import check_count, check_switch, is_known_now
 from airflow_omics.links import RUN_LINKS, persist_links
 
 if TYPE_CHECKING:
-    from airflow_omics._batches.lists import Member
     from airflow_omics._identity import Target
     from airflow_omics._outputs.patterns import Patterns
     from airflow_omics._outputs.reader import Output, OutputsReader
@@ -42,8 +41,8 @@ class OmicsListRunOutputsOperator(RunTaskMixin, BaseOperator):
         ``[core] max_map_length`` says otherwise.
     :param max_outputs: the most outputs to return (1000), since all of them are in XCom, about 300 bytes
         each.
-    :param provenance: whether to write, beside the outputs of each run, what made them:
-        ``logs/provenance.json``.
+    :param provenance: whether to write, beside the outputs of each run, what made them, as
+        ``logs/provenance.json``; see docs/use/provenance.md.
     :param aws_conn_id: id of an Airflow connection of type ``aws``. Templated.
     :param region_name: AWS Region; without it the Region of the ARN, then the connection's. Templated.
     :param verify: whether to verify TLS certificates, or the path of a CA bundle. Templated.
@@ -61,7 +60,9 @@ class OmicsListRunOutputsOperator(RunTaskMixin, BaseOperator):
         its bucket can't be listed, or a value is wrong.
 
     Needs the IAM actions ``omics:GetRun`` and ``s3:ListBucket``; optional is ``s3:GetObject``, for names.
-    With ``batch_id`` also ``omics:GetBatch``, ``omics:ListRuns`` and ``omics:ListRunsInBatch``.
+    With ``batch_id`` also ``omics:GetBatch``, ``omics:ListRuns`` and ``omics:ListRunsInBatch``; with
+    ``provenance`` also ``s3:PutObject`` and ``s3:GetObject``, and optional are ``omics:GetWorkflow`` and
+    ``omics:GetWorkflowVersion``.
     See https://docs.aws.amazon.com/omics/latest/dev/workflows-run-outputs.html
     """
 
@@ -135,11 +136,14 @@ class OmicsListRunOutputsOperator(RunTaskMixin, BaseOperator):
         reader = OutputsReader(
             hook, self._patterns(), self.log, require=self.require, min_bytes=self.min_bytes
         )
-        found = (
+        records, found = (
             self._of_run(target, hook, reader, context)
             if target.resource == RUN
             else self._of_batch(target, hook, reader)
         )
+        if self.provenance:
+            for record in records:
+                self._keep_provenance(record, hook, reader, context)
         self.log.info(
             "%s: outputs listed: %s, %s bytes",
             target,
@@ -161,7 +165,7 @@ class OmicsListRunOutputsOperator(RunTaskMixin, BaseOperator):
 
     def _of_run(
         self, target: Target, hook: OmicsHook, reader: OutputsReader, context: Context
-    ) -> list[Output]:
+    ) -> tuple[list[RunRecord], list[Output]]:
         from airflow_omics._outputs.reader import shown
         from airflow_omics.exceptions import OmicsRunError, without_retry
         from airflow_omics.hooks.retrying import with_retries
@@ -174,9 +178,11 @@ class OmicsListRunOutputsOperator(RunTaskMixin, BaseOperator):
             message = f"{target}: its outputs are not as required: {shown(found.faults)}."
             raise without_retry(OmicsRunError(message, run_id=target.id, record=record))
         self._check_number(target, len(found.outputs))
-        return found.outputs
+        return [record], found.outputs
 
-    def _of_batch(self, target: Target, hook: OmicsHook, reader: OutputsReader) -> list[Output]:
+    def _of_batch(
+        self, target: Target, hook: OmicsHook, reader: OutputsReader
+    ) -> tuple[list[RunRecord], list[Output]]:
         from airflow_omics._batches.calls import BatchCalls
         from airflow_omics._batches.members import BatchMembers
         from airflow_omics._faults import batch_error
@@ -192,28 +198,46 @@ class OmicsListRunOutputsOperator(RunTaskMixin, BaseOperator):
         members = [member for page in pages for member in page]
         if self.require:
             self._check_number(target, len(members), "runs have completed")
+        runs: list[RunRecord] = []
         outputs: list[Output] = []
         faults = [] if members or not self.require else ["none of its runs has completed"]
         for number, member in enumerate(members, 1):
             calls.say_progress(f"outputs of {number:,} of {len(members):,} runs listed")
-            found = self._of_member(member, calls, reader)
-            outputs += found[0]
-            faults += found[1]
+            run = calls.get_run(str(member.run_id))
+            if run is None or run.get("status") != "COMPLETED":
+                now = "deleted" if run is None else run.get("status")
+                faults.append(f"run {member.run_id} was COMPLETED, and is {now} now")
+                continue
+            found = reader.of_run(run)
+            runs.append(run)
+            outputs += found.outputs
+            faults += [f"run {member.run_id}: {fault}" for fault in found.faults]
             self._check_number(target, len(outputs))
         if faults:
             raise without_retry(
                 batch_error(record, f"{target}: its outputs are not as required: {shown(faults)}.")
             )
-        return outputs
+        return runs, outputs
 
-    def _of_member(self, member: Member, calls: Any, reader: OutputsReader) -> tuple[list[Output], list[str]]:
-        """Return the outputs of a batch's run, and what is wrong with them."""
-        record: RunRecord | None = calls.get_run(str(member.run_id))
-        if record is None or record.get("status") != "COMPLETED":
-            now = "deleted" if record is None else str(record.get("status"))
-            return [], [f"run {member.run_id} was COMPLETED, and is {now} now"]
-        found = reader.of_run(record)
-        return found.outputs, [f"run {member.run_id}: {fault}" for fault in found.faults]
+    def _keep_provenance(
+        self, record: RunRecord, hook: OmicsHook, reader: OutputsReader, context: Context
+    ) -> None:
+        """Write what made the outputs of a run beside them."""
+        from airflow_omics._identity import Target
+        from airflow_omics._outputs.provenance_file import write
+        from airflow_omics.hooks.retrying import with_retries
+
+        ti: Any = context.get("ti")
+        task = {name: getattr(ti, name, None) for name in ("dag_id", "run_id", "task_id", "map_index")}
+        run = Target.parse(dict(record))
+        manifest = with_retries(
+            lambda: hook.provenance(record, task=task), hook=hook, target=run, log=self.log
+        )
+        for note in manifest.get("notes", ()):
+            operation, _, rest = note.partition(" ")
+            if rest.startswith("was denied"):
+                self.log.warning("%s: %s Allow omics:%s to the caller.", run, note, operation)
+        self.log.info("%s: what made its outputs is in %s", run, write(reader.objects, record, manifest))
 
     def _check_completed(self, target: Target, record: RunRecord) -> None:
         from airflow_omics._faults import run_error
