@@ -180,7 +180,9 @@ class OutputsReader:
             return Retries(lambda: self._objects or self._omics, self._log, target=target).call(call)
         except OmicsRequestError as error:
             raise OmicsRequestError(
-                f"{error} This was {uri}.{_hint(str(error))}", run_id=target.id, kind=error.kind
+                f"{str(error).removesuffix('.')}. This was {uri}.{_hint(str(error))}",
+                run_id=target.id,
+                kind=error.kind,
             ) from error
         except OmicsAccessError as error:
             if error.kind is not FaultKind.DENIED:
@@ -253,7 +255,7 @@ def _root_of(record: Mapping[str, Any], target: Target) -> str:
 
 
 def _hint(said: str) -> str:
-    if "PermanentRedirect" in said or "AuthorizationHeaderMalformed" in said or "IllegalLocation" in said:
+    if "PermanentRedirect" in said or "AuthorizationHeaderMalformed" in said:
         return " The bucket is in another Region than the connection; S3 did not say which."
     if "NoSuchBucket" in said:
         return " The bucket was deleted, or is in another partition of AWS than the connection."
