@@ -74,6 +74,7 @@ from airflow_omics.triggers import (
     OmicsRunBatchEvent,
     OmicsRunBatchTrigger,
     OmicsRunEvent,
+    OmicsRunEventTrigger,
     OmicsRunTrigger,
     OmicsStartedRunBatchTrigger,
     OmicsStartedRunTrigger,
@@ -632,6 +633,17 @@ def refused(wrong: object) -> None:
         poke_interval=wrong,  # type: ignore[arg-type]
         verify=wrong,  # type: ignore[arg-type]
     )
+    OmicsRunEventTrigger(
+        wrong,  # type: ignore[arg-type]
+        statuses=wrong,  # type: ignore[arg-type]
+        workflow_id=wrong,  # type: ignore[arg-type]
+        kind=wrong,  # type: ignore[arg-type]
+        spacing=wrong,  # type: ignore[arg-type]
+        aws_conn_id=wrong,  # type: ignore[arg-type]
+        region_name=wrong,  # type: ignore[arg-type]
+        verify=wrong,  # type: ignore[arg-type]
+        botocore_config=wrong,  # type: ignore[arg-type]
+    )
     OmicsStartedRunTrigger(
         "1234567",
         task_key=wrong,  # type: ignore[arg-type]
@@ -818,6 +830,19 @@ def triggers(event: OmicsRunEvent) -> None:
         aws_conn_id=None,
     )
     assert_type(batch.serialize(), tuple[str, dict[str, Any]])
+    ended = OmicsRunEventTrigger(
+        "https://sqs.us-east-1.amazonaws.com/123456789012/ended-runs",
+        statuses=["COMPLETED", "FAILED"],
+        workflow_id=["7654321", 8],
+        kind="run",
+        spacing=30,
+        aws_conn_id=None,
+        region_name="us-east-1",
+        verify=True,
+        botocore_config=CONFIG,
+    )
+    assert_type(ended.serialize(), tuple[str, dict[str, Any]])
+    assert_type(ended.run(), AsyncIterator[TriggerEvent])
     assert_type(OmicsRunBatchEvent({}), OmicsRunBatchEvent)  # type: ignore[call-arg]
 
 

@@ -9,9 +9,11 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
 import boto3
+import pytest
 
 from airflow_omics import _compat
 from airflow_omics.emulator import EmulatorServer
+from airflow_omics.hooks.queue import OmicsQueueClient
 from airflow_omics.triggers import OmicsRunEventTrigger
 
 ACCOUNT = "123456789012"
@@ -122,6 +124,29 @@ async def until(
                 await asyncio.sleep(0.02)
     except TimeoutError:
         raise AssertionError(f"it did not come to that: {await asyncio.to_thread(otherwise)}") from None
+
+
+def trigger(queue: Queue, **arguments: Any) -> OmicsRunEventTrigger:
+    """Return a trigger of a queue, without spacing unless that is given."""
+    return OmicsRunEventTrigger(queue.url, **{"spacing": 0, **arguments})
+
+
+class Dead:
+    """As long as its context lasts, no request of this process changes a queue: it was killed."""
+
+    def __init__(self) -> None:
+        self.patch = pytest.MonkeyPatch()
+
+    def __enter__(self) -> None:
+        for name in ("delete", "hand_back"):
+            self.patch.setattr(OmicsQueueClient, name, self._fails)
+
+    def __exit__(self, *_: object) -> None:
+        self.patch.undo()
+
+    @staticmethod
+    async def _fails(self: Any, handles: Any) -> list[str]:
+        raise ConnectionError("this process is dead")
 
 
 def stored(trigger: OmicsRunEventTrigger) -> OmicsRunEventTrigger:

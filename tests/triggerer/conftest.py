@@ -14,8 +14,9 @@ import pytest
 
 from airflow_omics._watching.rate_limit import RATES
 from airflow_omics.emulator import Emulator, EmulatorServer
+from airflow_omics.hooks.queue import OmicsQueueClient
 from tests.support.batches import KNOWS_BATCHES
-from tests.support.event_queues import HAS_EVENT_TRIGGERS, HAS_SHARED_STREAMS
+from tests.support.event_queues import HAS_EVENT_TRIGGERS, HAS_SHARED_STREAMS, Dead, Queue
 from tests.support.fixtures import Connect
 from tests.support.triggers import SEED, ByWaiter, Clients
 
@@ -113,3 +114,39 @@ def complaints(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[], list[s
 @pytest.fixture(autouse=True)
 def _no_scheduler_to_hold_events_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("airflow_omics._task.from_trigger.HOLD", 0.0)
+
+
+@pytest.fixture
+def queue(server: EmulatorServer, omics: Emulator) -> Queue:
+    """A queue for events, without a queue of dead letters."""
+    return Queue(server)
+
+
+@pytest.fixture
+def received(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The ids of the messages that triggers have received: SQS hides one before that."""
+    ids: list[str] = []
+    receive = OmicsQueueClient.receive
+
+    async def noted(client: Any, *args: Any, **kwargs: Any) -> Any:
+        messages = await receive(client, *args, **kwargs)
+        ids.extend(message.id for message in messages)
+        return messages
+
+    monkeypatch.setattr(OmicsQueueClient, "receive", noted)
+    return ids
+
+
+@pytest.fixture
+def soon_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message that was received can be received again after a second."""
+    monkeypatch.setattr("airflow_omics._listening.queue_reader.LATE", 0.2)
+    monkeypatch.setattr("airflow_omics._listening.queue_reader._SLACK", 0.8)
+
+
+@pytest.fixture
+def dead() -> Iterator[Dead]:
+    """``with dead:`` no request of this process changes a queue."""
+    process = Dead()
+    yield process
+    process.patch.undo()
