@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import Any
 
 import pytest
 
-from airflow_omics._listening import queue_reader
+from airflow_omics._listening import queue_client, queue_reader, readers
+from airflow_omics._listening.events import Ended, ended_of
 from airflow_omics.emulator import Emulator
+from airflow_omics.triggers import OmicsRunEventTrigger
 from tests.support.event_queues import Dead, Queue, event, runs, trigger, triggerer, until
 from tests.support.triggers import run_loop
 
@@ -53,11 +56,8 @@ def test_a_message_is_deleted_once_its_event_is_stored_and_not_before(queue: Que
             await fired.fires(2)
             await queue.holds(0, 2)
             running.store(fired)
-            # The window of the second is open until a third is received.
-            queue.send(event(3))
-            await fired.fires(3)
-            await queue.holds(0, 1)
-            assert fired.ids == ["1", "2", "3"]
+            await queue.holds(0, 0)
+            assert fired.ids == ["1", "2"]
 
     run_loop(body)
 
@@ -176,14 +176,12 @@ def test_each_of_two_triggers_has_what_it_wants_and_a_message_stays_until_both_a
             await failed.fires(2)
             # Nobody wanted the cancelled one, and nothing else is stored yet.
             await queue.holds(0, 4)
-            running.store(ended)
             running.store(failed)
-            queue.send(event(6, "FAILED"))
-            await ended.fires(5)
-            await failed.fires(3)
-            await queue.holds(0, 1)
-            assert sorted(ended.ids) == ["1", "2", "3", "5", "6"]
-            assert sorted(failed.ids) == ["2", "5", "6"]
+            await queue.holds(0, 4)
+            running.store(ended)
+            await queue.holds(0, 0)
+            assert sorted(ended.ids) == ["1", "2", "3", "5"]
+            assert sorted(failed.ids) == ["2", "5"]
 
     run_loop(body)
 
@@ -244,11 +242,8 @@ def test_a_message_that_is_received_again_while_its_event_is_not_stored_yet_fire
             await queue.holds(1, 0)  # it may be received again
             await queue.holds(0, 1)  # and was
             running.store(fired)
-            queue.send(event(2))
-            await fired.fires(2)
-            running.store(fired)
-            await queue.holds(0, 1, timeout=5)
-            assert fired.ids == ["1", "2"]
+            await queue.holds(0, 0)
+            assert fired.ids == ["1"]
 
     run_loop(body)
 
@@ -295,3 +290,91 @@ def test_no_more_is_received_than_so_much_that_is_not_stored(
             assert sorted(fired.ids, key=int) == runs(range(1, 61))
 
     run_loop(body)
+
+
+def test_a_trigger_that_fails_is_no_matter_for_the_other_and_has_its_events_again(queue: Queue) -> None:
+    """One could not store its event: the message comes again, and the other knows that it has fired."""
+    queue.send(event(1))
+
+    async def body() -> None:
+        async with triggerer(stores=False, ack_timeout=1.5) as running:
+            good = running.start(trigger(queue))
+            bad = running.start(trigger(queue, spacing=0, workflow_id=7654321))
+            await good.fires(1)
+            await bad.fires(1)
+            running.store(good)
+            await until(lambda: bad.error is not None)
+            await running.stop(bad)
+            again = running.start(trigger(queue, spacing=0, workflow_id=7654321))
+            await again.fires(1)
+            running.store(again)
+            await queue.holds(0, 0)
+            assert good.error is None
+            assert good.ids == ["1"]
+
+    run_loop(body)
+
+
+def test_an_error_of_its_own_ends_no_stream(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fails(*_: Any) -> None:
+        raise AssertionError("a mistake")
+
+    queue.send(event(1))
+
+    async def body() -> None:
+        async with triggerer() as running:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(queue_reader.QueueReader, "delete", fails)
+                fired = running.start(trigger(queue))
+                await fired.fires(1)
+            queue.send(event(2))
+            await fired.fires(2)
+            await queue.holds(0, 1)
+            assert fired.error is None
+
+    run_loop(body)
+
+
+def test_the_connection_of_any_trigger_will_do(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue_client, "backoff", lambda failures: 0.05)
+    queue.send(event(1))
+
+    async def body() -> None:
+        async with triggerer() as running:
+            broken = running.start(trigger(queue, aws_conn_id="nobody_has_made_it"))
+            good = running.start(trigger(queue))
+            await good.fires(1)
+            await broken.fires(1)
+
+    run_loop(body)
+
+
+@pytest.mark.parametrize(("together", "warns"), [(0.0, 1), (3600.0, 0)])
+def test_several_triggers_of_one_queue_are_warned_of_once_unless_one_replaces_the_other(
+    queue: Queue,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    together: float,
+    warns: int,
+) -> None:
+    monkeypatch.setattr(readers, "_REPLACING", together)
+    queue.send(event(1))
+
+    async def body() -> None:
+        async with triggerer() as running:
+            both = [running.start(trigger(queue)), running.start(trigger(queue, statuses=["FAILED"]))]
+            await both[0].fires(1)
+            queue.send(event(2, "FAILED"))
+            await both[1].fires(1)
+
+    run_loop(body)
+    assert caplog.text.count(f"2 triggers read the queue {queue.url}") == warns
+
+
+def test_nothing_is_deleted_while_nobody_reads() -> None:
+    nobody = readers.Readers("https://localhost/1/q", OmicsRunEventTrigger("https://localhost/1/q"))
+    ended = ended_of(json.dumps(event(1, "FAILED")))
+    assert isinstance(ended, Ended)
+    assert nobody.want(ended)
+    with nobody.joined_by(OmicsRunEventTrigger("https://localhost/1/q")):
+        assert not nobody.want(ended)
