@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_omics._listening import queue_reader
+from airflow_omics.hooks.queue import OmicsQueueClient
 from tests.support.event_queues import Dead, Fired, Queue, event, runs, stored, trigger, until
 from tests.support.triggers import run_loop
 
@@ -166,3 +167,25 @@ def test_batches_have_their_counts_as_numbers(queue: Queue) -> None:
         await fired.stop()
 
     run_loop(body)
+
+
+@pytest.mark.parametrize(("spacing", "hidden"), [(0, 60), (30, 90), (3600, 3660)])
+def test_a_message_is_hidden_for_as_long_as_it_may_be_held(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch, spacing: int, hidden: int
+) -> None:
+    """It waits for others for ``spacing`` at most, and is deleted 20 seconds after it has fired."""
+    asked: list[Any] = []
+
+    async def receive(client: Any, most: int, **arguments: Any) -> Any:
+        asked.append((most, arguments))
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(OmicsQueueClient, "receive", receive)
+
+    async def body() -> None:
+        fired = start(queue, spacing=spacing)
+        await until(lambda: asked)
+        await fired.stop()
+
+    run_loop(body)
+    assert asked == [(10, {"wait": 20, "hidden": hidden})]

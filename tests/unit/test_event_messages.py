@@ -49,6 +49,8 @@ def test_an_event_of_2023_has_arn_and_status_alone() -> None:
 
 def test_copies_have_one_key_and_another_status_or_run_has_another() -> None:
     assert said().key == said(id="other", time="2026-01-15T12:00:07Z").key
+    upper, lower = ({"uuid": text} for text in ("ABCDEF01-0000", "abcdef01-0000"))
+    assert said(detail=upper).key == said(detail=lower).key
     assert said().key != said(status="DELETED").key
     # The id of a run that was deleted is used again.
     assert said().key != said(detail={"uuid": uuid_of(2)}).key
