@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -13,6 +15,8 @@ import pytest
 from cfnlint import api
 from cfnlint.decode import cfn_yaml
 
+from airflow_omics._compat import has_event_triggers
+from airflow_omics._iam import USES
 from airflow_omics.emulator import Emulator, mock_omics
 from tests.support.batches import KNOWS_BATCHES
 
@@ -20,6 +24,8 @@ REPOSITORY = Path(__file__).parents[2]
 PAGE = REPOSITORY / "docs" / "use" / "events.md"
 TEMPLATE = PAGE.with_suffix(".yaml")
 HERE = {"region_name": "us-east-1", "aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
+INDENTED = re.compile(r"(?:^    .*\n(?:\n(?=    ))?)+", re.MULTILINE)
+FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 OVER = 10_000
 """Seconds after which runs and batches have ended."""
 
@@ -161,3 +167,23 @@ def test_a_space_that_would_match_nothing_is_refused(
     assert re.fullmatch(pattern, refused) is None
     assert re.fullmatch(pattern, refused.replace(" ", ""))
     assert re.fullmatch(pattern, template["Parameters"][name]["Default"]) is not None
+
+
+def test_the_policy_is_what_the_trigger_does(template: dict[str, Any]) -> None:
+    [use] = [use for use in USES if use.name == "OmicsRunEventTrigger"]
+    [statement] = template["Resources"]["Reading"]["Properties"]["PolicyDocument"]["Statement"]
+    assert sorted(statement["Action"]) == sorted([*use.required, *use.optional])
+    assert statement["Resource"] == {"Fn::GetAtt": ["Queue", "Arn"]}
+
+
+@pytest.mark.skipif(not has_event_triggers(), reason="Airflow 2.11 has no AssetWatcher")
+def test_every_sample_runs() -> None:
+    names: dict[str, Any] = {}
+    for sample in INDENTED.findall(FENCED.sub("", PAGE.read_text())):
+        exec(textwrap.dedent(sample), names)
+    assert (names["ended"].statuses, names["ended"].kind) == (["COMPLETED"], "run")
+    assert (names["batches"].statuses, names["batches"].kind) == (["PROCESSED", "FAILED"], "batch")
+    told = [{"uuid": "a", "arn": "x"}, {"arn": "y"}, {"uuid": "a", "arn": "x"}]
+    events = [SimpleNamespace(extra={"payload": {"runs": [run]}}) for run in told]
+    listed = names["list_runs"].function({"asset": events[:2], "other": events[2:]})
+    assert listed == [{"uuid": "a", "arn": "x"}, {"arn": "y"}]
