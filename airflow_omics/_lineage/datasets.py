@@ -130,5 +130,6 @@ def _declared(task: Any, task_instance: Any) -> OperatorLineage[Any, Any]:
 
 
 def _others(declared: list[Any], known: list[Any]) -> list[Any]:
-    names = {(dataset.namespace, dataset.name.strip("/")) for dataset in known}
-    return [item for item in declared if (item.namespace, item.name.strip("/")) not in names]
+    """Return those of the declared datasets that are not known, with or without a slash at their end."""
+    names = {(dataset.namespace, dataset.name) for dataset in known}
+    return [item for item in declared if (item.namespace, item.name.strip("/") or "/") not in names]

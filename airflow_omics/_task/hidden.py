@@ -55,6 +55,15 @@ class Hidden:
         """Compare as the value itself does, so that a DAG's test can compare a field with what was given."""
         return bool(shown_value(self) == shown_value(other))
 
+    def keys(self) -> Any:
+        """Return the keys of a dict, so that a subclass or a cluster policy can write ``{**task.tags}``."""
+        return self.value.keys()
+
+    def __getitem__(self, key: Any) -> Any:
+        """Return the value of a key, in the open."""
+        return self.value[key]
+
+    __iter__ = None  # what is shown of a list would be its items
     __hash__ = None  # type: ignore[assignment]  # like the dict that it usually holds
 
 

@@ -111,6 +111,20 @@ def test_no_attribute_of_any_task_holds_a_proxy_s_password_in_the_open(task_clas
     assert task._given_aws_arguments.botocore_config == PROXY
 
 
+def test_a_subclass_and_a_policy_can_add_to_what_is_hidden() -> None:
+    class Patient(OmicsRunSensor):
+        def __init__(self, *, botocore_config: dict[str, Any] | None = None, **kwargs: Any) -> None:
+            super().__init__(botocore_config={"read_timeout": 5, **(botocore_config or {})}, **kwargs)
+
+    task = Patient(task_id="gate", run_id="1234567", botocore_config=PROXY)
+    assert task.botocore_config == {"read_timeout": 5, **PROXY}
+    task.botocore_config = {**(task.botocore_config or {}), "connect_timeout": 7}
+    assert task._given_aws_arguments.botocore_config == {"read_timeout": 5, "connect_timeout": 7, **PROXY}
+    assert MARKER not in sent(vars(task))
+    with pytest.raises(TypeError):
+        list(make_batch(**COHORT).run_settings)
+
+
 def test_a_mapped_task_holds_no_proxy_s_password_in_the_open() -> None:
     with DAG("a_dag", schedule=None):
         output = OmicsRunSensor.partial(task_id="gate", botocore_config=PROXY).expand(run_id=["1", "2"])

@@ -281,9 +281,17 @@ def test_inlets_and_outlets_of_the_task_stay_beside_what_the_run_says() -> None:
     assert datasets(lineage["outputs"]) == [("s3://bucket", "cohort", UUID), ("s3://bucket", "report", None)]
 
 
-def test_an_outlet_that_is_where_the_run_writes_is_one_output() -> None:
-    task = gate(RECORD, outlets=[_file("s3://bucket/cohort")])
-    assert datasets(told(task)["outputs"]) == [("s3://bucket", "cohort", UUID)]
+@pytest.mark.parametrize(
+    ("asked", "outlet", "name"),
+    [
+        ("s3://bucket/cohort/", "s3://bucket/cohort", "cohort"),
+        ("s3://bucket/cohort", "s3://bucket/cohort/", "cohort"),
+        ("s3://bucket", "s3://bucket/", "/"),
+    ],
+)
+def test_an_outlet_that_is_where_the_run_writes_is_one_output(asked: str, outlet: str, name: str) -> None:
+    task = gate({**RECORD, "outputUri": asked}, outlets=[_file(outlet)])
+    assert datasets(told(task)["outputs"]) == [("s3://bucket", name, UUID)]
 
 
 def test_an_asset_that_is_where_the_run_writes_is_one_output() -> None:
