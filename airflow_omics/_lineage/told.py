@@ -24,11 +24,11 @@ def lineage_of(
     if not record.get("id"):
         return OperatorLineage()
     resources = Resources.of_record(record)
-    input_count = len(resources.inputs) if "resourceDigests" in record else None
+    count = len(resources.inputs) if isinstance(record.get("resourceDigests"), Mapping) else None
     return OperatorLineage(
         inputs=resources.datasets(),
         outputs=output_of(record, resource) if with_output else [],
-        run_facets=run_facets(record, resource, resources.images, input_count),
+        run_facets=run_facets(record, resource, resources.images, count),
     )
 
 

@@ -299,6 +299,13 @@ def test_an_asset_that_is_where_the_run_writes_is_one_output() -> None:
     assert datasets(told(task)["outputs"]) == [("s3://bucket", "cohort", UUID)]
 
 
+def test_they_are_left_to_the_provider_if_the_run_says_nothing_of_data() -> None:
+    """Else it would leave out what hooks have collected."""
+    task = gate({"id": "1234567", "status": "COMPLETED"}, inlets=[_file("s3://panel/genes.bed")])
+    lineage = task.get_openlineage_facets_on_complete(SimpleNamespace())
+    assert (lineage.inputs, lineage.outputs) == ([], [])
+
+
 def test_they_are_told_once_by_whatever_is_told_of_the_run() -> None:
     narrowed = {"id": "1234567", "status": "COMPLETED"}
     for state, record in (("running", None), ("success", narrowed), ("failed", RECORD)):
