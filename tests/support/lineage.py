@@ -34,6 +34,10 @@ class Collected:
         """Leave out what has been written until now."""
         self._passed |= {path.name for path in self._folder.iterdir()}
 
+    def pass_over_nothing(self) -> None:
+        """Take back what :meth:`pass_over` has done."""
+        self._passed.clear()
+
     def events(self) -> list[Event]:
         """Return the events, in the order in which they were written."""
         paths = sorted(path for path in self._folder.glob("event-*.json") if path.name not in self._passed)

@@ -40,6 +40,7 @@ class Mode:
     :param path: its file.
     :param looks: the operation after whose second call all runs end; None for a run that has ended before.
     :param starts: whether the DAG starts its runs itself.
+    :param child: whether the run itself is told of, by ``[omics] lineage_run``.
     """
 
     dag_id: str
@@ -49,15 +50,14 @@ class Mode:
     path: Path = GATES
     looks: str | None = None
     starts: bool = False
+    child: bool = False
 
     def __str__(self) -> str:
-        return self.dag_id if self.path == LINEAGE else f"{self.dag_id}-{self.life}"
+        return f"{self.dag_id}-{self.life}{'-child' if self.child else ''}"
 
 
 def _gate(mode: str, setting: str, told: list[str], state: str = "success", life: str = "completed") -> Mode:
-    return Mode(
-        f"gate_{mode}_{setting}", {"gate": told}, {"gate": state}, life, looks="GetRun" if mode else None
-    )
+    return Mode(f"gate_{mode}_{setting}", {"gate": told}, {"gate": state}, life, looks="GetRun")
 
 
 def _start(dag_id: str, looks: str | None, **told: list[str]) -> Mode:
@@ -65,6 +65,7 @@ def _start(dag_id: str, looks: str | None, **told: list[str]) -> Mode:
 
 
 FAILED, CANCELLED = "failed-run-task-failed", "cancelled"
+ENDS = [("COMPLETE", "success", "completed"), ("FAIL", "failed", FAILED), ("FAIL", "failed", CANCELLED)]
 RUN_MODES = [
     _gate("poke", "plain", WAITED),
     _gate("reschedule", "plain", WAITED),
@@ -82,6 +83,11 @@ RUN_MODES = [
     Mode("gate_with_outlets", {"gate": WAITED}, path=LINEAGE),
     Mode("gate_without_inputs", {"gate": WAITED}, path=LINEAGE),
     Mode("mapped_links", {"gate": WAITED + WAITED}, path=CASE_DAGS / "steering.py"),
+    *(
+        Mode("gate_poke_plain", {"gate": ["START", end]}, {"gate": state}, life, child=True)
+        for end, state, life in ENDS
+    ),
+    Mode("start_deferred", {"start": DEFERRED}, path=LINEAGE, looks="GetRun", starts=True, child=True),
 ]
 BATCH_MODES = [
     _start("batch_waiting", "GetBatch", start=WAITED, gate=WAITED, read=WAITED),
@@ -101,7 +107,8 @@ def execute(airflow: AirflowProcess, emulator: Emulator, mode: Mode) -> DagRunRe
     if mode.looks is None and not mode.starts:
         emulator.advance(FOREVER)
     with _ending(emulator, mode.looks):
-        return airflow.run(mode.path, conf, dag_id=mode.dag_id)
+        settings = {"AIRFLOW__OMICS__LINEAGE_RUN": str(mode.child)}
+        return airflow.run(mode.path, conf, dag_id=mode.dag_id, environment=settings)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 It says again what these say of the members that events about our tasks have, and is stricter where an event
 of ours has nothing else:
 
-- version 2-0-2 of OpenLineage's core, https://openlineage.io/spec/2-0-2/OpenLineage.json, as its pages tell it:
+- the core, version 2-0-2, https://openlineage.io/spec/2-0-2/OpenLineage.json, as told by its pages
   https://openlineage.io/docs/spec/object-model, https://openlineage.io/docs/spec/run-cycle
 - the facets below https://openlineage.io/docs/spec/facets/, at the versions of ``FACETS``.
 
@@ -13,13 +13,20 @@ of ours has nothing else:
 from __future__ import annotations
 
 import datetime
+import json
 import re
 import uuid
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator, FormatChecker
+from referencing import Registry, Resource
 
+OWN_FACET = Path(__file__).parents[2] / "docs" / "reference" / "schemas" / "omics-run-facet.json"
+"""The schema of this package's own facet, as it is published."""
+
+CORE = "https://openlineage.io/spec/2-0-2/OpenLineage.json"
 FORMATS = FormatChecker(formats=())
 
 
@@ -106,8 +113,9 @@ def _facets(known: dict[str, Any]) -> Any:
 
 
 def _dataset(own: str) -> Any:
-    # A consumer joins two datasets by their names alone: a bucket, and a key or prefix with no slash before.
-    name = {"type": "string", "pattern": "^[^/]"}
+    # A consumer joins two datasets by their names alone: a bucket, and a key or prefix
+    # with no slash before it, or a slash alone.
+    name = {"type": "string", "pattern": "^(/$|[^/])"}
     namespace = {"type": "string", "pattern": r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"}
     return _object(
         {"namespace": namespace, "name": name},
@@ -116,12 +124,17 @@ def _dataset(own: str) -> Any:
     )
 
 
-def schema_of(own_facets: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of an event.
+def own_facets() -> dict[str, Any]:
+    """Return the published schemas of this package's facets by name, closed: an event has no other member."""
+    published = json.loads(OWN_FACET.read_text())
+    return {
+        name: {"$ref": f"{published['$id']}{where['$ref']}", "unevaluatedProperties": False}
+        for name, where in published["properties"].items()
+    }
 
-    :param own_facets: the schemas of this package's own run facets, by name.
-    """
-    run = _object({"runId": UUID}, {"facets": _facets({**RUN_FACETS, **own_facets})}, closed=True)
+
+def _schema() -> dict[str, Any]:
+    run = _object({"runId": UUID}, {"facets": _facets({**RUN_FACETS, **own_facets()})}, closed=True)
     job = _object({"namespace": TEXT, "name": TEXT}, {"facets": _facets(JOB_FACETS)}, closed=True)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -130,7 +143,7 @@ def schema_of(own_facets: dict[str, Any]) -> dict[str, Any]:
                 "eventTime": TIME,
                 "eventType": {"enum": ["START", "RUNNING", "COMPLETE", "ABORT", "FAIL", "OTHER"]},
                 "producer": URI,
-                "schemaURL": {"const": "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"},
+                "schemaURL": {"const": f"{CORE}#/$defs/RunEvent"},
                 "run": run,
                 "job": job,
                 "inputs": {"type": "array", "items": _dataset("inputFacets"), "maxItems": 1000},
@@ -143,9 +156,16 @@ def schema_of(own_facets: dict[str, Any]) -> dict[str, Any]:
 
 @cache
 def _validator() -> Draft202012Validator:
-    schema = schema_of({})
-    Draft202012Validator.check_schema(schema)
-    return Draft202012Validator(schema, format_checker=FORMATS)
+    published = json.loads(OWN_FACET.read_text())
+    # What the published schema says of a facet in general, it takes from the specification.
+    core = {"$schema": published["$schema"], "$id": CORE, "$defs": {"RunFacet": _facet({})}}
+    registry: Registry[Any] = Registry().with_resources(
+        (schema["$id"], Resource.from_contents(schema)) for schema in (published, core)
+    )
+    schema = _schema()
+    for one in (schema, published):
+        Draft202012Validator.check_schema(one)
+    return Draft202012Validator(schema, registry=registry, format_checker=FORMATS)
 
 
 def faults_of(event: Any) -> list[str]:

@@ -24,15 +24,16 @@ from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
 from tests.support.lineage import Event
-from tests.support.lineage_schema import FORMATS, faults_of, sentences
+from tests.support.lineage_schema import FORMATS, OWN_FACET, faults_of, sentences
 
 ROLES = {
-    "run": ("RunFacet.json",),
-    "job": ("JobFacet.json",),
-    "dataset": ("DatasetFacet.json",),
-    "input": ("InputDatasetFacet.json",),
-    "output": ("OutputDatasetFacet.json",),
+    "run": "RunFacet.json",
+    "job": "JobFacet.json",
+    "dataset": "DatasetFacet.json",
+    "input": "InputDatasetFacet.json",
+    "output": "OutputDatasetFacet.json",
 }
+"""How the file of a facet's schema ends, by what the facet is of."""
 
 
 class Specification:
@@ -44,7 +45,10 @@ class Specification:
     def __init__(self, folder: Path) -> None:
         core = json.loads((folder / "OpenLineage.json").read_text())
         self.version = core["$id"]
-        facets = {path.name: json.loads(path.read_text()) for path in sorted((folder / "facets").glob("*.json"))}
+        facets = {
+            path.name: json.loads(path.read_text()) for path in sorted((folder / "facets").glob("*.json"))
+        }
+        facets[f"own{ROLES['run']}"] = json.loads(OWN_FACET.read_text())
         registry: Registry[Any] = Registry().with_resources(
             (schema["$id"], Resource.from_contents(schema)) for schema in (core, *facets.values())
         )
@@ -72,7 +76,7 @@ class Specification:
 
 def _role_of(file: str) -> str:
     """Return whose facet a schema is about; ``InputDatasetFacet`` ends as ``DatasetFacet`` does."""
-    fits = [(len(end), role) for role, ends in ROLES.items() for end in ends if file.endswith(end)]
+    fits = [(len(end), role) for role, end in ROLES.items() if file.endswith(end)]
     return max(fits)[1] if fits else "any"
 
 
@@ -151,7 +155,9 @@ def broken(event: Event) -> Iterator[tuple[str, Event]]:
 
 def main(arguments: list[str]) -> int:
     """Collect, validate, print; 1 if an event is invalid or our schema is weaker than the specification."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--spec", type=Path, required=True, help="the folder spec of an OpenLineage checkout")
     options = parser.parse_args(arguments)
     specification = Specification(options.spec)

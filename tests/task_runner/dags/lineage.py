@@ -1,4 +1,4 @@
-"""One DAG for each way in which a task tells OpenLineage of a run or batch, but for the gates of ``gates.py``.
+"""One DAG for each way in which a task tells OpenLineage of something, but for the gates of ``gates.py``.
 
 What must not be shown has a marker that says where it was given. Nothing of it is in the DAG run's ``conf``,
 nor in a function's text: both are in the events of Airflow's own.
