@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
+from airflow.triggers.base import BaseTrigger
 
 from airflow_omics.emulator import EmulatorClient
 from scripts.stack import Stack, running
@@ -22,6 +23,8 @@ from tests.support.pipeline import Pipeline
 MARKER = "hush"
 INPUTS = {"inputs.*.name"}
 SECONDS = 120
+BEGUN = [] if hasattr(BaseTrigger, "render_template_fields") else ["START"]
+"""What is told of the beginning of a gate that begins in the triggerer, where it can: nothing."""
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +37,12 @@ def stack(tmp_path_factory: pytest.TempPathFactory, collected: Collected) -> Ite
     folder = tmp_path_factory.mktemp("dags")
     for path in (GATES, LINEAGE):
         shutil.copy(path, folder)
-    settings = {**collected.environment, "AIRFLOW__OMICS__LINEAGE_RUN": "True"}
+    settings = {
+        **collected.environment,
+        "AIRFLOW__OMICS__LINEAGE_RUN": "True",
+        # Every attribute of a task is sent: what must not be shown has to be hidden in it.
+        "AIRFLOW__OPENLINEAGE__INCLUDE_FULL_TASK_INFO": "True",
+    }
     with running(
         Stack(pace=1, poke_interval=1, settings=settings, database="postgresql", dags_folder=folder)
     ) as stack:
@@ -84,7 +92,8 @@ def told(stack: Stack, collected: Collected, job: str, kind: str) -> list[Event]
 
 
 def mark_failed(stack: Stack, pipeline: Pipeline, task_id: str) -> None:
-    stack.patch(f"{pipeline.path}/taskInstances/{task_id}", {"dry_run": False, "new_state": "failed"})
+    dry_run = {} if VERSION >= (3, 0) else {"dry_run": False}
+    stack.patch(f"{pipeline.path}/taskInstances/{task_id}", {"new_state": "failed", **dry_run})
 
 
 def test_gates_and_starts_tell_what_their_runs_were(
@@ -107,7 +116,7 @@ def test_gates_and_starts_tell_what_their_runs_were(
         ("start_deferred.start", started_run, DEFERRED),
         ("start_deferred.read", started_run, ["START", "COMPLETE"]),
         ("gate_reschedule_plain.gate", ended_run, ["START", "COMPLETE"]),
-        ("gate_from_trigger_plain.gate", failed_run, ["START", "START", "FAIL"]),
+        ("gate_from_trigger_plain.gate", failed_run, [*BEGUN, "START", "FAIL"]),
     ):
         events = collected.of(job)
         assert kinds(events) == kinds_told
@@ -157,7 +166,9 @@ def test_every_event_of_this_airflow_is_valid_and_shows_nothing(stack: Stack, co
     told(stack, collected, "start_deferred", "COMPLETE")  # of the DAG run: the scheduler sends it
     events = collected.events()
     assert [found for event in events if (found := faults_of(event))] == []
-    assert set().union(*(places(event, MARKER) for event in events)) == INPUTS
+    # A task of Airflow's own that is passed the record has it as an argument, and sends all of them here.
+    ours = [event for event in events if not event["job"]["name"].endswith(".receive")]
+    assert set().union(*(places(event, MARKER) for event in ours)) == INPUTS
     written = [path for path in stack.folder.rglob("*.log") if path.name != "emulator.log"]
     assert any("task_id=start" in str(path) for path in written)
     lines = [

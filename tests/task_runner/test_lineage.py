@@ -181,6 +181,24 @@ def test_record_fields_apply_to_inputs_and_output(
     assert told == {"kind": "run", "id": run_id, "status": "COMPLETED"}
 
 
+def test_the_name_of_a_run_is_where_the_docs_say(
+    airflow: AirflowProcess, omics: Emulator, collected: Collected
+) -> None:
+    [ended] = omics.start_runs(1, "completed", name="name-of-patient")
+    [failed] = omics.start_runs(1, FAILED, name="name-of-patient")
+    omics.advance(FOREVER)
+
+    def found(dag_id: str, run_id: str) -> set[str]:
+        collected.pass_over()
+        airflow.run(GATES, {"omics_run_id": run_id}, dag_id=dag_id)
+        return set().union(*(places(event, "name-of-patient") for event in collected.of(f"{dag_id}.gate")))
+
+    assert found("gate_poke_plain", ended) == {"run.facets.omics_run.name"}
+    assert found("gate_poke_narrow", ended) == set()
+    of_the_error = {"run.facets.errorMessage.message", "run.facets.errorMessage.stackTrace"}
+    assert found("gate_poke_plain", failed) == {"run.facets.omics_run.name", *of_the_error}
+
+
 def test_inlets_and_outlets_of_the_task_stay_beside_what_its_run_read_and_wrote(
     airflow: AirflowProcess, omics: Emulator, collected: Collected
 ) -> None:

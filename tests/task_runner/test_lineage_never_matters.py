@@ -98,17 +98,20 @@ def test_a_backend_that_does_not_answer_changes_no_ending(
 
 
 SCRIPT = """
-import json, sys, warnings
-from airflow.plugins_manager import integrate_macros_plugins
+import inspect, json, sys, warnings
+
+try:
+    from airflow.dag_processing.dagbag import DagBag
+except ImportError:  # Airflow before 3.2
+    from airflow.models.dagbag import DagBag
 from airflow.listeners.listener import get_listener_manager
 
 has_listeners = get_listener_manager().has_listeners
 before = set(sys.modules)
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
-    from airflow.models.dagbag import DagBag
-
-    bag = DagBag(sys.argv[1], include_examples=False)
+    takes_examples = "include_examples" in inspect.signature(DagBag).parameters
+    bag = DagBag(sys.argv[1], **({"include_examples": False} if takes_examples else {}))
 gate = bag.dags["gate_from_trigger_plain"].get_task("gate")
 print("\\n" + json.dumps({
     "has_listeners": has_listeners,
