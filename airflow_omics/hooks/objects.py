@@ -105,7 +105,10 @@ class OmicsObjectsHook(NamedConnectionHook):
             )
             for item in answer.get("Contents", ())
         ]
-        return ListedPage(objects, answer.get("NextContinuationToken") if answer.get("IsTruncated") else None)
+        token = answer.get("NextContinuationToken") if answer.get("IsTruncated") else None
+        if answer.get("IsTruncated") and not token:
+            raise UnusableAnswerError("S3 answered that there is another page, and not how to ask for it")
+        return ListedPage(objects, token)
 
     def put_if_absent(self, uri: str, body: IO[bytes]) -> str:
         """Write an object, unless there is one of that name, and return the ETag of what is there then.

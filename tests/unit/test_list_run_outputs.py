@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import pickle
 import re
 from typing import Any
@@ -413,6 +414,29 @@ def test_a_bucket_of_another_account_says_who_has_to_allow_it(
         list_outputs(run_id=run_id)
     assert f"{ROOT}/{run_id}/; the worker calls S3 with the identity of its" in str(caught.value)
     assert "of another account, its policy must allow it as well" in str(caught.value)
+
+
+# -- what made them ------------------------------------------------------------------------------------------
+
+
+def test_what_made_the_outputs_is_kept_beside_them_once_they_are_as_required(
+    omics: Any, output: Output
+) -> None:
+    run_id = completed_run(omics, FILES)
+    key = f"cohort/{run_id}/logs/provenance.json"
+    failure(run_id=run_id, pattern="*.none", provenance=True)
+    list_outputs(run_id=run_id)
+    assert key not in {item["Key"] for item in s3().list_objects_v2(Bucket=BUCKET)["Contents"]}
+    assert paths(list_outputs(run_id=run_id, provenance=True)) == DEFAULT_LIST
+    kept = json.loads(s3().get_object(Bucket=BUCKET, Key=key)["Body"].read())
+    assert (kept["run"]["id"], kept["run"]["runOutputUri"]) == (run_id, f"{ROOT}/{run_id}")
+    assert kept["recordedBy"] == {
+        "dag_id": "dag",
+        "run_id": "manual__1",
+        "task_id": "gate",
+        "map_index": -1,
+    }
+    assert f"HealthOmics run {run_id}: what made its outputs is in s3://{BUCKET}/{key}" in output()
 
 
 # -- privacy -------------------------------------------------------------------------------------------------

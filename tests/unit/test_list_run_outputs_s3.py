@@ -107,6 +107,9 @@ def test_the_next_page_is_asked_for_by_the_token_of_the_last(s3: ScriptedS3) -> 
     assert "continuation-token=t%2B1" in s3.asked[1].path
 
 
+MORE_WITHOUT_TOKEN = page("a").content.replace(b"false", b"true")
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -116,8 +119,9 @@ def test_the_next_page_is_asked_for_by_the_token_of_the_last(s3: ScriptedS3) -> 
         Answer(content=b"<html>a proxy</html>"),
         Answer(content=b""),
         LOST,
+        Answer(content=MORE_WITHOUT_TOKEN),
     ],
-    ids=["slow down", "an error inside", "an expired token", "a proxy", "an empty answer", "a lost answer"],
+    ids=["slow down", "inside", "expired token", "a proxy", "an empty answer", "a lost answer", "no token"],
 )
 def test_a_page_that_could_not_be_had_is_asked_for_again_and_nothing_is_missing(
     s3: ScriptedS3, answer: Answer | str
