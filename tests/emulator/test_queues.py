@@ -261,6 +261,16 @@ def test_a_handle_deletes_once_and_an_unknown_one_is_refused(sqs: Any, queue: st
     assert refused(sqs.delete_message, QueueUrl=queue, ReceiptHandle="h")[0] == "ReceiptHandleIsInvalid"
 
 
+def test_a_handle_of_an_earlier_receipt_deletes_as_well(sqs: Any, queue: str) -> None:
+    # AWS says that the message might not be deleted then; moto deletes it.
+    sqs.send_message(QueueUrl=queue, MessageBody="one")
+    [first] = receive(sqs, queue, VisibilityTimeout=0)
+    [second] = receive(sqs, queue, VisibilityTimeout=0)
+    sqs.delete_message(QueueUrl=queue, ReceiptHandle=first["ReceiptHandle"])
+    assert receive(sqs, queue) == []
+    sqs.delete_message(QueueUrl=queue, ReceiptHandle=second["ReceiptHandle"])
+
+
 def test_a_message_is_dropped_when_its_retention_is_over(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
