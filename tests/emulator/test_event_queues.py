@@ -60,6 +60,18 @@ def test_it_gets_nothing_of_before(control: Emulator, connect: Callable[..., Any
     assert [detail["status"] for detail in details(sqs, url)] == ["PENDING"]
 
 
+def test_a_queue_that_delays_its_messages_delays_events(
+    control: Emulator, connect: Callable[..., Any]
+) -> None:
+    sqs, omics = connect("sqs"), connect()
+    url = control.event_queue("ended", ["PENDING"], **HERE)
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"DelaySeconds": "900"})
+    start(omics)
+    assert details(sqs, url) == []
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert attributes["ApproximateNumberOfMessagesDelayed"] == "1"
+
+
 @needs_batches
 def test_it_may_get_those_of_batches(control: Emulator, connect: Callable[..., Any]) -> None:
     sqs, omics = connect("sqs"), connect()
