@@ -199,13 +199,13 @@ def _of_another(record: Mapping[str, Any], workflow: Mapping[str, Any]) -> str |
         ("id", record.get("workflowId"), workflow.get("workflowId") or workflow.get("id")),
         ("version", version, workflow.get("versionName")),
     ]
-    if not version:
+    if not version and not workflow.get("versionName"):  # a version has a uuid of its own
         pairs.append(("uuid", record.get("workflowUuid"), workflow.get("uuid")))
     of_run, of_workflow = (str(about.get("arn") or "").split(":") for about in (record, workflow))
     if len(of_run) > 5 and len(of_workflow) > 5:
-        pairs.append(("Region", of_run[3], of_workflow[3]))
-        if of_workflow[4]:  # the ARN of a Ready2Run workflow names no account
-            pairs.append(("account", record.get("workflowOwnerId") or of_run[4], of_workflow[4]))
+        # The ARN of a Ready2Run workflow names no account.
+        owner = record.get("workflowOwnerId") or of_run[4]
+        pairs += [("Region", of_run[3], of_workflow[3]), ("account", owner, of_workflow[4])]
     for what, wanted, answered in pairs:
         if wanted and answered and wanted != answered:
             return f"GetWorkflow's answer has the {what} {answered}, and the run's workflow {wanted}"

@@ -267,6 +267,14 @@ def test_of_a_narrowed_record_nothing_is_guessed() -> None:
     assert set(manifest["incomplete"]) <= set(SCHEMA["properties"]["incomplete"]["items"]["enum"])
 
 
+def test_what_botocore_was_too_old_to_read_is_not_known() -> None:
+    unread = ["engineVersion", "workflowVersionName", "accelerators"]
+    record = {**RECORD, "accelerators": "GPU"}
+    del record["workflowVersionName"]
+    manifest = valid(provenance_of(record, workflow=VERSION, unread=unread))
+    assert manifest["incomplete"] == ["engine.version", "workflow.versionName"]
+
+
 def test_a_run_that_goes_on_may_still_read_other_files() -> None:
     manifest = made(status="RUNNING", stopTime=None)
     assert manifest["madeBy"]["inputs"] == {READS: "etag:1", INDEX: "etag:2"}

@@ -256,6 +256,20 @@ def test_the_task_that_started_the_run_and_the_one_that_asks(
 
 
 @reads_all
+def test_each_run_has_its_own_workflow_and_a_hook_that_forgets_asks_again(
+    omics: Any, hook: OmicsHook
+) -> None:
+    omics.workflow(WORKFLOW, engine="CWL")
+    omics.workflow("1111111", engine="WDL")
+    records = [completed(omics, hook, workflowId=workflow) for workflow in (WORKFLOW, "1111111")]
+    assert [made(hook, record)["madeBy"]["engine"]["name"] for record in records] == ["CWL", "WDL"]
+    requests = counting(omics)
+    hook.forget()
+    made(hook, records[1])
+    assert requests() == {"GetWorkflow": 1}
+
+
+@reads_all
 def test_a_run_again_with_the_same_is_the_same_and_with_other_reads_is_not(
     omics: Any, hook: OmicsHook
 ) -> None:
