@@ -161,3 +161,18 @@ def test_the_consumer_of_the_page_receives_its_events() -> None:
     known: dict[str, Any] = {}
     exec(compile(code, "emulator.md", "exec"), known)
     assert len(known["ended"]) == 3
+
+
+def test_a_fifo_queue_gets_events_in_the_group_of_its_target(
+    control: Emulator, connect: Callable[..., Any]
+) -> None:
+    sqs, events, omics = connect("sqs"), connect("events"), connect()
+    attributes = {"FifoQueue": "true", "ContentBasedDeduplication": "true"}
+    url = sqs.create_queue(QueueName="ended.fifo", Attributes=attributes)["QueueUrl"]
+    events.put_rule(Name="ended", EventPattern=json.dumps({"source": ["aws.omics"]}))
+    arn = "arn:aws:sqs:us-west-2:123456789012:ended.fifo"
+    target = {"Id": "queue", "Arn": arn, "SqsParameters": {"MessageGroupId": "runs"}}
+    events.put_targets(Rule="ended", Targets=[target])
+    start(omics)
+    [message] = sqs.receive_message(QueueUrl=url, AttributeNames=["All"])["Messages"]
+    assert message["Attributes"]["MessageGroupId"] == "runs"
