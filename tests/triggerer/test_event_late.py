@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from airflow_omics import _clock
 from airflow_omics._listening import queue_reader
 from airflow_omics.hooks.queue import OmicsQueueClient
 from tests.support.event_queues import Dead, Fired, Queue, event, runs, stored, trigger, until
@@ -120,7 +121,10 @@ def test_a_copy_fires_nothing_and_is_deleted(queue: Queue, late: None) -> None:
     run_loop(body)
 
 
-def test_events_are_so_far_apart(queue: Queue) -> None:
+def test_events_are_so_far_apart_whatever_the_clock_is_set_to(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_clock, "time", lambda: pytest.fail("it reads a clock that may be set"))
     queue.send(event(1))
 
     async def body() -> None:

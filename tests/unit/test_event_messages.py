@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_omics._listening.events import FOREIGN, GARBAGE, Ended, NotForUs, ended_of
+from airflow_omics._listening.remembered import Remembered
 from tests.support.event_queues import event, uuid_of
 
 pytestmark = pytest.mark.any_airflow
@@ -134,3 +135,11 @@ def test_no_message_is_an_error(detail: Any) -> None:
     whole = ended_of(json.dumps({**event(), "detail": detail}))
     assert isinstance(whole, NotForUs)
     assert isinstance(ended_of(json.dumps(detail)), NotForUs)
+
+
+def test_no_more_than_ten_thousand_copies_are_remembered() -> None:
+    remembered = Remembered()
+    assert all(remembered.is_first(number) for number in range(10_001))
+    assert not any(remembered.is_first(number) for number in range(1, 10_001))
+    assert remembered.is_first(0)
+    assert 1 not in remembered
