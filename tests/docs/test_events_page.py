@@ -133,6 +133,38 @@ def test_what_cannot_be_read_goes_to_a_queue_that_is_kept_as_well(
     assert (target["Arn"], target["DeadLetterConfig"]["Arn"]) == (queue["QueueArn"], dead["QueueArn"])
 
 
+def _statements(document: dict[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = document["Statement"]
+    return found
+
+
+@pytest.mark.parametrize("encryption", ["sqs", "kms"])
+def test_the_role_of_the_triggerers_may_read_and_decrypt(emulator: Emulator, encryption: str) -> None:
+    iam = boto3.client("iam", **HERE)
+    iam.create_role(RoleName="airflow-triggerer", AssumeRolePolicyDocument="{}")
+    outputs = deploy(Encryption=encryption, AirflowRole="airflow-triggerer")
+    attached = iam.list_attached_role_policies(RoleName="airflow-triggerer")["AttachedPolicies"]
+    documents = [
+        iam.get_policy_version(PolicyArn=policy["PolicyArn"], VersionId="v1")["PolicyVersion"]["Document"]
+        for policy in attached
+    ]
+    allowed = [(statement["Action"], statement["Resource"]) for [statement] in map(_statements, documents)]
+    [queue] = [resource for actions, resource in allowed if "sqs:ReceiveMessage" in actions]
+    assert queue.split(":")[-1] == outputs["QueueUrl"].split("/")[-1]
+    attributes = boto3.client("sqs", **HERE).get_queue_attributes(
+        QueueUrl=outputs["QueueUrl"], AttributeNames=["All"]
+    )["Attributes"]
+    decrypting = [("kms:Decrypt", attributes["KmsMasterKeyId"])] if encryption == "kms" else []
+    assert [one for one in allowed if one[1] != queue] == decrypting
+
+
+def test_without_a_word_sqs_holds_the_key_and_no_role_is_touched(emulator: Emulator) -> None:
+    queue_url = deploy()["QueueUrl"]
+    answer = boto3.client("sqs", **HERE).get_queue_attributes(QueueUrl=queue_url, AttributeNames=["All"])
+    assert answer["Attributes"]["SqsManagedSseEnabled"] == "true"
+    assert "KmsMasterKeyId" not in answer["Attributes"]
+
+
 def test_eventbridge_may_write_into_both_queues_and_use_their_key(template: dict[str, Any]) -> None:
     """What no emulator checks, and what EventBridge tells nobody of."""
     resources = template["Resources"]
@@ -141,6 +173,7 @@ def test_eventbridge_may_write_into_both_queues_and_use_their_key(template: dict
     [statement] = policy["PolicyDocument"]["Statement"]
     assert statement["Principal"] == {"Service": "events.amazonaws.com"}
     assert statement["Action"] == "sqs:SendMessage"
+    assert statement["Resource"] == [{"Fn::GetAtt": [name, "Arn"]} for name in ("Queue", "DeadLetters")]
     assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": ["Rule", "Arn"]}}}
     [ours] = [
         statement
@@ -148,7 +181,7 @@ def test_eventbridge_may_write_into_both_queues_and_use_their_key(template: dict
         if statement["Principal"] == {"Service": "events.amazonaws.com"}
     ]
     assert ours["Action"] == ["kms:GenerateDataKey", "kms:Decrypt"]
-    assert {resources[name]["Properties"]["KmsMasterKeyId"]["Fn::If"][0] for name in ("Queue", "DeadLetters")}
+    assert ours["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
 
 
 def test_the_page_names_each_parameter_and_its_default(template: dict[str, Any]) -> None:
