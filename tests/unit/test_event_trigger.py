@@ -32,7 +32,7 @@ def test_what_it_is_stored_as_is_plain_json_and_says_everything() -> None:
         spacing=30,
         aws_conn_id="lab",
         verify=False,
-        botocore_config={"read_timeout": 40},
+        botocore_config={"read_timeout": 40, "client_context_params": {"a": (1, 2)}},
     ).serialize()
     assert path == "airflow_omics.triggers.OmicsRunEventTrigger"
     assert kwargs == {
@@ -44,7 +44,7 @@ def test_what_it_is_stored_as_is_plain_json_and_says_everything() -> None:
         "aws_conn_id": "lab",
         "region_name": None,
         "verify": False,
-        "botocore_config": {"read_timeout": 40},
+        "botocore_config": {"read_timeout": 40, "client_context_params": {"a": [1, 2]}},
     }
     assert json.loads(json.dumps(kwargs)) == kwargs
     assert OmicsRunEventTrigger(**kwargs).serialize() == (path, kwargs)
