@@ -21,6 +21,9 @@ INPUT = "s3://reads/hush-input/1.fastq.gz"
 PARAMETERS = {"sample": "hush-parameter", "reads": [INPUT]}
 GATES, LINEAGE = CASE_DAGS / "gates.py", CASE_DAGS / "lineage.py"
 
+MOST_SECONDS = 300.0
+"""Seconds after which a DAG run that has not ended is a failure; the first one loads all of Airflow."""
+
 VERSION = tuple(int(part) for part in airflow.__version__.split(".")[:2])
 SKIPPED = ["COMPLETE"] if VERSION >= (3, 1) else []
 """What Airflow tells of a task that was skipped: nothing before 3.1, whose listeners do not hear of it."""
@@ -119,7 +122,7 @@ def _ending(emulator: Emulator, operation: str | None) -> Iterator[None]:
 
     def end_all() -> None:
         # The answer to the first may still be on its way, the second request is made by who has read it.
-        emulator.wait_for(operation, 2, timeout=60)
+        emulator.wait_for(operation, 2, timeout=MOST_SECONDS)
         emulator.advance(100 * FOREVER)
 
     service = threading.Thread(target=end_all)
@@ -129,7 +132,7 @@ def _ending(emulator: Emulator, operation: str | None) -> Iterator[None]:
 
 
 def airflow_of(
-    home: Path, server: EmulatorServer, environment: dict[str, str], max_seconds: float = 120.0
+    home: Path, server: EmulatorServer, environment: dict[str, str], max_seconds: float = MOST_SECONDS
 ) -> AirflowProcess:
     """Return an Airflow, yet to be started, whose default connection leads to the emulator."""
     connection = {

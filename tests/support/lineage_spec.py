@@ -23,7 +23,8 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
-from tests.support.lineage import Event
+import tests.support.environment  # noqa: F401  before anything imports Airflow
+from tests.support.lineage import Collected, Event
 from tests.support.lineage_schema import FORMATS, OWN_FACET, faults_of, sentences
 
 ROLES = {
@@ -81,8 +82,8 @@ def _role_of(file: str) -> str:
 
 
 def _facets_of(event: Event) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    yield "run", "run.facets", event["run"].get("facets") or {}
-    yield "job", "job.facets", event["job"].get("facets") or {}
+    for role in ("run", "job"):
+        yield role, f"{role}.facets", (event.get(role) or {}).get("facets") or {}
     for member, own in (("inputs", "inputFacets"), ("outputs", "outputFacets")):
         for number, dataset in enumerate(event.get(member) or []):
             yield "dataset", f"{member}[{number}].facets", dataset.get("facets") or {}
@@ -159,12 +160,13 @@ def main(arguments: list[str]) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--spec", type=Path, required=True, help="the folder spec of an OpenLineage checkout")
+    parser.add_argument("--events", type=Path, help="a folder of events that were collected before")
     options = parser.parse_args(arguments)
     specification = Specification(options.spec)
     from tests.support.lineage_modes import collect_all
 
     with tempfile.TemporaryDirectory() as folder:
-        events = collect_all(Path(folder))
+        events = Collected(options.events).events() if options.events else collect_all(Path(folder))
     faults = [(event, found) for event in events if (found := specification.faults_of(event))]
     facets = dict(sorted(specification.facets.items()))
     ours = [(event, found) for event in events if (found := faults_of(event))]
@@ -173,11 +175,10 @@ def main(arguments: list[str]) -> int:
     whole = next((event for event in events if is_whole(event)), None)
     weaker = ["no event had inputs, an output, a query and our facet"]
     if whole is not None:
-        weaker = [
-            f"{name}: the specification {'refuses' if specification.faults_of(one) else 'accepts'} it"
-            for name, one in broken(whole)
-            if not faults_of(one) or not specification.faults_of(one)
-        ]
+        # Without a run it is a valid event about a job, which none of ours is.
+        weaker = [f"our own schema accepts {name}" for name, one in broken(whole) if not faults_of(one)]
+        refused = sum(bool(specification.faults_of(one)) for _, one in broken(whole))
+        print(f"broken events that the specification refuses: {refused} of {len(BREAKS)}")
     print(*weaker, sep="\n")
     print(json.dumps(facets, indent=1))
     print(f"specification: {specification.version}")
