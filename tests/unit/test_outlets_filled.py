@@ -131,6 +131,14 @@ def test_alias_of_a_record_that_does_not_say_where_has_no_event() -> None:
     assert alias_events(filled(batch_sensor(alias), {"id": "7654321", "status": "PROCESSED"})[alias]) == []
 
 
+@pytest.mark.parametrize("status", ["PENDING", "RUNNING", "FAILED"])
+def test_alias_has_no_event_of_a_run_that_was_only_started_or_read(status: str) -> None:
+    """An asset's event is Airflow's own; that of an alias would say of outputs that they are there."""
+    alias = ALIAS("later")
+    task = OmicsStartRunOperator(**START, output_uri="s3://bucket/out", outlets=[alias])
+    assert alias_events(filled(task, {"id": "1", "status": status})[alias]) == []
+
+
 def test_outlets_of_other_kinds_are_passed_over(caplog: pytest.LogCaptureFixture) -> None:
     """Lineage takes any object for an outlet."""
     outlet = ASSET(uri="s3://bucket/cohort")
