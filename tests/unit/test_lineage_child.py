@@ -187,9 +187,10 @@ def test_a_record_without_what_an_event_needs_tells_nothing_of_the_run_and_all_o
     assert caplog.records == []
 
 
-def test_a_batch_is_no_run(client: Client) -> None:
+@pytest.mark.parametrize("status", ["PROCESSED", "FAILED", "CANCELLED"])
+def test_a_batch_is_no_run(client: Client, status: str) -> None:
     task = OmicsRunBatchSensor(task_id="gate", batch_id="1234567")
-    task._note_published({**RECORD, "status": "PROCESSED"})
+    task._note_published({**RECORD, "status": status})
     task.get_openlineage_facets_on_complete(TASK_INSTANCE)
     assert client.events == []
 
