@@ -192,3 +192,16 @@ def test_names_that_can_not_be_had_for_long_are_an_error_and_no_list_without_the
     s3.answers = [page("a", "logs/outputs.json"), Answer(503, "SlowDown")]
     with pytest.raises(OmicsError, match="HeadObject"):
         list_outputs()
+
+
+def test_names_that_dead_credentials_keep_back_are_an_error_and_no_list_without_them(s3: ScriptedS3) -> None:
+    s3.answers = [page("a", "logs/outputs.json"), Answer(400)]  # all that HEAD says of an expired token
+    with pytest.raises(OmicsAccessError, match="HeadObject") as caught:
+        list_outputs()
+    assert caught.value.kind is FaultKind.CREDENTIALS
+
+
+def test_the_last_page_is_the_one_that_is_not_truncated(s3: ScriptedS3) -> None:
+    s3.answers = [Answer(content=page("a", token="t1").content.replace(b"true", b"false"))]
+    assert [output["uri"] for output in list_outputs()] == [f"{URI}a"]
+    assert len(s3.asked) == 1
