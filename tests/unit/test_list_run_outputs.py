@@ -416,6 +416,12 @@ def test_a_bucket_of_another_account_says_who_has_to_allow_it(
     assert "of another account, its policy must allow it as well" in str(caught.value)
 
 
+def test_the_links_of_the_task_lead_to_its_run(omics: Any) -> None:
+    run_id, ti = completed_run(omics, FILES), TaskInstance()
+    make(run_id=run_id).execute(context_of(ti))
+    assert run_id in str(ti.links)
+
+
 # -- what made them ------------------------------------------------------------------------------------------
 
 

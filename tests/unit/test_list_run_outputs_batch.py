@@ -115,6 +115,22 @@ def test_a_run_that_was_deleted_meanwhile_is_named(omics: Any, monkeypatch: pyte
     assert left not in str(caught.value)
 
 
+def test_a_run_that_only_the_list_calls_completed_is_named(
+    omics: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = start_batch(omics, settings([("completed", 2)]))
+    first = next(iter(folders(record)))
+    read = OmicsHook.get_run
+
+    def get_run(self: OmicsHook, run_id: str, *arguments: Any) -> Any:
+        answer = read(self, run_id, *arguments)
+        return {**answer, "status": "STOPPING"} if run_id == first else answer
+
+    monkeypatch.setattr(OmicsHook, "get_run", get_run)
+    with pytest.raises(OmicsBatchError, match=f"run {first} was COMPLETED, and is STOPPING now"):
+        list_outputs(batch_id=record)
+
+
 def test_a_batch_that_nobody_knows_is_not_found(omics: Any) -> None:
     with pytest.raises(OmicsBatchNotFoundError):
         list_outputs(batch_id="4711")
