@@ -599,6 +599,20 @@ def test_one_workflow_has_one_engine_and_main_file() -> None:
         assert both_ways(one, other) == Comparison(False, {}, ("engine.main", "engine.name"))
 
 
+def test_two_runs_whose_version_is_not_known_may_have_two_engines() -> None:
+    record = {key: value for key, value in RECORD.items() if key != "workflowVersionName"}
+    one, other = (
+        valid(provenance_of({**record, **members}, unread=["workflowVersionName"]))
+        for members in ({}, OTHER_RUN)
+    )
+    assert both_ways(one, other) == Comparison(False, {}, ("engine.main", "engine.name"))
+
+
+def test_two_runs_without_a_uuid_are_not_taken_for_one() -> None:
+    one = made(uuid=None, parameters=None)
+    assert both_ways(one, one) == Comparison(False, {}, ("parametersDigest",))
+
+
 def test_two_manifests_of_one_run_are_the_same_if_nothing_differs() -> None:
     narrowed = valid(provenance_of({"id": "1234567", "uuid": RECORD["uuid"], "status": "RUNNING"}))
     assert both_ways(made(), narrowed) == Comparison(True, {}, ())
