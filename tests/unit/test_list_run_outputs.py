@@ -10,6 +10,11 @@ from typing import Any
 
 import pytest
 
+try:
+    from airflow.sdk import DAG
+except ImportError:  # Airflow 2.11
+    from airflow import DAG
+
 from airflow_omics._compat import AirflowFailException
 from airflow_omics._outputs import reader
 from airflow_omics.exceptions import (
@@ -370,6 +375,14 @@ def test_a_template_is_checked_once_it_is_rendered(omics: Any) -> None:
     task.render_template_fields(context)
     with pytest.raises(OmicsRequestError, match="pattern is ''; it is empty"):
         task.execute(context)
+
+
+def test_a_pattern_stays_a_text_where_templates_become_python_objects() -> None:
+    with DAG("native", schedule=None, render_template_as_native_obj=True):
+        task = make(run_id="1", pattern=["{{ params.sample }}"])
+    context: Any = {**context_of(TaskInstance()), "params": {"sample": "2026"}}
+    task.render_template_fields(context)
+    assert task.pattern == ["2026"]
 
 
 def test_an_upstream_task_that_pushed_nothing_is_named(omics: Any) -> None:
