@@ -30,6 +30,7 @@ _COUNTS: Final = (
     "cancelledRunCount",
 )
 _LONGEST: Final = 4096  # characters of a member; AWS's own are at most 1,024
+_IN_NO_TEXT: Final = "[\0\ud800-\udfff]"  # JSON can say it, but Airflow can't send or store it
 
 
 class Ended(NamedTuple):
@@ -116,4 +117,4 @@ def _members(
 
 
 def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= _LONGEST
+    return isinstance(value, str) and 0 < len(value) <= _LONGEST and not re.search(_IN_NO_TEXT, value)

@@ -49,10 +49,12 @@ class Batch(NamedTuple):
 
     :param ended: what the messages say, in the order in which it happened.
     :param messages: the messages, for the reader.
+    :param firing: the triggers that yield an event for it, until they go on: then Airflow has taken it.
     """
 
     ended: list[Ended]
     messages: list[_Held]
+    firing: set[object]
 
 
 class QueueReader:
@@ -91,7 +93,7 @@ class QueueReader:
             messages, self._unfired = self._unfired, []
             ended = sorted((held.ended for held in messages), key=lambda one: one.members.get("time", ""))
             self._fired_at = _clock.monotonic()
-            yield Batch(ended, messages)
+            yield Batch(ended, messages, set())
 
     async def delete(self, messages: Sequence[_Held]) -> None:
         """Delete messages. One that can't be deleted is deleted when it is received again."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.shared_stream import SharedStreamProducer
 
-from airflow_omics._listening.events import Ended
 from airflow_omics._listening.queue_reader import Batch, QueueReader
 from airflow_omics._listening.readers import Readers
 
@@ -28,23 +27,26 @@ class QueueProducer(SharedStreamProducer):
     def __init__(self, queue_url: str, readers: Readers) -> None:
         self._reader = QueueReader(queue_url, readers)
 
-    async def open_stream(self) -> AsyncIterator[tuple[list[Ended], Batch]]:
-        """Yield what has ended, and the batch as :meth:`advance` needs it."""
+    async def open_stream(self) -> AsyncIterator[tuple[Batch, Batch]]:
+        """Yield batches, for the triggers and for :meth:`advance`."""
         async for batch in self._reader.batches():
-            yield batch.ended, batch
+            yield batch, batch
 
     async def advance(self, batch: Sequence[AdvanceItem]) -> None:
         """Delete the messages of what is stored, and let be received again what is not.
 
+        To Airflow, a trigger that is cancelled while its event is logged has handled the batch; but the event
+        is stored nowhere.
+
         It never raises: Airflow would end every trigger of the stream.
         """
         for item in batch:
-            messages = item.broker_payload.messages
+            handled: Batch = item.broker_payload
             try:
-                if item.outcome.is_clean:
-                    await self._reader.delete(messages)
+                if item.outcome.is_clean and not handled.firing:
+                    await self._reader.delete(handled.messages)
                 else:
-                    await self._reader.hand_back(messages)
+                    await self._reader.hand_back(handled.messages)
             except Exception:
                 log.exception("Messages of a queue could not be put away; they come again")
 

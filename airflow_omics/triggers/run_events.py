@@ -6,7 +6,7 @@ import contextlib
 import json
 import math
 import re
-from collections.abc import AsyncIterator, Collection, Hashable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Hashable, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.triggers.base import TriggerEvent
@@ -207,8 +207,10 @@ class OmicsRunEventTrigger(BaseEventTrigger):  # type: ignore[misc]
         with readers.joined_by(self):
             async for batch in shared_stream:
                 readers.warn_of_several()
-                if (event := self._event(batch, fired)) is not None:
+                if (event := self._event(batch.ended, fired)) is not None:
+                    batch.firing.add(self)
                     yield event
+                    batch.firing.discard(self)
 
     async def cleanup(self) -> None:
         """Hand back what was received and never fired."""
@@ -250,7 +252,12 @@ def _checked_statuses(statuses: Any, kind: str) -> list[str]:
     checked = check_statuses("statuses", statuses, _RESOURCES[kind])
     if not checked:
         raise ValueError(f"statuses is {statuses!r}; without any status the trigger would never fire.")
-    return list(dict.fromkeys(checked))
+    return _in_order(checked, statuses)
+
+
+def _in_order(checked: Collection[str], given: Any) -> list[str]:
+    """Return each once, and a set sorted: its order differs by process, and Airflow compares triggers."""
+    return sorted(checked) if isinstance(given, Set) else list(dict.fromkeys(checked))
 
 
 def _checked_ids(value: Any) -> list[str] | None:
@@ -266,7 +273,7 @@ def _checked_ids(value: Any) -> list[str] | None:
             f"workflow_id is {value!r}; it takes the id of a workflow, such as '1234567', or a collection of "
             "ids."
         )
-    return list(dict.fromkeys(ids))
+    return _in_order(dict.fromkeys(ids), value)
 
 
 def _checked_spacing(value: Any) -> float:

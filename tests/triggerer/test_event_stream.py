@@ -7,13 +7,14 @@ import logging
 from typing import Any
 
 import pytest
+from airflow.triggers.shared_stream import SharedStreamManager
 
 from airflow_omics._listening import queue_client, queue_reader, readers
 from airflow_omics._listening.events import Ended, ended_of
 from airflow_omics.emulator import Emulator
 from airflow_omics.hooks.queue import OmicsQueueClient
 from airflow_omics.triggers import OmicsRunEventTrigger
-from tests.support.event_queues import Dead, Queue, event, runs, trigger, triggerer, until
+from tests.support.event_queues import Dead, Queue, event, runs, stored, trigger, triggerer, until
 from tests.support.triggers import run_loop
 
 
@@ -59,6 +60,23 @@ def test_a_message_is_deleted_once_its_event_is_stored_and_not_before(queue: Que
             running.store(fired)
             await queue.holds(0, 0)
             assert fired.ids == ["1", "2"]
+
+    run_loop(body)
+
+
+def test_an_event_that_airflow_was_cancelled_before_it_took_is_not_deleted(queue: Queue) -> None:
+    """It logs an event before it takes it. To be cancelled there counts as having handled the batch."""
+    queue.send(event(1))
+
+    async def body() -> None:
+        manager, left = SharedStreamManager(), stored(trigger(queue))
+        key = left.shared_stream_key()
+        assert key is not None
+        events = left.filter_shared_stream(manager.subscribe(trigger_id=1, trigger=left, key=key))
+        await anext(events)
+        await manager.unsubscribe(1, key)
+        assert queue.counts == (1, 0)
+        await events.aclose()
 
     run_loop(body)
 

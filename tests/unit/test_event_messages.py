@@ -63,7 +63,7 @@ def test_without_a_uuid_the_time_tells_a_run_from_the_next_of_its_id() -> None:
     assert said(**without).key != said(time="2026-02-15T12:00:00Z", **without).key
 
 
-@pytest.mark.parametrize("value", [None, 7, "", "x" * 5000, ["a"], {"a": 1}])
+@pytest.mark.parametrize("value", [None, 7, "", "x" * 5000, ["a"], {"a": 1}, "a\ud800", "a\0b"])
 def test_a_member_that_is_no_text_is_left_out(value: Any) -> None:
     detail = {"runName": value, "runOutputUri": value, "workflowId": value, "uuid": value}
     members = said(detail=detail, time=value).members

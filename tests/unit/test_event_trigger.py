@@ -63,6 +63,16 @@ def test_airflow_takes_it_for_the_same_trigger_whenever_its_dag_is_parsed() -> N
 
 
 @needs_event_triggers
+def test_sets_are_the_same_trigger_in_each_process_that_parses_the_dag() -> None:
+    """The order of a set of texts is another in each process."""
+    statuses = ["FAILED", "COMPLETED", "CANCELLED", "DELETED"]
+    ids = [str(number) for number in range(1000, 1010)]
+    trigger = OmicsRunEventTrigger(URL, statuses=set(statuses), workflow_id=frozenset(ids))
+    assert trigger.statuses == ["CANCELLED", "COMPLETED", "DELETED", "FAILED"]
+    assert trigger.workflow_id == ids
+
+
+@needs_event_triggers
 def test_an_asset_watcher_takes_it() -> None:
     from airflow.sdk import Asset, AssetWatcher
 
