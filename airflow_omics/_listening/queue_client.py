@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
@@ -51,6 +52,7 @@ class QueueClient:
         self._arguments = arguments
         self._queue_url = queue_url
         self._client: OmicsQueueClient | None = None
+        self._used: Counter[OmicsQueueClient] = Counter()  # requests that each client waits for
         self._building = asyncio.Lock()
         self._closed = False
         self._troubles = {name: _Trouble(f"{doing} {queue_url}") for name, doing in _DOING.items()}
@@ -86,13 +88,26 @@ class QueueClient:
         client: OmicsQueueClient | None = None
         try:
             client = await self._current()
-            answer = await request(client)
+            answer = await self._asked(client, request)
         except Exception as error:
             await self._note(trouble, error, client)
             return None
         if name not in _CHANGES:
             trouble.over()
         return answer
+
+    async def _asked(
+        self, client: OmicsQueueClient, request: Callable[[OmicsQueueClient], Awaitable[T]]
+    ) -> T:
+        self._used[client] += 1
+        try:
+            return await request(client)
+        finally:
+            self._used[client] -= 1
+            if not self._used[client]:
+                del self._used[client]
+                if client is not self._client:  # another call has dropped it meanwhile
+                    await self._end(client)
 
     async def _note(self, trouble: _Trouble, error: Exception, client: OmicsQueueClient | None) -> None:
         from airflow_omics.hooks.faults import fault_of
@@ -111,6 +126,11 @@ class QueueClient:
         if client is None or client is not self._client:
             return
         self._client = None
+        # One that still waits for messages may be given some: to close it now would lose sight of them.
+        if self._closed or client not in self._used:
+            await self._end(client)
+
+    async def _end(self, client: OmicsQueueClient) -> None:
         try:
             await client.close()
         except Exception as error:

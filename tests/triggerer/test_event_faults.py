@@ -194,6 +194,40 @@ def test_credentials_that_are_repaired_are_read_again(
     assert len(warnings()) == 1
 
 
+def test_a_call_that_is_denied_breaks_off_no_other(
+    queue: Queue, warnings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A message is deleted while the next ones are waited for, with the same client."""
+    monkeypatch.setattr(queue_reader, "LATE", 0.0)
+    begun: list[int] = []
+    works = OmicsQueueClient.receive
+
+    async def noted(client: Any, *args: Any, **kwargs: Any) -> Any:
+        begun.append(kwargs["wait"])
+        return await works(client, *args, **kwargs)
+
+    async def denied_later(client: Any, handles: Any) -> list[str]:
+        await until(lambda: len(begun) >= 2)
+        await asyncio.to_thread(lambda: queue.counts)  # a request takes so long, so that one is on its way
+        raise denied("DeleteMessageBatch")
+
+    monkeypatch.setattr(OmicsQueueClient, "receive", noted)
+    monkeypatch.setattr(OmicsQueueClient, "delete", denied_later)
+    queue.send(event(1))
+
+    async def body() -> None:
+        fired = start(queue)
+        await fired.fires(1)
+        await until(warnings)
+        queue.send(event(2))
+        await fired.fires(2)
+        await fired.stop()
+
+    run_loop(body)
+    [said] = warnings()
+    assert said.startswith("Deleting events that were handled from")
+
+
 def test_a_connection_that_is_not_there_is_one_warning(queue: Queue, connect: Connect, warnings: Any) -> None:
     queue.send(event(1))
 
