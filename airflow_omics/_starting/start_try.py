@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from airflow_omics import _clock
 from airflow_omics._compat import AirflowTaskTimeout, Context
@@ -28,7 +28,7 @@ from airflow_omics._waiting.ending import ending_from_event
 from airflow_omics._waiting.poller import Poller, until_over
 from airflow_omics._waiting.wait import Ending, Wait
 from airflow_omics.hooks import OmicsHook
-from airflow_omics.records import IDENTITY_KEYS, RunRecord
+from airflow_omics.records import IDENTITY_KEYS, RunRecord, narrow
 
 
 class StartTry(ABC):
@@ -124,6 +124,7 @@ class StartTry(ABC):
         attempt = Attempt(self._try.task, waited.get("epoch"), int(waited.get("generation", 0)))
         self._deadlines.resume(waited)
         ending = ending_from_event(event)
+        self._note_published(ending.record or self._remembered_identity())
         if ending.record is not None:
             self._seen(ending.record)
             self.snapshots.note(ending.record)
@@ -163,14 +164,22 @@ class StartTry(ABC):
         self._deadlines.put_off(_clock.monotonic() - began)
         self._target = self._remembered_target()
         self._seen(started.record)
+        self._note_published(started.record)
         self.snapshots.note(started.record, self._calls.at_hand)
         if started.is_new:
             self._log.info("Started %s.", self.kind.resource.named(str(started.record.get("id"))))
         return started
 
     def _remembered_target(self) -> Target | None:
-        known = {key: self._memory.run[key] for key in IDENTITY_KEYS if self._memory.run.get(key)}
+        known = self._remembered_identity()
         return Target.parse(known, self.kind.resource) if known else None
+
+    def _remembered_identity(self) -> dict[str, Any]:
+        return {key: self._memory.run[key] for key in IDENTITY_KEYS if self._memory.run.get(key)}
+
+    def _note_published(self, record: Mapping[str, Any]) -> None:
+        """Note what is known of the run by now: an ``execution_timeout`` may end the task at any moment."""
+        self._operator._note_published(narrow(cast("RunRecord", record), self._operator.record_fields))
 
     # -- what the starter asks and reports -------------------------------------------------------------------
 
@@ -244,6 +253,7 @@ class StartTry(ABC):
             ending = poller.look()
             if wait.record is not None:
                 self._seen(wait.record)
+                self._note_published(wait.record)
             self.snapshots.looked(wait, poller.hook, is_over=ending is not None)
             return ending
 

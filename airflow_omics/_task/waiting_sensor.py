@@ -35,7 +35,7 @@ from airflow_omics._task.checks import (
 from airflow_omics._task.from_trigger import StartTriggerArguments, why_not_end, why_not_start
 from airflow_omics._task.publishing import PublishingMixin
 from airflow_omics.links import RunLinks, persist_links
-from airflow_omics.records import IDENTITY_KEYS
+from airflow_omics.records import IDENTITY_KEYS, narrow
 
 if TYPE_CHECKING:
     from airflow_omics._identity import Target
@@ -127,6 +127,8 @@ class WaitingSensor(PublishingMixin, RunTaskMixin, BaseSensorOperator):
         def look() -> Ending | None:
             nonlocal links
             ending = poller.look()
+            if wait.record is not None:  # an execution_timeout may end the task at any moment
+                self._note_published(narrow(wait.record, self.record_fields))
             links = persist_links(context, wait.record, links)
             snapshots.looked(wait, poller.hook, is_over=ending is not None)
             return ending

@@ -14,6 +14,7 @@ from airflow.providers.openlineage.extractors import ExtractorManager
 from airflow.utils.state import TaskInstanceState
 from openlineage.client.serde import Serde
 
+from airflow_omics._compat import AirflowTaskTimeout
 from airflow_omics.operators import OmicsGetBatchOperator, OmicsGetRunOperator
 from airflow_omics.sensors import OmicsRunBatchSensor, OmicsRunSensor
 from tests.support.batches import needs_batches, settings
@@ -239,6 +240,48 @@ def test_a_failed_start_operator_tells_of_its_run_also_if_nothing_is_pushed(
     task = start_task(do_xcom_push=False, parameters=PARAMETERS)
     assert task().kind == "OmicsRunFailedError"
     assert facet(told(task.operator, "failed"))["failureReason"] == "IMPORT_FAILED"
+
+
+def _time_out() -> None:
+    raise AirflowTaskTimeout("Timeout, PID: 1")
+
+
+def test_a_gate_that_runs_into_its_execution_timeout_tells_of_the_run_as_last_seen(
+    omics: Any, clock: Any
+) -> None:
+    [run_id] = omics.start_runs(1, life="running-forever", parameters=PARAMETERS)
+    task = OmicsRunSensor(task_id="gate", run_id=run_id, record_fields=["uuid", "startTime"])
+    clock.start()
+    clock.at(3600, _time_out)
+    with pytest.raises(AirflowTaskTimeout):
+        task.execute(context_of(TaskInstance()))
+    told_of = facet(told(task, "failed"))
+    assert (told_of["id"], told_of["status"]) == (run_id, "RUNNING")
+    assert {"uuid", "startTime"} <= set(told_of)
+    assert "arn" not in told_of
+
+
+def test_a_start_operator_that_runs_into_its_execution_timeout_tells_of_the_run_as_last_seen(
+    start_task: StartTask, omics: Any, clock: Any
+) -> None:
+    omics.default_life = "running-forever"
+    task = start_task(parameters=PARAMETERS, record_fields=["uuid"])
+    clock.at(3600, _time_out)
+    done = task()
+    assert done.kind == "AirflowTaskTimeout"
+    told_of = facet(told(task.operator, "failed"))
+    assert (told_of["status"], set(told_of)) == ("RUNNING", {"kind", "id", "uuid", "status"})
+
+
+def test_a_start_operator_whose_look_fails_after_a_deferral_names_its_run(
+    start_task: StartTask, omics: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    omics.default_life = "running-forever"
+    task = start_task(deferrable=True)
+    event = {"outcome": "error", "record": None, "message": "denied", "error": "OmicsAccessError"}
+    monkeypatch.setattr(task, "fire", lambda trigger: event)
+    assert task().kind == "OmicsAccessError"
+    assert {"id", "uuid", "arn"} <= set(facet(told(task.operator, "failed")))
 
 
 # -- before the end ------------------------------------------------------------------------------------------
