@@ -46,9 +46,13 @@ class OutputNames:
             for uri in uris:
                 self._by_uri.setdefault(uri, name)
 
-    def name_of(self, uri: str) -> str | None:
-        """Return the name of the output that a file is, or is in; None if the summary does not say it."""
-        while len(uri) > len(_S3):
+    def name_of(self, uri: str, root: str = _S3) -> str | None:
+        """Return the name of the output that a file is, or is in; None if the summary does not say it.
+
+        :param root: the run's folder, with a slash at its end. An output that is that folder, or one above
+            it, is a text, and names no file.
+        """
+        while len(uri) > len(root):
             if (name := self._by_uri.get(uri)) is not None:
                 return name
             uri = uri.rpartition("/")[0]

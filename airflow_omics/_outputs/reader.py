@@ -114,7 +114,7 @@ class OutputsReader:
             for path, found in listed.items()
             if self._patterns.matches(path)
         ]
-        outputs = [output._replace(name=names.name_of(output.uri)) for output in outputs]
+        outputs = [output._replace(name=names.name_of(output.uri, root)) for output in outputs]
         return Found(outputs, [*self._missing(outputs, names, root, listed), *self._too_small(outputs)])
 
     # -- calls -----------------------------------------------------------------------------------------------
@@ -202,24 +202,26 @@ class OutputsReader:
         if not self._require:
             return
         for pattern in self._patterns.all or (None,):
-            met = [
-                output
-                for output in outputs
-                if output.bytes >= self._min_bytes and (pattern is None or pattern.matches(output.path))
-            ]
+            meant = [output for output in outputs if pattern is None or pattern.matches(output.path)]
+            met = [output for output in meant if output.bytes >= self._min_bytes]
             if len(met) < self._require:
-                yield self._too_few(len(met), None if pattern is None else pattern.text, root)
+                has_small = len(met) < len(meant)
+                yield self._too_few(len(met), None if pattern is None else pattern.text, root, has_small)
+        there = listed.keys() | _folders_of(listed)
         for name, uris in names.told:
             paths = [uri.removeprefix(root) for uri in uris if uri.startswith(root)]
             is_meant = any(self._patterns.matches(path) for path in paths)
-            if is_meant and not any(path in listed or _holds(path, listed) for path in paths):
+            if is_meant and there.isdisjoint(paths):
                 yield f"{name} is not there: its file is {root}{paths[0]}, by {SUMMARIES[0]}"
 
-    def _too_few(self, count: int, pattern: str | None, root: str) -> str:
-        of_bytes = f" of at least {self._min_bytes:,} bytes" if self._min_bytes > 1 else ""
+    def _too_few(self, count: int, pattern: str | None, root: str, has_small: bool) -> str:
+        of_bytes = " that is not empty" if has_small else ""
+        if self._min_bytes > 1:
+            of_bytes = f" of at least {self._min_bytes:,} bytes"
         if count == 0:
             matches = "is there" if pattern is None else f"matches {pattern!r}"
             return f"no output{of_bytes} {matches} in {root}"
+        of_bytes = of_bytes.replace("that is", "that are")
         match = "are there" if pattern is None else f"match {pattern!r}"
         return f"only {count:,} of {self._require:,} outputs{of_bytes} {match} in {root}"
 
@@ -238,8 +240,12 @@ def shown(faults: Sequence[str]) -> str:
     return "; ".join(faults[:_NAMED_AT_MOST]) + (f"; and {more:,} more" if more > 0 else "")
 
 
-def _holds(folder: str, listed: Iterable[str]) -> bool:
-    return any(path.startswith(f"{folder}/") for path in listed)
+def _folders_of(paths: Iterable[str]) -> set[str]:
+    folders = set()
+    for path in paths:
+        while (path := path.rpartition("/")[0]) and path not in folders:
+            folders.add(path)
+    return folders
 
 
 def _root_of(record: Mapping[str, Any], target: Target) -> str:

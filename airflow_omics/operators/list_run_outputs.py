@@ -115,6 +115,8 @@ class OmicsListRunOutputsOperator(RunTaskMixin, BaseOperator):
     @property
     def resource(self) -> Resource:  # type: ignore[override]
         """What it is about: a run, or a batch."""
+        if self.run_id is None and self.batch_id is None:
+            return BATCH if self._is_of_batch else RUN  # a template has rendered to nothing
         return RUN if self.batch_id is None else BATCH
 
     def _check_what(self) -> None:
@@ -122,6 +124,7 @@ class OmicsListRunOutputsOperator(RunTaskMixin, BaseOperator):
         if (self.run_id is None) == (self.batch_id is None):
             given = "neither is given" if self.run_id is None else "both are given"
             raise ValueError(f"it takes run_id or batch_id, and {given}.")
+        self._is_of_batch = self.run_id is None
         if self.pattern is not None and is_known_now(self.pattern):
             from airflow_omics._outputs.patterns import Patterns
 

@@ -244,7 +244,23 @@ def test_without_patterns_only_an_output_that_the_workflow_names_must_not_be_emp
     leave(run_id, {}, {"W.vcf": "{root}/out/a.vcf", "W.log": "{root}/out/b.log"})
     assert f"W.log, {ROOT}/{run_id}/out/b.log is empty" in str(failure(run_id=run_id))
     only_empty = completed_run(omics, {"out/b.log": 0})
-    assert "no output is there" in str(failure(run_id=only_empty))
+    assert f"not as required: no output that is not empty is there in {ROOT}/{only_empty}/." in str(
+        failure(run_id=only_empty)
+    )
+
+
+def test_outputs_that_are_there_and_empty_are_not_said_to_be_missing(omics: Any) -> None:
+    run_id = completed_run(omics, {"out/a.vcf": 0, "out/b.bam": 1, "out/c.bam": 0})
+    root = f"{ROOT}/{run_id}/"
+    assert f": no output that is not empty matches '*.vcf' in {root}; {root}out/a.vcf is empty." in str(
+        failure(run_id=run_id, pattern="*.vcf")
+    )
+    assert f": only 1 of 2 outputs that are not empty match '*.bam' in {root}; {root}out/c.bam is" in str(
+        failure(run_id=run_id, pattern="*.bam", require=2)
+    )
+    assert f"only 1 of 2 outputs that are not empty are there in {root}." in str(
+        failure(run_id=run_id, require=2)
+    )
 
 
 def test_an_output_that_the_workflow_names_and_is_not_there_is_named(omics: Any) -> None:
@@ -427,6 +443,15 @@ def test_a_bucket_of_another_account_says_who_has_to_allow_it(
         list_outputs(run_id=run_id)
     assert f"{ROOT}/{run_id}/; the worker calls S3 with the identity of its" in str(caught.value)
     assert "of another account, its policy must allow it as well" in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [None, ""])
+@pytest.mark.parametrize("argument", ["run_id", "batch_id"])
+def test_a_template_that_renders_to_nothing_is_named(omics: Any, argument: str, value: Any) -> None:
+    task = make(**{argument: "{{ params.which }}"})
+    setattr(task, argument, value)  # as Airflow does once it has rendered it
+    with pytest.raises(OmicsRequestError, match=f"^{argument} is {value!r}"):
+        task.execute(context_of(TaskInstance()))
 
 
 def test_the_links_of_the_task_lead_to_its_run(omics: Any) -> None:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import time
+from typing import Any, cast
 
 import pytest
 
 from airflow_omics._outputs import reader
 from airflow_omics._outputs.names import OutputNames
+from airflow_omics._outputs.patterns import Patterns
+from airflow_omics._outputs.reader import Output as Listed
+from airflow_omics._outputs.reader import OutputsReader
 from airflow_omics.exceptions import OmicsRunError
+from airflow_omics.hooks.objects import ListedObject
 from tests.support.fixtures import Output
-from tests.support.outputs import BUCKET, completed_run, leave, list_outputs, names, paths, s3
+from tests.support.outputs import BUCKET, ROOT, completed_run, leave, list_outputs, names, paths, s3
 
 pytestmark = [pytest.mark.any_airflow, pytest.mark.usefixtures("clock")]
 
@@ -102,6 +107,27 @@ def test_the_other_name_of_the_summary_is_read_as_well(omics: Any) -> None:
     leave(run_id, {"logs/output.json": summary.encode()})
     for pattern in (None, "out/*.vcf"):
         assert names(list_outputs(run_id=run_id, pattern=pattern)) == {"out/a.vcf": "W.vcf"}
+
+
+@pytest.mark.parametrize("text", ["s3://results", f"{ROOT}/", "{root}", "{root}/"])
+def test_a_text_that_is_a_folder_above_the_outputs_names_none_of_them(omics: Any, text: str) -> None:
+    """Otherwise each file would have its name, and an empty one would fail the task."""
+    run_id = completed_run(omics, {"out/a.vcf": 1, "out/b.log": 0}, {"W.where": text})
+    assert names(list_outputs(run_id=run_id)) == {}
+
+
+def test_a_name_takes_no_longer_the_more_files_there_are() -> None:
+    root, stored = "s3://b/r/1/", ListedObject("", 1, "e", "2026-03-01T00:00:00+00:00")
+    files = {f"out/a {number}.txt": stored for number in range(20_000)}
+    told = [{"class": "File", "location": f"{root}{path}".replace(" ", "%20")} for path in files]
+    names_of = OutputNames(json.dumps({"W.all": told}).encode())
+    outputs = [Listed(path, root + path, 1, "e", "", "1") for path in files]
+    began = time.process_time()
+    assert (
+        list(OutputsReader(cast("Any", None), Patterns(None), None)._missing(outputs, names_of, root, files))
+        == []
+    )
+    assert time.process_time() - began < 5
 
 
 def test_of_two_names_the_first_counts(omics: Any) -> None:
