@@ -131,6 +131,36 @@ def test_a_run_that_only_the_list_calls_completed_is_named(
         list_outputs(batch_id=record)
 
 
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("fault", ["list-omits", "list-lies"])
+def test_a_completed_run_that_the_list_lacks_is_not_left_out(omics: Any, fault: str, named: bool) -> None:
+    lives = settings([("completed", 3), ("failed-run-task-failed", 1), ("cancelled", 1)])
+    record = start_batch(omics, lives, named=named)
+    by_id = folders(record)
+    omics.fault("ListRuns", fault, run_id=next(iter(by_id)))
+    assert {output["run_id"] for output in list_outputs(batch_id=record)} == set(by_id)
+
+
+def test_a_completed_run_that_was_deleted_is_said_to_be_missing(omics: Any, output: Output) -> None:
+    record = start_batch(omics, settings([("completed", 3), ("failed-run-task-failed", 1)]))
+    [gone, *others] = folders(record)
+    omics.vanish(gone)
+    said = "1 more of its runs completed, by GetBatch's count, and are listed no more"
+    with pytest.raises(OmicsBatchError, match=f"its outputs are not as required: {said}"):
+        list_outputs(batch_id=record)
+    output()
+    assert {found["run_id"] for found in list_outputs(batch_id=record, require=0)} == set(others)
+    assert said in output()
+
+
+def test_a_batch_of_which_each_completed_run_was_deleted_is_not_said_to_have_none(omics: Any) -> None:
+    record = start_batch(omics, settings([("completed", 1)]))
+    omics.vanish(next(iter(folders(record))))
+    with pytest.raises(OmicsBatchError, match="1 more of its runs completed") as caught:
+        list_outputs(batch_id=record)
+    assert "none of its runs has completed" not in str(caught.value)
+
+
 def test_a_batch_that_nobody_knows_is_not_found(omics: Any) -> None:
     with pytest.raises(OmicsBatchNotFoundError):
         list_outputs(batch_id="4711")
