@@ -88,6 +88,7 @@ class OmicsWorkflowOperations:
         """
         members = self._omics_client().meta.service_model.operation_model("GetRun").output_shape.members
         unread = [member for member in IF_ANY.values() if member not in members]
+        provenance_of(record)  # refuses what is no record, before anything is asked for
         workflow, notes = self._workflow_of(record, unread)
         return provenance_of(record, workflow=workflow, task=task, notes=notes, unread=unread)
 

@@ -50,6 +50,19 @@ def made(hook: OmicsHook, record: Any, **arguments: Any) -> dict[str, Any]:
     return manifest
 
 
+@pytest.mark.parametrize("wrong", [None, "1234567", 7, {}])
+def test_what_is_no_record_is_refused(hook: OmicsHook, wrong: Any) -> None:
+    with pytest.raises(ValueError, match=r"^record is a .*; it takes a run's record"):
+        hook.provenance(wrong)
+
+
+def test_a_batchs_record_is_refused_without_a_call(omics: Any, hook: OmicsHook) -> None:
+    requests = counting(omics)
+    with pytest.raises(ValueError, match=r"^record is a batch's; "):
+        hook.provenance({"id": "7", "workflowId": WORKFLOW, "runSummary": {}})
+    assert requests() == {}
+
+
 @reads_all
 def test_a_run_of_a_workflow(omics: Any, hook: OmicsHook) -> None:
     omics.workflow(WORKFLOW, engine="CWL")
