@@ -35,6 +35,8 @@ class Backend:
 
     def end(self) -> None:
         """Refuse connections from now on."""
+        if self._listening.fileno() < 0:
+            return
         self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
         for connection in self.taken:
