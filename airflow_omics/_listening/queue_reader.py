@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
@@ -33,6 +34,9 @@ _A_REQUEST: Final = 10  # messages that SQS takes in one request
 _MOST_HELD: Final = 4 * MOST
 _ASK_AGAIN: Final = 600.0  # seconds for which it stands whether there is a queue for dead letters
 _LAST_CALLS: Final = 5.0  # seconds for handing back when all ends
+_LAST_ANSWER: Final = 1.5  # of them, seconds for a request that may be about to receive something
+_PAUSE: Final = 1.0  # the least seconds that a request which receives nothing takes
+_LOOK: Final = 5.0  # seconds after which a new spacing counts: that of an edited DAG file
 
 
 class _Held:
@@ -79,13 +83,18 @@ class QueueReader:
         self._fired_at: float | None = None
         self._late: set[asyncio.Task[None]] = set()
         self._dead_letters: tuple[float, bool | None] | None = None
+        self._asking: asyncio.Future[list[Message] | None] | None = None
+        self._handed_back_at = -math.inf
         self._closed = False
 
     async def batches(self) -> AsyncIterator[Batch]:
         """Yield batches for ever, with ``spacing`` seconds at least from one to the next."""
         while True:
-            if self._fired_at is not None:
-                await asyncio.sleep(self._fired_at + self._readers.spacing - _clock.monotonic())
+            while self._fired_at is not None:
+                left = self._fired_at + self._readers.spacing - _clock.monotonic()
+                if left <= 0:
+                    break
+                await asyncio.sleep(min(left, _LOOK))
             while len(self._held) >= _MOST_HELD:
                 self._room.clear()
                 await self._room.wait()
@@ -110,6 +119,7 @@ class QueueReader:
 
     async def hand_back(self, messages: Sequence[_Held]) -> None:
         """Let messages be received again, by anybody, at once."""
+        self._handed_back_at = _clock.monotonic()
         await self._change("hand_back", self._let_go(messages))
 
     async def close(self) -> None:
@@ -120,18 +130,36 @@ class QueueReader:
         for task in self._late:
             task.cancel()
         await asyncio.gather(*self._late, return_exceptions=True)
-        unfired, self._unfired = self._unfired, []
         try:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LAST_CALLS):
+                    answered = await self._last_answer()
+                    unfired, self._unfired = self._unfired, []
                     await self.hand_back(unfired)
+                    await self._change("hand_back", answered)
         finally:
             await self._client.close()
+
+    async def _last_answer(self) -> list[str]:
+        """Return the handles of what is received by the request that was not over when all ended.
+
+        SQS may hand to it what is handed back now, and nobody would see that until it is visible again.
+        """
+        asking, self._asking = self._asking, None
+        if asking is None:
+            return []
+        may_receive = self._unfired or _clock.monotonic() - self._handed_back_at < _LAST_ANSWER
+        try:
+            async with asyncio.timeout(_LAST_ANSWER if may_receive else 0):
+                return [message.handle for message in await asking or ()]
+        except TimeoutError:
+            return []
 
     async def _gather(self) -> None:
         """Receive messages until there is something to fire, and what comes with it."""
         begun: float | None = None
         while True:
+            asked_at = _clock.monotonic()
             count = await self._receive()
             if count is None:
                 if self._unfired:
@@ -139,6 +167,8 @@ class QueueReader:
                 await asyncio.sleep(self._client.pause())
                 continue
             if not self._unfired:
+                if not count:
+                    await asyncio.sleep(asked_at + _PAUSE - _clock.monotonic())
                 continue
             now, spacing = _clock.monotonic(), self._readers.spacing
             begun = now if begun is None else begun
@@ -151,7 +181,10 @@ class QueueReader:
         """Receive messages once; return how many, or None if that failed."""
         most = min(_A_REQUEST, MOST - len(self._unfired))
         hidden = round(self._readers.spacing + LATE + _SLACK)
-        messages = await self._client.receive(most, wait=1 if self._unfired else _LONG_POLL, hidden=hidden)
+        wait = 1 if self._unfired else _LONG_POLL
+        self._asking = asyncio.ensure_future(self._client.receive(most, wait=wait, hidden=hidden))
+        messages = await asyncio.shield(self._asking)  # close() ends it
+        self._asking = None
         if messages is None:
             return None
         handles: list[str] = []

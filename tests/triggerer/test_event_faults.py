@@ -414,3 +414,26 @@ def test_a_short_read_timeout_ends_no_wait_for_messages(queue: Queue) -> None:
         return client.longest_wait
 
     assert run_loop(body) == 3
+
+
+def test_a_request_that_may_not_wait_is_not_made_all_the_time(queue: Queue) -> None:
+    """A read_timeout of five seconds and less leaves no time to wait for messages."""
+    asked: list[int] = []
+
+    async def body() -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            works = OmicsQueueClient.receive
+
+            async def noted(client: Any, *args: Any, **kwargs: Any) -> Any:
+                asked.append(client.longest_wait)
+                return await works(client, *args, **kwargs)
+
+            patch.setattr(OmicsQueueClient, "receive", noted)
+            fired = start(queue, botocore_config={"read_timeout": 5})
+            begun = asyncio.get_running_loop().time()
+            await until(lambda: len(asked) >= 4)
+            assert asyncio.get_running_loop().time() - begun >= 3
+            await fired.stop()
+
+    run_loop(body)
+    assert set(asked) == {0}

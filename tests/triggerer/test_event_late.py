@@ -139,6 +139,24 @@ def test_events_are_so_far_apart_whatever_the_clock_is_set_to(
     run_loop(body)
 
 
+def test_a_smaller_spacing_of_an_edited_dag_file_counts_soon(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue_reader, "_LOOK", 0.1)
+    queue.send(event(1))
+
+    async def body() -> None:
+        running = stored(trigger(queue, spacing=3600))
+        fired = Fired(running.run())
+        await fired.fires(1)
+        queue.send(event(2))
+        running.spacing = 0  # as Readers.spacing does once the other has joined and this one has left
+        await fired.fires(2)
+        await fired.stop()
+
+    run_loop(body)
+
+
 def test_batches_have_their_counts_as_numbers(queue: Queue) -> None:
     arn = "arn:aws:omics:us-east-1:123456789012:runBatch/7123456"
     counts = {"totalRuns": "3", "completedRunCount": "2", "failedRunCount": "1", "cancelledRunCount": "none"}
