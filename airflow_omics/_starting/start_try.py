@@ -164,7 +164,6 @@ class StartTry(ABC):
         self._deadlines.put_off(_clock.monotonic() - began)
         self._target = self._remembered_target()
         self._seen(started.record)
-        self._note_published(started.record)
         self.snapshots.note(started.record, self._calls.at_hand)
         if started.is_new:
             self._log.info("Started %s.", self.kind.resource.named(str(started.record.get("id"))))
@@ -213,6 +212,8 @@ class StartTry(ABC):
     def remember(self, attempt: Attempt, record: RunRecord | None) -> None:
         """Write down an attempt, and its run once that is known."""
         self._starting = attempt  # a kill cancels the run of this one, not of one before that ended badly
+        if record is not None:
+            self._note_published(record)
         self._memory.note_run(attempt, record, waiting=self._operator.wait_for_completion)
 
     def ended(self, attempt: Attempt, record: RunRecord) -> None:

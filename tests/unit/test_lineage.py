@@ -15,6 +15,7 @@ from airflow.utils.state import TaskInstanceState
 from openlineage.client.serde import Serde
 
 from airflow_omics._compat import AirflowTaskTimeout
+from airflow_omics.hooks import OmicsHook
 from airflow_omics.operators import OmicsGetBatchOperator, OmicsGetRunOperator
 from airflow_omics.sensors import OmicsRunBatchSensor, OmicsRunSensor
 from tests.support.batches import needs_batches, settings
@@ -271,6 +272,15 @@ def test_a_start_operator_that_runs_into_its_execution_timeout_tells_of_the_run_
     assert done.kind == "AirflowTaskTimeout"
     told_of = facet(told(task.operator, "failed"))
     assert (told_of["status"], set(told_of)) == ("RUNNING", {"kind", "id", "uuid", "status"})
+
+
+def test_a_start_operator_that_is_timed_out_before_its_first_look_tells_of_the_run_that_it_started(
+    start_task: StartTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = start_task(parameters=PARAMETERS)
+    monkeypatch.setattr(OmicsHook, "get_run", lambda *_, **__: _time_out())
+    assert task().kind == "AirflowTaskTimeout"
+    assert facet(told(task.operator, "failed"))["status"] == "PENDING"
 
 
 def test_a_start_operator_whose_look_fails_after_a_deferral_names_its_run(
