@@ -6,16 +6,19 @@ import hashlib
 import io
 import json
 import logging
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from airflow_omics.exceptions import OmicsRequestError
+from airflow_omics._identity import Target
+from airflow_omics.exceptions import OmicsAccessError, OmicsRequestError
 from airflow_omics.hooks.responses import UnusableAnswerError
 from airflow_omics.hooks.retrying import Retries
 from airflow_omics.provenance import compare, to_json
 
 if TYPE_CHECKING:
     from airflow_omics.hooks.objects import OmicsObjectsHook
+
+T = TypeVar("T")
 
 NAME: Final = "provenance"
 _LARGEST: Final = 64 * 1024 * 1024  # bytes; a run with 100,000 inputs has 30 MB
@@ -45,18 +48,27 @@ def write(objects_hook: OmicsObjectsHook, record: Mapping[str, Any], provenance:
         )
     folder = f"{folder.rstrip('/')}/logs/{NAME}"
     content = to_json(provenance).encode()
-    retries = Retries(lambda: objects_hook, log)
+    run = Target(str(record.get("id")))
+    retries = Retries(lambda: objects_hook, log, target=run)
+
+    def called(call: Callable[[], T], uri: str) -> T:
+        try:
+            return retries.call(call)
+        except (OmicsAccessError, OmicsRequestError) as error:
+            said = f"{str(error).removesuffix('.')}. This was {uri}."
+            raise type(error)(said, run_id=run.id, kind=error.kind) from error
+
     first = f"{folder}.json"
-    if retries.call(lambda: objects_hook.put_new(first, io.BytesIO(content))) is not None:
+    if called(lambda: objects_hook.put_new(first, io.BytesIO(content)), first) is not None:
         return first
-    there = retries.call(lambda: _content(objects_hook, first))
+    there = called(lambda: _content(objects_hook, first), first)
     if there == content:
         return first
     if (why := _more(there, provenance)) is None:
         log.info("%s is there already, and says the same of what made the outputs; it stays", first)
         return first
     beside = f"{folder}-{hashlib.sha256(content).hexdigest()[:16]}.json"
-    retries.call(lambda: objects_hook.put_if_absent(beside, io.BytesIO(content)))
+    called(lambda: objects_hook.put_if_absent(beside, io.BytesIO(content)), beside)
     log.warning(
         "%s is there already and stays as it is. It %s; the manifest of now is kept beside it, in %s",
         first,

@@ -254,7 +254,8 @@ def _fault_of_answer(error: aws_errors.ClientError) -> Fault:
     transient = status >= 500 or status in _TRANSIENT_STATUSES or plain in _TRANSIENT_CODES
     if transient or not code or code.isdigit():
         return Fault(FaultKind.TRANSIENT, said, code)
-    if plain in _DENIALS or status == 403:
+    # An object in an archive is not there to be read, whoever asks.
+    if plain in _DENIALS or (status == 403 and code != "InvalidObjectState"):
         return Fault(FaultKind.DENIED, f"{said}. Allow {_iam_action(error)} to the caller.", code)
     return Fault(FaultKind.REFUSED, said, code)
 

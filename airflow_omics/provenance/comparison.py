@@ -72,7 +72,12 @@ def _checked(manifest: Any, which: str) -> Mapping[str, Any]:
         objects = [manifest.get(part, {}) for part in ("run", "workflow")]
         if isinstance(made_by, Mapping):
             objects += [made_by.get(part, {}) for part in ("definition", "engine", "inputs", "images")]
-            if isinstance(incomplete, list) and all(isinstance(part, Mapping) for part in objects):
+            is_whole = all(isinstance(part, Mapping) for part in objects)
+            if (
+                is_whole
+                and isinstance(incomplete, list)
+                and all(isinstance(name, str) for name in incomplete)
+            ):
                 return manifest
     raise ValueError(
         f"{which} is no manifest of the schema {SCHEMA}; give what provenance_of has returned, or "

@@ -14,7 +14,7 @@ from airflow_omics._outputs.reader import OutputsReader
 from airflow_omics.exceptions import FaultKind, OmicsAccessError, OmicsError, OmicsRequestError
 from airflow_omics.hooks import OmicsHook
 from tests.support.clocks import turn
-from tests.support.fixtures import Connect
+from tests.support.fixtures import Connect, Output
 from tests.support.scripted_s3 import FROM_AWS, LOST, Answer, ScriptedS3
 from tests.support.sensors import ONE_ATTEMPT
 
@@ -199,6 +199,18 @@ def test_names_that_dead_credentials_keep_back_are_an_error_and_no_list_without_
     with pytest.raises(OmicsAccessError, match="HeadObject") as caught:
         list_outputs()
     assert caught.value.kind is FaultKind.CREDENTIALS
+
+
+def test_names_that_are_in_an_archive_are_a_warning_that_blames_no_permission(
+    s3: ScriptedS3, output: Output
+) -> None:
+    summary = Answer(content=b"{}", headers={**FROM_AWS, "ETag": '"etag-1"'})
+    s3.answers = [page("a", "logs/outputs.json"), summary, Answer(403, "InvalidObjectState")]
+    assert [found["uri"] for found in list_outputs()] == [f"{URI}a"]
+    said = output()
+    assert "its outputs have no names: " in said
+    assert "InvalidObjectState" in said
+    assert "Allow" not in said
 
 
 def test_the_last_page_is_the_one_that_is_not_truncated(s3: ScriptedS3) -> None:

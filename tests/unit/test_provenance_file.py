@@ -164,6 +164,8 @@ def test_one_that_contradicts_it_is_kept_beside_it_and_the_log_names_no_input(
         json.dumps({**MANIFEST, "madeBy": {"inputs": 7}}).encode(),
         json.dumps({**MANIFEST, "run": 7}).encode(),
         json.dumps({**MANIFEST, "incomplete": None}).encode(),
+        json.dumps({**MANIFEST, "incomplete": [[]]}).encode(),
+        json.dumps({**MANIFEST, "incomplete": [7, "engine.name"]}).encode(),
     ],
 )
 def test_a_file_that_is_no_manifest_stays_and_loses_none(client: Any, output: Output, there: bytes) -> None:
@@ -249,7 +251,9 @@ def test_a_denial_is_an_error_that_names_the_action(s3: ScriptedS3) -> None:
     s3.answers = [Answer(403, "AccessDenied")]
     with pytest.raises(OmicsAccessError, match="s3:PutObject") as caught:
         write(hook(), RECORD, MANIFEST)
-    assert caught.value.kind is FaultKind.DENIED
+    assert (caught.value.kind, caught.value.run_id) == (FaultKind.DENIED, "1234567")
+    assert str(caught.value).startswith("HealthOmics run 1234567: PutObject: AccessDenied: ")
+    assert str(caught.value).endswith(f"Allow s3:PutObject to the caller. This was {FIRST}.")
     s3.answers = [Answer(412, "PreconditionFailed"), Answer(403, "AccessDenied")]
     with pytest.raises(OmicsAccessError, match="s3:GetObject"):
         write(hook(), RECORD, MANIFEST)
