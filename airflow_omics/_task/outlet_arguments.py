@@ -120,7 +120,7 @@ def _check_field(name: str, verb: str, field: str, task: Any) -> None:
     if field in _PRIVATE:
         raise ValueError(
             f"{name} {verb} {field!r}, which may hold patient data or secrets; whoever may see an asset can "
-            "read its events."
+            "read its events; leave it out."
         )
     if field in _NESTED:
         of_batch = f", such as {_COUNTS[0]!r}" if field == "outcome" else ""

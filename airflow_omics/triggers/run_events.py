@@ -251,7 +251,10 @@ def _checked_statuses(statuses: Any, kind: str) -> list[str]:
         return [BATCH.terminal[0]]
     checked = check_statuses("statuses", statuses, _RESOURCES[kind])
     if not checked:
-        raise ValueError(f"statuses is {statuses!r}; without any status the trigger would never fire.")
+        raise ValueError(
+            f"statuses is {statuses!r}; without any status the trigger would never fire: name one, such as "
+            f"{_RESOURCES[kind].terminal[0]!r}."
+        )
     return _in_order(checked, statuses)
 
 

@@ -101,7 +101,7 @@ def test_the_default_status_of_batches_is_that_of_one_whose_runs_have_ended() ->
         ({"queue_url": "{{ var.value.queue }}"}, "are not templated"),
         ({"statuses": "COMPLETED"}, "statuses is 'COMPLETED'; it takes a collection"),
         ({"statuses": None}, "statuses is None"),
-        ({"statuses": []}, "without any status the trigger would never fire"),
+        ({"statuses": []}, "the trigger would never fire: name one, such as 'COMPLETED'."),
         ({"statuses": ["RUNNING"]}, "a status that a run leaves again"),
         ({"statuses": ["completed"]}, "upper-case"),
         ({"statuses": ["COMPLETE"]}, "did you mean 'COMPLETED'"),

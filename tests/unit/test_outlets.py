@@ -64,7 +64,11 @@ BY = {
     "a number": (1, "partition_outlets_by is 1; it takes the name of one member of the record"),
     "a list": (["uuid"], "partition_outlets_by is ['uuid']; it takes the name of one member"),
     "True": (True, "partition_outlets_by is True; it takes the name of one member of the record"),
-    "tags": ("tags", "partition_outlets_by is 'tags', which may hold patient data or secrets"),
+    "tags": (
+        "tags",
+        "partition_outlets_by is 'tags', which may hold patient data or secrets; whoever may see an asset "
+        "can read its events; leave it out.",
+    ),
     "the id": ("id", "partition_outlets_by is 'id'; an event has it as 'omics_id'"),
     "digests": ("resourceDigests", "partition_outlets_by is 'resourceDigests', which is no single value"),
     "snake case": ("run_group_id", "did you mean 'runGroupId'?"),
