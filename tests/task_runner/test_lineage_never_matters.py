@@ -54,7 +54,8 @@ def backend() -> Iterator[Backend]:
 def airflow(
     server: EmulatorServer, tmp_path_factory: pytest.TempPathFactory, backend: Backend
 ) -> Iterator[AirflowProcess]:
-    transport = {"type": "http", "url": backend.url, "timeout": 60}
+    # Longer than the provider lets a task's event take, and not so long that a DAG run's holds up the test.
+    transport = {"type": "http", "url": backend.url, "timeout": 5, "retry": {"total": 0}}
     settings = {
         "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(transport),
         "AIRFLOW__OPENLINEAGE__EXECUTION_TIMEOUT": "1",
@@ -72,7 +73,6 @@ FAILED = "failed-run-task-failed"
 ENDINGS = [
     (mode_of("gate_deferrable_plain"), {"gate": "success", "receive": "success"}),
     (mode_of("gate_poke_plain", FAILED, child=True), {"gate": "failed", "receive": "success"}),
-    (mode_of("gate_deferrable_soft_fail", FAILED), {"gate": "skipped", "receive": "success"}),
     (mode_of("start_deferred"), {"start": "success", "read": "success"}),
 ]
 
