@@ -47,8 +47,8 @@ def lineage_at_end(
 
 
 def _has_output(record: Mapping[str, Any]) -> bool:
-    """Return whether a run COMPLETED, or a batch is PROCESSED and one of its runs completed."""
+    """Return whether a run COMPLETED, or a batch is PROCESSED and says that one of its runs completed."""
     if record.get("status") != "PROCESSED":
         return record.get("status") == "COMPLETED"
     outcome = record.get("outcome")
-    return not isinstance(outcome, Mapping) or outcome.get("completed") != 0
+    return isinstance(outcome, Mapping) and bool(outcome.get("completed"))

@@ -16,7 +16,8 @@ LOGS: Final = "logs"
 
 _ANY_FOLDERS: Final = "**"
 _TAKES: Final = (
-    "it takes a glob relative to the run's folder, such as 'out/*.vcf.gz' or '*.bam', or several in a list"
+    "it takes a glob relative to the run's folder, such as 'out/vcf/*.vcf.gz' or '*.bam', or several in a "
+    "list"
 )
 
 
@@ -138,7 +139,7 @@ def _wrong(text: str) -> str | None:
     if not text.strip():
         return f"it is empty, so nothing could match; {_TAKES}."
     if text.startswith("s3://"):
-        return "it takes what follows the run's runOutputUri, such as 'out/*.vcf.gz', and no URI."
+        return "it takes what follows the run's runOutputUri, such as 'out/vcf/*.vcf.gz', and no URI."
     if text.startswith("/"):
         return "no output begins with a slash; it takes what follows the run's runOutputUri, such as 'out/*'."
     if text.endswith("/"):

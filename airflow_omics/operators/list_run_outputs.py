@@ -29,7 +29,7 @@ class OmicsListRunOutputsOperator(RunTaskMixin, BaseOperator):
     :param run_id: a run id (text or int), a run ARN, or a record that holds ``id``, such as the output of
         the task that waited for the run. Templated.
     :param batch_id: a batch id, a batch ARN, or a record, in place of ``run_id``. Templated.
-    :param pattern: which outputs are meant: a glob or several, such as ``["out/*.vcf.gz", "*.bam"]``.
+    :param pattern: which outputs are meant: a glob or several, such as ``["out/vcf/*.vcf.gz", "*.bam"]``.
         Without a slash it matches a file's name in any folder; with one the path below ``runOutputUri``, and
         ``**`` any folders. None takes all. Templated.
     :param require: how many outputs of at least ``min_bytes`` each pattern must match in each run; without

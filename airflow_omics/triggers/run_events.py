@@ -27,7 +27,7 @@ _DEFAULT: Final = ("COMPLETED",)
 _RESOURCES: Final = {"run": RUN, "batch": BATCH}
 _LISTS: Final = {"run": "runs", "batch": "batches"}
 _LONGEST_SPACING: Final = 3600.0
-_QUEUE_URL: Final = r"https?://[^/\s?#{}]+(/[^/\s?#{}]+)*/[A-Za-z0-9_-]{1,80}(\.fifo)?"
+_QUEUE_URL: Final = r"https?://[^/\s?#{}@]+(/[^/\s?#{}]+)*/[A-Za-z0-9_-]{1,80}(\.fifo)?"
 _REGION: Final = r"([a-z]{2,}(?:-[a-z]+)+-[0-9]+)"
 _REGION_OF_HOST: Final = rf"(?:^|[.])sqs(?:-fips)?[.]{_REGION}[.]|^{_REGION}[.]queue[.]"
 _SHOWN: Final = 20  # runs in an event's printed form
@@ -240,6 +240,9 @@ def _checked_url(url: Any) -> str:
         )
     elif isinstance(url, str) and "{{" in url:
         hint = " The arguments of an AssetWatcher's trigger are not templated."
+    elif isinstance(url, str) and "@" in url:
+        url = re.sub("//[^/]*@", "//***@", url)
+        hint = " It has no user and password: credentials belong in the connection."
     raise ValueError(
         f"queue_url is {url!r}; it takes the URL of a queue, such as "
         f"'https://sqs.us-east-1.amazonaws.com/123456789012/ended-runs'.{hint}"

@@ -63,6 +63,13 @@ def test_airflow_takes_it_for_the_same_trigger_whenever_its_dag_is_parsed() -> N
 
 
 @needs_event_triggers
+def test_credentials_in_the_url_are_refused_and_shown_nowhere() -> None:
+    with pytest.raises(ValueError, match="credentials belong in the connection") as refused:
+        OmicsRunEventTrigger("https://user:secret@sqs.us-east-1.amazonaws.com/123456789012/ended")
+    assert "secret" not in str(refused.value)
+
+
+@needs_event_triggers
 def test_sets_are_the_same_trigger_in_each_process_that_parses_the_dag() -> None:
     """The order of a set of texts is another in each process."""
     statuses = ["FAILED", "COMPLETED", "CANCELLED", "DELETED"]

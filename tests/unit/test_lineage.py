@@ -406,6 +406,18 @@ def test_record_fields_take_the_output_of_a_batch_with_its_default_setting(omics
 
 
 @needs_batches
+def test_a_batch_whose_outcome_record_fields_leave_out_has_no_output(omics: Any, clock: Any) -> None:
+    """Nothing says then that any of its runs completed."""
+    record = a_batch(omics, settings([("failed-import-failed", 2)]))
+    fields = ["uuid", "defaultRunSetting"]
+    sensor = OmicsRunBatchSensor(
+        task_id="gate", batch_id=record["id"], max_failures=2, record_fields=fields, diagnose=False
+    )
+    assert end(sensor) is None
+    assert told(sensor)["outputs"] == []
+
+
+@needs_batches
 def test_the_operator_that_starts_a_batch_tells_of_it(start_batch: StartBatch) -> None:
     task = start_batch(run_settings=cohort(3))
     record = task().result

@@ -136,7 +136,7 @@ def test_a_pattern_of_many_folders_takes_no_time_that_grows_with_each() -> None:
         ("", "pattern is ''; it is empty, so nothing could match; it takes a glob relative to"),
         ("  ", "it is empty"),
         ("/out/*.vcf", "no output begins with a slash; it takes what follows the run's runOutputUri"),
-        ("s3://bucket/run/*.vcf", "it takes what follows the run's runOutputUri, such as 'out/*.vcf.gz', and no URI."),
+        ("s3://bucket/run/*.vcf", "it takes what follows the run's runOutputUri, such as 'out/vcf/*.vcf.gz', and no URI."),
         ("out/", "it names a folder, and outputs are files; give 'out/**' for all that is in it."),
         ("../other/*.vcf", "so '.' and '..' match nothing; leave them out."),
         ("./out/*.vcf", "so '.' and '..' match nothing"),
