@@ -152,7 +152,9 @@ def test_runs_that_end_together_are_one_event(queue: Queue) -> None:
     run_loop(body, 90)
 
 
-def test_an_event_holds_no_more_than_so_many(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_event_holds_no_more_than_so_many(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(queue_reader, "MOST", 25)
     queue.send(*(event(number) for number in range(1, 61)))
 
@@ -161,6 +163,7 @@ def test_an_event_holds_no_more_than_so_many(queue: Queue, monkeypatch: pytest.M
             fired = running.start(trigger(queue, spacing=1))
             await fired.fires(60)
             assert [len(one["runs"]) for one in fired.events] == [25, 25, 10]
+            assert "Receiving events" not in caplog.text
 
     run_loop(body)
 
