@@ -67,7 +67,7 @@ _END_TO_END = Part("end-to-end", ("tests/stack/test_core.py",), "airflow")
 # The oldest Airflow that has pages, and the one row whose environment has another auth manager.
 _AND_PAGES = replace(_END_TO_END, tests=(*_END_TO_END.tests, "tests/stack/test_pages.py"))
 _AND_PAGES_OF_FAB = replace(_END_TO_END, tests=(*_END_TO_END.tests, "tests/stack/test_pages_fab.py"))
-_TASK_RUNNER = Part("task-runner", ("tests/task_runner",))
+_TASK_RUNNER = Part("task-runner", ("tests/task_runner", "-m", "not any_airflow"))
 _UNIT = Part("unit", ("tests/unit", "-m", "not any_airflow"))
 # Some tests are marked as such that any Airflow passes alike, the triggerer's are plain asyncio, and the
 # emulator meets moto and botocore, and Airflow only in its page's example. `make test` runs them all on the

@@ -43,6 +43,9 @@ class Backend:
             connection.close()
 
 
+pytestmark = pytest.mark.any_airflow
+
+
 @pytest.fixture(scope="module")
 def backend() -> Iterator[Backend]:
     backend = Backend()

@@ -45,7 +45,15 @@ def assert_no_patient(report: DagRunReport) -> None:
     assert MARKER not in str(report.asset_events)
 
 
-@pytest.mark.parametrize("mode", ["poke", "reschedule", "deferrable", "from_trigger"])
+@pytest.mark.parametrize(
+    "mode",
+    [
+        pytest.param("poke", marks=pytest.mark.any_airflow),
+        pytest.param("reschedule", marks=pytest.mark.any_airflow),
+        "deferrable",
+        "from_trigger",
+    ],
+)
 def test_event_says_what_is_public_of_the_run(airflow: AirflowProcess, emulator: Emulator, mode: str) -> None:
     [run_id] = ended(emulator, folder=mode)
     report = run(airflow, mode, omics_run_id=run_id)
@@ -64,6 +72,7 @@ def test_event_says_what_is_public_of_the_run(airflow: AirflowProcess, emulator:
     assert_no_patient(report)
 
 
+@pytest.mark.any_airflow
 def test_record_fields_hold_for_events_as_well(airflow: AirflowProcess, emulator: Emulator) -> None:
     [run_id] = ended(emulator)
     report = run(airflow, "narrow", omics_run_id=run_id)
@@ -78,12 +87,14 @@ def test_record_fields_hold_for_events_as_well(airflow: AirflowProcess, emulator
     }
 
 
+@pytest.mark.any_airflow
 def test_event_has_the_fields_asked_for(airflow: AirflowProcess, emulator: Emulator) -> None:
     [run_id] = ended(emulator, folder="fields")
     report = run(airflow, "fields", omics_run_id=run_id)
     assert report.events == {("gate", "s3://bucket/fields"): {"workflowId": "7654321", "omics_id": run_id}}
 
 
+@pytest.mark.any_airflow
 def test_each_asset_among_outlets_gets_the_same(airflow: AirflowProcess, emulator: Emulator) -> None:
     [run_id] = ended(emulator, folder="one")
     report = run(airflow, "many", omics_run_id=run_id)
@@ -126,6 +137,7 @@ def test_mapped_gates_leave_an_event_each_by_partition(airflow: AirflowProcess, 
     assert len(set(uuids)) == 3
 
 
+@pytest.mark.any_airflow
 def test_start_that_waits_tells_of_the_end_and_one_that_does_not_of_the_start(
     airflow: AirflowProcess, emulator: Emulator
 ) -> None:
@@ -142,6 +154,7 @@ def test_start_that_waits_tells_of_the_end_and_one_that_does_not_of_the_start(
     assert len(report.asset_events) == 2
 
 
+@pytest.mark.any_airflow
 @needs_batches
 def test_batch_tells_how_its_runs_ended(airflow: AirflowProcess, emulator: Emulator) -> None:
     emulator.default_life = "completed"
@@ -162,6 +175,7 @@ def test_batch_tells_how_its_runs_ended(airflow: AirflowProcess, emulator: Emula
     assert_no_patient(report)
 
 
+@pytest.mark.any_airflow
 def test_read_tells_what_it_has_read(airflow: AirflowProcess, emulator: Emulator) -> None:
     [run_id] = emulator.start_runs(1, "running-forever", outputUri="s3://bucket/read")
     emulator.advance(FOREVER)

@@ -137,14 +137,28 @@ def no_scheduler_to_hold_events_for() -> None:
     from_trigger.HOLD = 0.0
 
 
+def load_what_a_listener_loads() -> None:
+    """Load what OpenLineage's listener needs: it forks for each event, and each fork would load it again."""
+    if not os.environ.get("AIRFLOW__OPENLINEAGE__TRANSPORT"):
+        return
+    from airflow.providers.openlineage.plugins.listener import get_openlineage_listener
+
+    import airflow_omics._lineage.told  # noqa: F401
+
+    get_openlineage_listener().adapter.get_or_create_openlineage_client()
+
+
 def serve(answer: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     """Read a request a line from the file descriptor given first, and answer with a line on the second."""
     with os.fdopen(int(sys.argv[1])) as requests, os.fdopen(int(sys.argv[2]), "w") as answers:
+        own = os.getpid()
         for line in requests:
             try:
                 result = answer(json.loads(line))
             except BaseException:
                 result = {"error": traceback.format_exc()}
+            if os.getpid() != own:
+                os._exit(1)  # the fork of a listener that has failed: it must not go on as a second worker
             sys.stdout.flush()
             answers.write(json.dumps(result, default=str) + "\n")
             answers.flush()
@@ -154,4 +168,5 @@ if __name__ == "__main__":
     log_as_a_worker_does()
     keep_one_api_server()
     no_scheduler_to_hold_events_for()
+    load_what_a_listener_loads()
     serve(answer)
