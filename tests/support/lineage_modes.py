@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -120,15 +120,23 @@ def _ending(emulator: Emulator, operation: str | None) -> Iterator[None]:
         yield
         return
 
+    is_over = threading.Event()
+
     def end_all() -> None:
         # The answer to the first may still be on its way, the second request is made by who has read it.
-        emulator.wait_for(operation, 2, timeout=MOST_SECONDS)
-        emulator.advance(100 * FOREVER)
+        while not is_over.is_set():
+            with suppress(TimeoutError):
+                emulator.wait_for(operation, 2, timeout=1)
+                emulator.advance(100 * FOREVER)
+                return
 
     service = threading.Thread(target=end_all)
     service.start()
-    yield
-    service.join()
+    try:
+        yield
+    finally:
+        is_over.set()
+        service.join()
 
 
 def airflow_of(
