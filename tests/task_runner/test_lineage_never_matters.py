@@ -150,9 +150,8 @@ def test_end_from_trigger_has_no_effect_where_openlineage_listens_and_the_file_i
     assert result["has_listeners"]
     assert result["errors"] == {}
     assert not result["ends"]
-    said = [
-        line for line in result["warnings"] if line.startswith("Task 'gate' uses a worker: end_from_trigger")
-    ]
+    reason = "a plugin has a listener" if VERSION >= (3, 0) else "it needs Airflow 3"
+    said = [line for line in result["warnings"] if f"end_from_trigger has no effect because {reason}" in line]
     assert len(said) == len({"plain", "soft_fail", "skip", "narrow", "retries"})
 
 
@@ -168,5 +167,6 @@ def test_end_from_trigger_has_its_effect_where_nothing_listens(airflow: AirflowP
 def test_a_dag_file_loads_nothing_of_openlineage(airflow: AirflowProcess, disabled: str) -> None:
     loaded = parsed(airflow, {"AIRFLOW__OPENLINEAGE__DISABLED": disabled})["loaded"]
     assert "airflow_omics.sensors.run" in loaded
-    assert [name for name in loaded if "openlineage" in name or "lineage" in name.split(".")] == []
-    assert [name for name in loaded if name.startswith("airflow_omics._lineage")] == []
+    # Airflow may read what a provider is, which has nothing of OpenLineage's.
+    found = {name for name in loaded if "lineage" in name and not name.endswith(".get_provider_info")}
+    assert found <= {"airflow.providers.openlineage"}
