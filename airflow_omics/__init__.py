@@ -50,6 +50,7 @@ The rest is private. A wing is a folder with one purpose; its docstring names it
 - ``_iam``: the IAM actions of each operator, sensor and trigger.
 - ``_connection``: how AWS is reached.
 - ``_clock``: the one clock.
+- ``_opening``: building a client off the event loop.
 - ``_words``: small phrases for people.
 - ``_compat``: the names that differ from one Airflow to the next.
 

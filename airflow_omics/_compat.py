@@ -88,6 +88,7 @@ __all__ = [
     "has_listeners",
     "has_pages",
     "has_partitions",
+    "option_is_on",
     "stats",
     "xcom_value",
 ]
@@ -162,6 +163,15 @@ def asset_classes() -> tuple[type, tuple[type, ...], type]:
 
         return Dataset, (Dataset,), DatasetAlias
     return Asset, (Asset, AssetRef), AssetAlias
+
+
+def option_is_on(name: str, default: bool) -> bool:
+    """Return an option of ``[omics]`` in Airflow's configuration; False if it is no boolean."""
+    try:
+        return bool(conf.getboolean("omics", name, fallback=default))
+    except Exception as error:  # each Airflow raises its own
+        log.debug("[omics] %s is taken for False, as it is neither True nor False: %s", name, error)
+        return False
 
 
 class _Stats:

@@ -15,7 +15,7 @@ from airflow.providers.openlineage.plugins.listener import get_openlineage_liste
 from openlineage.client.event_v2 import Job, Run, RunEvent, RunState
 from openlineage.client.facet_v2 import error_message_run, job_type_job, parent_run
 
-from airflow_omics._compat import conf
+from airflow_omics._compat import option_is_on
 from airflow_omics._lineage.facets import PRODUCER, run_facets, text
 from airflow_omics._resource import RUN
 from airflow_omics.records import IDENTITY_KEYS, parse_time
@@ -28,11 +28,7 @@ _ENDS: Final = {"COMPLETED": RunState.COMPLETE, "FAILED": RunState.FAIL, "CANCEL
 
 def is_wanted() -> bool:
     """Return ``[omics] lineage_run`` of Airflow's configuration, False by default and if it is no boolean."""
-    try:
-        return bool(conf.getboolean("omics", "lineage_run", fallback=False))
-    except Exception as error:  # each Airflow raises its own
-        log.debug("[omics] lineage_run is taken for False, as it is neither True nor False: %s", error)
-        return False
+    return option_is_on("lineage_run", False)
 
 
 def emit(record: Mapping[str, Any], lineage: OperatorLineage[Any, Any], task_instance: Any) -> None:

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
-
-from asgiref.sync import sync_to_async
 
 from airflow_omics import _clock
 from airflow_omics._connection import AwsArguments
 from airflow_omics._faults import Fault, backoff
+from airflow_omics._opening import Opening
 from airflow_omics._words import about
 from airflow_omics.exceptions import FaultKind
 
@@ -141,7 +140,7 @@ class QueueClient:
             if self._closed:
                 raise RuntimeError("this reader of the queue has ended")
             if self._client is None:
-                self._client = await _Opening(self._arguments(), self._queue_url).client()
+                self._client = await Opening(partial(_open, self._arguments(), self._queue_url)).client()
             return self._client
 
 
@@ -179,33 +178,7 @@ class _Trouble:
         self.failures = 0
 
 
-class _Opening:
-    """Builds a client in a thread; one that nobody waits for any more is closed where it was built."""
+def _open(arguments: AwsArguments, queue_url: str) -> OmicsQueueClient:
+    from airflow_omics.hooks.queue import OmicsQueueClient
 
-    def __init__(self, arguments: AwsArguments, queue_url: str) -> None:
-        self._arguments = arguments
-        self._queue_url = queue_url
-        self._lock = threading.Lock()
-        self._client: OmicsQueueClient | None = None
-        self._unwanted = False
-
-    async def client(self) -> OmicsQueueClient:
-        """Return the client."""
-        try:
-            return await sync_to_async(self._open, thread_sensitive=False)()
-        except asyncio.CancelledError:
-            with self._lock:
-                client, self._unwanted = self._client, True
-            if client is not None:
-                await client.close()
-            raise
-
-    def _open(self) -> OmicsQueueClient:
-        from airflow_omics.hooks.queue import OmicsQueueClient
-
-        client = OmicsQueueClient.open(self._arguments, self._queue_url)
-        with self._lock:
-            self._client, unwanted = client, self._unwanted
-        if unwanted:
-            asyncio.run(client.close())
-        return client
+    return OmicsQueueClient.open(arguments, queue_url)

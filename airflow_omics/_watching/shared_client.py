@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
-
-from asgiref.sync import sync_to_async
 
 from airflow_omics import _clock
 from airflow_omics._connection import AwsArguments
 from airflow_omics._faults import Fault
+from airflow_omics._opening import Opening
 from airflow_omics.exceptions import FaultKind
 
 if TYPE_CHECKING:
@@ -157,7 +156,7 @@ class SharedClient:
             if self._failure is not None and now - self._failure[0] < _REBUILD_PAUSE:
                 return of_use or self._failure[1]
             try:
-                client = await _Opening(self._arguments).client()
+                client = await Opening(partial(_open, self._arguments)).client()
             except Exception as error:
                 self._failure = (now, _fault_of(error))
                 return of_use or self._failure[1]
@@ -172,38 +171,10 @@ class SharedClient:
             return self._held
 
 
-class _Opening:
-    """Builds a client in a thread; a client that nobody waits for any more is closed where it was built.
+def _open(arguments: AwsArguments) -> OmicsAsyncClient:
+    from airflow_omics.hooks.async_client import OmicsAsyncClient
 
-    In a thread, the imports too: together they take more than a second the first time. In one for each
-    connection: assuming the role of one may hang.
-    """
-
-    def __init__(self, arguments: AwsArguments) -> None:
-        self._arguments = arguments
-        self._lock = threading.Lock()
-        self._client: OmicsAsyncClient | None = None
-        self._unwanted = False
-
-    async def client(self) -> OmicsAsyncClient:
-        try:
-            return await sync_to_async(self._open, thread_sensitive=False)()
-        except asyncio.CancelledError:
-            with self._lock:
-                client, self._unwanted = self._client, True
-            if client is not None:  # built, but this task was cancelled before it got to know of it
-                await client.close()
-            raise
-
-    def _open(self) -> OmicsAsyncClient:
-        from airflow_omics.hooks.async_client import OmicsAsyncClient
-
-        client = OmicsAsyncClient.open(self._arguments)
-        with self._lock:
-            self._client, unwanted = client, self._unwanted
-        if unwanted:
-            asyncio.run(client.close())
-        return client
+    return OmicsAsyncClient.open(arguments)
 
 
 def _fault_of(error: Exception, client: OmicsAsyncClient | None = None) -> Fault:

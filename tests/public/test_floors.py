@@ -31,7 +31,7 @@ FLOORS = (
     ("_faults", "notifications", "retry_policies"),
     ("exceptions", "links", "_identity", "assets", "provenance"),
     ("_resource", "_words"),
-    ("_outcome", "records", "failures", "_connection", "_clock", "_compat", "_iam"),
+    ("_outcome", "records", "failures", "_connection", "_clock", "_opening", "_compat", "_iam"),
 )
 FLOOR = {part: number for number, floor in enumerate(FLOORS) for part in floor}
 # What stands beside the floors, and what of the package it may import.

@@ -36,6 +36,7 @@ PRIVATE_MODULES = {
     "_faults",
     "_iam",
     "_identity",
+    "_opening",
     "_outcome",
     "_resource",
     "_words",
