@@ -64,9 +64,13 @@ class QueueClient:
         """Return whether there is a queue for dead letters, or None if nobody may say."""
         return await self._call("has_dead_letters", lambda client: client.has_dead_letters())
 
-    async def change(self, method: Literal["delete", "hand_back"], handles: Sequence[str]) -> bool:
+    async def change(
+        self, method: Literal["delete", "hand_back"], handles: Sequence[str], **named: int
+    ) -> bool:
         """Delete messages or hand them back, 10 at most; return whether that request was answered."""
-        reasons: list[str] | None = await self._call(method, lambda client: getattr(client, method)(handles))
+        reasons: list[str] | None = await self._call(
+            method, lambda client: getattr(client, method)(handles, **named)
+        )
         if reasons:  # AWS's, for single messages
             self._troubles[method].note(", ".join(reasons))
         elif reasons is not None:

@@ -117,10 +117,13 @@ class QueueReader:
         self._late.add(task)
         task.add_done_callback(self._late.discard)
 
-    async def hand_back(self, messages: Sequence[_Held]) -> None:
-        """Let messages be received again, by anybody, at once."""
+    async def hand_back(self, messages: Sequence[_Held], after: int = 0) -> None:
+        """Let messages be received again, by anybody.
+
+        :param after: seconds from now on.
+        """
         self._handed_back_at = _clock.monotonic()
-        await self._change("hand_back", self._let_go(messages))
+        await self._change("hand_back", self._let_go(messages), after=after)
 
     async def close(self) -> None:
         """Hand back what was received and never fired, and close the client."""
@@ -247,9 +250,11 @@ class QueueReader:
         self._room.set()
         return [held.handle for held in messages]
 
-    async def _change(self, method: Literal["delete", "hand_back"], handles: Sequence[str]) -> None:
+    async def _change(
+        self, method: Literal["delete", "hand_back"], handles: Sequence[str], **named: int
+    ) -> None:
         for start in range(0, len(handles), _A_REQUEST):
-            if not await self._client.change(method, handles[start : start + _A_REQUEST]):
+            if not await self._client.change(method, handles[start : start + _A_REQUEST], **named):
                 return  # the others would wait for their turn to fail
 
     async def _delete_late(self, messages: Sequence[_Held]) -> None:

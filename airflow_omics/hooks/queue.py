@@ -114,14 +114,16 @@ class OmicsQueueClient:
         answer = await self._client.delete_message_batch(QueueUrl=self._queue_url, Entries=entries)
         return _reasons(answer)
 
-    async def hand_back(self, handles: Sequence[str]) -> list[str]:
-        """Let messages, 10 at most, be received by anybody at once; return AWS's reasons where it did not.
+    async def hand_back(self, handles: Sequence[str], after: int = 0) -> list[str]:
+        """Let messages, 10 at most, be received by anybody; return AWS's reasons where it did not.
+
+        :param after: seconds from now on.
 
         See
         https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibilityBatch.html
         """
         entries = [
-            {"Id": str(n), "ReceiptHandle": handle, "VisibilityTimeout": 0}
+            {"Id": str(n), "ReceiptHandle": handle, "VisibilityTimeout": after}
             for n, handle in enumerate(handles)
         ]
         answer = await self._client.change_message_visibility_batch(QueueUrl=self._queue_url, Entries=entries)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Hashable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow.triggers.shared_stream import SharedStreamProducer
 
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from airflow.triggers.shared_stream import AdvanceItem
 
 log = logging.getLogger(__name__)
+
+AGAIN_AFTER: Final = 10
+"""Seconds after which what one trigger could not handle, and others have, is received again. By then Airflow
+has started that one anew; before, the others would handle the message alone, and it would be deleted."""
 
 
 class QueueProducer(SharedStreamProducer):
@@ -46,7 +50,8 @@ class QueueProducer(SharedStreamProducer):
                 if item.outcome.is_clean and not handled.firing:
                     await self._reader.delete(handled.messages)
                 else:
-                    await self._reader.hand_back(handled.messages)
+                    by_others = item.outcome.acked > len(handled.firing)
+                    await self._reader.hand_back(handled.messages, AGAIN_AFTER if by_others else 0)
             except Exception:
                 log.exception("Messages of a queue could not be put away; they come again")
 

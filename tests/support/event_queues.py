@@ -145,7 +145,7 @@ class Dead:
         self.patch.undo()
 
     @staticmethod
-    async def _fails(self: Any, handles: Any) -> list[str]:
+    async def _fails(self: Any, handles: Any, after: int = 0) -> list[str]:
         raise ConnectionError("this process is dead")
 
 

@@ -370,7 +370,7 @@ def test_it_ends_in_time_if_the_network_is_silent(
     monkeypatch.setattr(queue_reader, "_LAST_CALLS", 0.2)
     queue.send(*(event(number) for number in range(1, 11)))
 
-    async def hangs(client: Any, handles: Any) -> list[str]:
+    async def hangs(client: Any, handles: Any, after: int = 0) -> list[str]:
         await asyncio.Event().wait()
         return []
 

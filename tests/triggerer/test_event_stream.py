@@ -362,6 +362,8 @@ def test_a_trigger_that_fails_is_no_matter_for_the_other_and_has_its_events_agai
             running.store(good)
             await until(lambda: bad.error is not None)
             await running.stop(bad)
+            # Airflow takes a second or two to start it anew. The other must not be alone with the message.
+            await queue.holds(0, 1)
             again = running.start(trigger(queue, spacing=0, workflow_id=7654321))
             await again.fires(1)
             running.store(again)
