@@ -105,6 +105,8 @@ def test_no_attribute_of_any_task_holds_a_proxy_s_password_in_the_open(task_clas
     }
     names = inspect.signature(task_class.__init__).parameters
     given = {name: value for name, value in least.items() if name in names}
+    if "run_id" in names:
+        given.pop("batch_id", None)  # one operator takes either
     task = state(task_class(task_id="task", botocore_config=PROXY, **given))
     assert MARKER not in sent(vars(task)) + repr(vars(task))
     assert task.botocore_config == PROXY
