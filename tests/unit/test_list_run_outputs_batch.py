@@ -16,12 +16,12 @@ from airflow_omics.exceptions import (
     OmicsRequestError,
 )
 from airflow_omics.hooks import OmicsHook
-from tests.support.batches import counting, settings, start_batch
+from tests.support.batches import counting, needs_batches, settings, start_batch
 from tests.support.fixtures import Output
 from tests.support.outputs import list_outputs, s3
 from tests.support.sensors import Clock
 
-pytestmark = [pytest.mark.any_airflow, pytest.mark.usefixtures("clock")]
+pytestmark = [needs_batches, pytest.mark.any_airflow, pytest.mark.usefixtures("clock")]
 
 VCF = "out/variants/sample.vcf"
 
