@@ -51,7 +51,7 @@ def assert_no_patient(report: DagRunReport) -> None:
         pytest.param("poke", marks=pytest.mark.any_airflow),
         pytest.param("reschedule", marks=pytest.mark.any_airflow),
         "deferrable",
-        "from_trigger",
+        pytest.param("from_trigger", marks=pytest.mark.any_airflow),
     ],
 )
 def test_event_says_what_is_public_of_the_run(airflow: AirflowProcess, emulator: Emulator, mode: str) -> None:
