@@ -13,7 +13,7 @@ from airflow_omics._outputs.patterns import Patterns
 from airflow_omics._outputs.reader import OutputsReader
 from airflow_omics.exceptions import FaultKind, OmicsAccessError, OmicsError, OmicsRequestError
 from airflow_omics.hooks import OmicsHook
-from tests.support.clocks import turn
+from tests.support.clocks import Clock, turn
 from tests.support.fixtures import Connect, Output
 from tests.support.scripted_s3 import FROM_AWS, LOST, Answer, ScriptedS3
 from tests.support.sensors import ONE_ATTEMPT
@@ -22,21 +22,6 @@ pytestmark = pytest.mark.any_airflow
 
 RECORD = {"id": "1234567", "status": "COMPLETED", "runOutputUri": "s3://bucket/runs/1234567"}
 URI = "s3://bucket/runs/1234567/"
-
-
-class Clock:
-    """Time that passes only while somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def time(self) -> float:
-        return self.now
-
-    monotonic = time
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from airflow_omics.emulator import EmulatorServer
 from airflow_omics.exceptions import FaultKind, OmicsAccessError, OmicsError, OmicsRequestError
 from airflow_omics.hooks.objects import OmicsObjectsHook
 from airflow_omics.provenance import provenance_of, to_json
-from tests.support.clocks import turn
+from tests.support.clocks import Clock, turn
 from tests.support.fixtures import Connect, Output
 from tests.support.scripted_s3 import FROM_AWS, LOST, Answer, ScriptedS3
 from tests.support.sensors import ONE_ATTEMPT
@@ -34,21 +34,6 @@ RECORD: dict[str, Any] = {
 }
 MANIFEST = provenance_of(RECORD)
 ETAG = {**FROM_AWS, "ETag": '"etag-1"'}
-
-
-class Clock:
-    """Time that passes only while somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def time(self) -> float:
-        return self.now
-
-    monotonic = time
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
 
 
 @pytest.fixture
